@@ -1,0 +1,55 @@
+"""Default costs in device cycles. Generated from spec/ by `make gen`. Do not edit."""
+
+from typing import Final
+
+# clock
+CLOCK_MHZ: Final = 500
+"""device clock, one clock for everybody (assumed: no published figure for the GRU)."""
+
+# memory
+MEM_READ_LATENCY: Final = 120
+"""read address accepted to first data beat (240 ns: local DRAM read seen from a hub chip, assumed from NUMAlink-class systems)."""
+MEM_WRITE_LATENCY: Final = 60
+"""last write beat accepted to response (posted at the memory controller: half a read)."""
+MEM_BYTES_PER_CYCLE: Final = 64
+"""bandwidth of the memory port (one 64-byte line a cycle, 32 GB/s)."""
+MEM_MAX_OUTSTANDING: Final = 128
+"""requests the memory accepts before it holds the port (one a control block)."""
+
+# software
+SW_IRQ_LATENCY: Final = 1000
+"""interrupt line high to first handler instruction (2 us, Linux interrupt entry on a large system)."""
+SW_MMIO_WRITE: Final = 50
+"""CPU side of storing and flushing one handle line (100 ns: one coherent line transfer)."""
+SW_MMIO_READ: Final = 100
+"""CPU side of one load that misses to the device (200 ns: one coherent line fetch)."""
+SW_SNOOP: Final = 60
+"""coherence probe seen to spinning CPU awake (120 ns: line invalidated and fetched again)."""
+SW_SYSCALL: Final = 150
+"""entry and exit of a system call (300 ns)."""
+SW_MINOR_FAULT: Final = 850
+"""CPU minor fault without the page copy (1,700 ns: Vesely, ISPASS'16)."""
+SW_COW_COPY: Final = 750
+"""copy of one 4 KiB page (1,500 ns: 4K copy-on-write on x86, linux-mm 2026-09)."""
+SW_PTE_OP: Final = 10
+"""change one page table entry (20 ns: a cached read-modify-write)."""
+SW_PAGE_WALK: Final = 40
+"""walk a page table in software (follow_page) (80 ns: four cached levels)."""
+SW_CPU_TLB_FLUSH: Final = 1100
+"""flush the processors' own TLBs (2,200 cycles of a CPU for a remote shootdown: Amit, userfaultfd RFC)."""
+SW_SWAP_READ: Final = 30000
+"""read one page from swap (60 us: major fault, NP-RDMA arXiv 2310.11062)."""
+SW_SWAP_WRITE: Final = 10000
+"""write one page to swap, queued (20 us: NVMe write, queued)."""
+SW_NOTIFIER_CALL: Final = 25
+"""dispatch of one notifier callback (50 ns: an indirect call under RCU)."""
+SW_GUP: Final = 300
+"""get_user_pages on a present page (600 ns)."""
+SW_CPU_ACCESS: Final = 2
+"""program accesses within one page-granular run (a few cached accesses)."""
+SW_BACKOFF: Final = 2000
+"""driver's wait before it tries again (4 us)."""
+
+# limits
+LIVENESS_BOUND: Final = 2000000
+"""cycles without progress after which a run stops with the wait-for report (4 ms, a thousand times the longest legal wait)."""

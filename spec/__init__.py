@@ -1,0 +1,1 @@
+"""The one source of every register, handle, field, opcode, cause, trace event and default latency."""
