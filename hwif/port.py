@@ -1,0 +1,180 @@
+"""The port: what software asks of a device and what a device tells software.
+
+Promises: requests and events are values; both carry exact device cycles. `serial` orders requests of one cycle and names the
+answer. A device answers every accepted request exactly once, in the order (at, serial).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from enum import IntEnum
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hwif.memory import HostMemory
+from hwif.shadow import Shadow
+
+__all__ = [
+    "Device",
+    "Event",
+    "Irq",
+    "LineKind",
+    "MmioDone",
+    "MmioRead",
+    "MmioSwap",
+    "MmioWrite",
+    "OracleStop",
+    "Request",
+    "Snoop",
+    "Violation",
+    "ViolationReason",
+]
+
+
+class LineKind(IntEnum):
+    """Which device line a processor holds. `index` of a Snoop is the handle's number (for CB: the physical CBR)."""
+
+    CB = 0
+    TFH = 1
+    TGH = 2
+    CCH = 3
+
+
+@dataclass(frozen=True, slots=True)
+class MmioRead:
+    """Read `count` (1..8) consecutive 64-bit words from byte address `addr` upwards."""
+
+    at: int
+    serial: int
+    addr: int
+    count: int
+
+
+@dataclass(frozen=True, slots=True)
+class MmioWrite:
+    """Write `words` (1..8) to consecutive 64-bit words from `addr`; the highest address goes first, `addr` last."""
+
+    at: int
+    serial: int
+    addr: int
+    words: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class MmioSwap:
+    """xchg with 0 of `count` words of a write-one-to-clear map: read, then write back what was read."""
+
+    at: int
+    serial: int
+    addr: int
+    count: int
+
+
+Request = MmioRead | MmioWrite | MmioSwap
+
+
+@dataclass(frozen=True, slots=True)
+class MmioDone:
+    """The request `serial` finished. `data` holds the words read (empty for a write); `error` a bus error (SLVERR)."""
+
+    cycle: int
+    serial: int
+    data: tuple[int, ...]
+    error: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Irq:
+    """Interrupt line `line` changed to `level`."""
+
+    cycle: int
+    line: int
+    level: int
+
+
+@dataclass(frozen=True, slots=True)
+class Snoop:
+    """The device changed a line that a processor may hold."""
+
+    cycle: int
+    kind: LineKind
+    index: int
+
+
+@dataclass(frozen=True, slots=True)
+class OracleStop:
+    """The oracle recorded a violation in this cycle; `Device.violations()` has it."""
+
+    cycle: int
+
+
+Event = MmioDone | Irq | Snoop | OracleStop
+
+
+class ViolationReason(IntEnum):
+    """Why the oracle objected to a beat. Values are shared with the C++ memory model."""
+
+    REVOKED = 1  # no live translation of this address space and page reaches the frame
+    READ_ONLY = 2  # a live translation exists but without write permission
+    OUTSIDE = 3  # the address lies outside host memory
+    NOT_KERNEL = 4  # unmapped access to a frame that is not the kernel's
+    NO_CONTEXT = 5  # the context belongs to no address space
+
+
+@dataclass(frozen=True, slots=True)
+class Violation:
+    """One illegal beat. `va` and `pa` in bytes; `mm` the address space the context ran for."""
+
+    cycle: int
+    reason: ViolationReason
+    write: bool
+    mapped: bool
+    ctx: int
+    cbr: int
+    asid: int
+    mm: int
+    va: int
+    pa: int
+
+
+class Device(Protocol):
+    """A device behind the port. All calls are synchronous; the cocotb host offers an awaitable `advance` instead."""
+
+    memory: HostMemory
+    shadow: Shadow
+
+    @property
+    def cycle(self) -> int:
+        """Present cycle."""
+        ...
+
+    def reset(self) -> None:
+        """Back to power-on state, cycle 0."""
+        ...
+
+    def submit(self, request: Request) -> None:
+        """Queue a request; `request.at` must not lie in the past."""
+        ...
+
+    def advance(self, until: int) -> Sequence[Event]:
+        """Run to the end of the first cycle that produced an event, or to cycle `until`; that cycle's events in order."""
+        ...
+
+    def drain_trace(self) -> NDArray[np.uint64]:
+        """Trace records since the last call, shape (n, 8): cycle, event, six arguments."""
+        ...
+
+    def violations(self) -> Sequence[Violation]:
+        """All violations so far."""
+        ...
+
+    def statistics(self) -> Mapping[str, int]:
+        """Counters by name (see tb/hil/hil.h)."""
+        ...
+
+    def close(self) -> None:
+        """Release the device; no call after it."""
+        ...

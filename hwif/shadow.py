@@ -1,0 +1,122 @@
+"""Who may touch each frame: the oracle's record of live translations, read on every beat of DMA.
+
+Layout, shared with the C++ memory model (tb/hil/oracle.cpp) by pointer: `words`, shape (frames + pool, 2), uint64.
+  word 0   virtual page number in bits [51:0], address space in bits [63:52]; 0 = no record
+  word 1   rights in bits [7:0] (READ, WRITE, KERNEL), index of the frame's next record in bits [63:8]; 0 = none
+Record f < frames is frame f's first; more mappings of the same frame (fork, shared pages) chain into the pool.
+`ctx_mm`, shape (NUM_CTX,), uint32: the address space each context runs for, 0 = none.
+
+Promises: a (frame, mm, vpn) has at most one record. Only software at a standstill writes; the simulator only reads while it
+advances, so no lock is needed. Raises ShadowError when the pool is full or an identifier does not fit.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hwif.gen.gru import NUM_CTX
+
+__all__ = ["KERNEL", "MAX_MM", "READ", "WRITE", "Shadow", "ShadowError"]
+
+READ = 1
+WRITE = 2
+KERNEL = 4
+VPN_BITS = 52
+VPN_MASK = (1 << VPN_BITS) - 1
+MAX_MM = (1 << (64 - VPN_BITS)) - 1
+
+
+class ShadowError(Exception):
+    """The shadow cannot hold what was asked."""
+
+
+class Shadow:
+    """Records for `frames` frames; `pool` further records for frames with several mappings."""
+
+    def __init__(self, frames: int, pool: int | None = None) -> None:
+        self.frames = frames
+        self.pool = max(64, frames) if pool is None else pool
+        self.words: NDArray[np.uint64] = np.zeros((frames + self.pool, 2), dtype=np.uint64)
+        self.ctx_mm: NDArray[np.uint32] = np.zeros(NUM_CTX, dtype=np.uint32)
+        # A flat memoryview indexes five times faster than numpy scalars, and every PTE change comes through here.
+        self._flat = memoryview(self.words).cast("B").cast("Q")
+        self._free = list(range(frames + self.pool - 1, frames - 1, -1))
+
+    @staticmethod
+    def _tag(mm: int, vpn: int) -> int:
+        if not 0 < mm <= MAX_MM:
+            raise ShadowError(f"address space {mm} outside 1..{MAX_MM}")
+        return (mm << VPN_BITS) | (vpn & VPN_MASK)
+
+    def grant(self, frame: int, mm: int, vpn: int, rights: int) -> None:
+        """Allow `rights` on `frame` through page `vpn` of `mm`; replaces the rights of an existing record."""
+        flat, tag = self._flat, self._tag(mm, vpn)
+        index = frame
+        while True:
+            if flat[2 * index] == tag or flat[2 * index] == 0:
+                flat[2 * index] = tag
+                flat[2 * index + 1] = (flat[2 * index + 1] & ~0xFF) | rights
+                return
+            following = flat[2 * index + 1] >> 8
+            if not following:
+                break
+            index = following
+        if not self._free:
+            raise ShadowError(f"frame {frame} has more mappings than the oracle's pool of {self.pool} can hold")
+        fresh = self._free.pop()
+        flat[2 * fresh] = tag
+        flat[2 * fresh + 1] = rights
+        flat[2 * index + 1] |= fresh << 8
+
+    def revoke(self, frame: int, mm: int, vpn: int) -> bool:
+        """Take the record away. True if there was one."""
+        flat, tag = self._flat, self._tag(mm, vpn)
+        index, previous = frame, -1
+        while flat[2 * index] != tag:
+            following = flat[2 * index + 1] >> 8
+            if not following:
+                return False
+            previous, index = index, following
+        following = flat[2 * index + 1] >> 8
+        if previous >= 0:
+            flat[2 * previous + 1] = (flat[2 * previous + 1] & 0xFF) | (following << 8)
+            self._release(index)
+        elif following:  # the frame's own record takes over its successor
+            flat[2 * index] = flat[2 * following]
+            flat[2 * index + 1] = flat[2 * following + 1]
+            self._release(following)
+        else:
+            flat[2 * index] = 0
+            flat[2 * index + 1] = 0
+        return True
+
+    def rights(self, frame: int, mm: int, vpn: int) -> int:
+        """Rights of a record, 0 if none."""
+        flat, tag = self._flat, self._tag(mm, vpn)
+        index = frame
+        while True:
+            if flat[2 * index] == tag:
+                return flat[2 * index + 1] & 0xFF
+            index = flat[2 * index + 1] >> 8
+            if not index:
+                return 0
+
+    def grant_kernel(self, frame: int) -> None:
+        """Mark a frame as the kernel's: unmapped accesses may touch it. It must have no user record."""
+        if self._flat[2 * frame]:
+            raise ShadowError(f"frame {frame} is mapped by a user and cannot become the kernel's")
+        self._flat[2 * frame + 1] = KERNEL
+
+    def revoke_kernel(self, frame: int) -> None:
+        """Take the kernel mark away."""
+        self._flat[2 * frame + 1] = 0
+
+    def set_context(self, ctx: int, mm: int) -> None:
+        """Context `ctx` now runs for address space `mm` (0: nobody)."""
+        self.ctx_mm[ctx] = mm
+
+    def _release(self, index: int) -> None:
+        self._flat[2 * index] = 0
+        self._flat[2 * index + 1] = 0
+        self._free.append(index)

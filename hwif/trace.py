@@ -1,0 +1,77 @@
+"""The trace of a run and its digest.
+
+Two streams, each in its own order of time: what software did (emitted here) and what the device did (drained from it). The
+digest covers both, so two runs agree iff every event, argument and cycle agrees. Costs one append per event; hashing happens
+in blocks. Records have the shape of spec/events.toml: cycle, event, up to six 64-bit arguments.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from array import array
+from collections.abc import Callable
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hwif.gen.events import TraceEvent
+
+__all__ = ["RECORD_WORDS", "Trace", "TraceSink"]
+
+RECORD_WORDS = 8
+BLOCK_RECORDS = 4096
+_MASK = (1 << 64) - 1
+
+TraceSink = Callable[[NDArray[np.uint64]], None]
+"""Receives blocks of records, shape (n, 8)."""
+
+
+class Trace:
+    """Collects, hashes and hands on records."""
+
+    def __init__(self) -> None:
+        self._block = array("Q")
+        self._software = hashlib.blake2b(digest_size=16)
+        self._device = hashlib.blake2b(digest_size=16)
+        self._sinks: list[TraceSink] = []
+        self.records = 0
+
+    def subscribe(self, sink: TraceSink) -> None:
+        """Every later record also goes to `sink`, software and device blocks each in order of time."""
+        self._sinks.append(sink)
+
+    def emit(self, cycle: int, event: TraceEvent, *args: int) -> None:
+        """One software event; at most six arguments, taken modulo 2**64."""
+        words = [cycle, event, *(value & _MASK for value in args)]
+        words.extend([0] * (RECORD_WORDS - len(words)))
+        self._block.extend(words)
+        if len(self._block) >= BLOCK_RECORDS * RECORD_WORDS:
+            self.flush()
+
+    def feed_device(self, records: NDArray[np.uint64]) -> None:
+        """Records drained from the device, shape (n, 8)."""
+        if len(records):
+            self._device.update(records.tobytes())
+            self._hand_on(records)
+
+    def flush(self) -> None:
+        """Hash and hand on the software events collected so far."""
+        if not self._block:
+            return
+        records = np.array(self._block, dtype=np.uint64).reshape(-1, RECORD_WORDS)
+        self._software.update(records.tobytes())
+        self._block = array("Q")
+        self._hand_on(records)
+
+    def digest(self) -> str:
+        """Hexadecimal digest of everything emitted and fed so far."""
+        self.flush()
+        both = hashlib.blake2b(digest_size=16)
+        both.update(self._software.digest())
+        both.update(self._device.digest())
+        return both.hexdigest()
+
+    def _hand_on(self, records: NDArray[np.uint64]) -> None:
+        self.records += len(records)
+        for sink in self._sinks:
+            sink(records)
