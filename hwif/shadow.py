@@ -40,7 +40,7 @@ class Shadow:
         self.words: NDArray[np.uint64] = np.zeros((frames + self.pool, 2), dtype=np.uint64)
         self.ctx_mm: NDArray[np.uint32] = np.zeros(NUM_CTX, dtype=np.uint32)
         # A flat memoryview indexes five times faster than numpy scalars, and every PTE change comes through here.
-        self._flat = memoryview(self.words).cast("B").cast("Q")
+        self._flat = memoryview(self.words.data).cast("B").cast("Q")
         self._free = list(range(frames + self.pool - 1, frames - 1, -1))
 
     @staticmethod

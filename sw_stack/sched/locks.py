@@ -1,0 +1,240 @@
+"""Locks with Linux's meaning: spinlock (atomic section), mutex, reader-writer semaphore, wait queue.
+
+A lock's class is its name up to the first '['; instances of a class that are taken together must say `nests=True`, which is a
+promise that the caller orders them. All hand over in arrival order, so nobody starves. Every lock is an async context manager.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable
+from contextlib import AbstractAsyncContextManager
+from types import TracebackType
+
+from sw_stack.sched.scheduler import Scheduler
+from sw_stack.sched.task import Task
+
+__all__ = ["Lock", "Mutex", "RwSem", "SpinLock", "WaitQueue"]
+
+
+class Lock:
+    """What all locks share."""
+
+    def __init__(self, sched: Scheduler, name: str, *, nests: bool = False) -> None:
+        self.sched = sched
+        self.name = name
+        self.lock_class = name.split("[", 1)[0]
+        self.nests = nests
+
+    def _taken(self, task: Task) -> None:
+        task.held.append(self)
+
+    def _dropped(self, task: Task) -> None:
+        self.sched.lockdep.releasing(task, self)
+        task.held.remove(self)
+
+    def describe(self) -> str:
+        """One line for the wait-for report."""
+        return self.name
+
+
+class _Exclusive(Lock):
+    """One owner, waiters in order. Ownership is handed over before the waiter runs, so no third task can slip in."""
+
+    sleeps = False
+
+    def __init__(self, sched: Scheduler, name: str, *, nests: bool = False) -> None:
+        super().__init__(sched, name, nests=nests)
+        self.owner: Task | None = None
+        self._waiters: deque[Task] = deque()
+
+    async def acquire(self) -> None:
+        """Wait for the lock and take it."""
+        task = self.sched.task()
+        self.sched.lockdep.acquiring(task, self)
+        if self.sleeps:
+            self.sched.lockdep.may_sleep(task, f"lock of {self.name}")
+        if self.owner is None:
+            self.owner = task
+        else:
+            await self.sched.spinning(self._waiters.append, self.name)
+        self._taken(task)
+        if not self.sleeps:
+            task.atomic += 1
+
+    def try_acquire(self) -> bool:
+        """Take the lock if it is free."""
+        if self.owner is not None:
+            return False
+        task = self.sched.task()
+        self.owner = task
+        self._taken(task)
+        if not self.sleeps:
+            task.atomic += 1
+        return True
+
+    def release(self) -> None:
+        """Give the lock to the first waiter."""
+        task = self.sched.task()
+        self._dropped(task)
+        if not self.sleeps:
+            task.atomic -= 1
+        if self._waiters:
+            self.owner = self._waiters.popleft()
+            self.sched.resume(self.owner)
+        else:
+            self.owner = None
+
+    @property
+    def locked(self) -> bool:
+        return self.owner is not None
+
+    def describe(self) -> str:
+        waiters = ", ".join(task.name for task in self._waiters) or "nobody"
+        return f"{self.name}: held by {self.owner.name if self.owner else 'nobody'}, wanted by {waiters}"
+
+    async def __aenter__(self) -> None:
+        await self.acquire()
+
+    async def __aexit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        self.release()
+
+
+class SpinLock(_Exclusive):
+    """Holder is atomic: it may not sleep until it releases."""
+
+    sleeps = False
+
+
+class Mutex(_Exclusive):
+    """Holder may sleep; taking it may sleep."""
+
+    sleeps = True
+
+
+class RwSem(Lock):
+    """Many readers or one writer (mmap_lock). A waiting writer holds later readers off, as in Linux."""
+
+    def __init__(self, sched: Scheduler, name: str, *, nests: bool = False) -> None:
+        super().__init__(sched, name, nests=nests)
+        self.readers: list[Task] = []
+        self.writer: Task | None = None
+        self._waiters: deque[tuple[Task, bool]] = deque()
+
+    async def down_read(self) -> None:
+        """Share the lock. May sleep."""
+        task = self.sched.task()
+        self.sched.lockdep.acquiring(task, self)
+        self.sched.lockdep.may_sleep(task, f"down_read of {self.name}")
+        if self.writer is None and not self._waiters:
+            self.readers.append(task)
+        else:
+            await self.sched.spinning(lambda me: self._waiters.append((me, False)), f"{self.name} for reading")
+        self._taken(task)
+
+    def down_read_trylock(self) -> bool:
+        """Share the lock if nobody writes or waits to. Legal in atomic context."""
+        if self.writer is not None or self._waiters:
+            return False
+        task = self.sched.task()
+        self.readers.append(task)
+        self._taken(task)
+        return True
+
+    def up_read(self) -> None:
+        """Give a shared hold back."""
+        task = self.sched.task()
+        self._dropped(task)
+        self.readers.remove(task)
+        self._hand_over()
+
+    async def down_write(self) -> None:
+        """Own the lock. May sleep."""
+        task = self.sched.task()
+        self.sched.lockdep.acquiring(task, self)
+        self.sched.lockdep.may_sleep(task, f"down_write of {self.name}")
+        if self.writer is None and not self.readers and not self._waiters:
+            self.writer = task
+        else:
+            await self.sched.spinning(lambda me: self._waiters.append((me, True)), f"{self.name} for writing")
+        self._taken(task)
+
+    def up_write(self) -> None:
+        """Give an exclusive hold back."""
+        task = self.sched.task()
+        self._dropped(task)
+        self.writer = None
+        self._hand_over()
+
+    def held_for_write(self, task: Task) -> bool:
+        return self.writer is task
+
+    def _hand_over(self) -> None:
+        while self._waiters and self.writer is None:
+            task, wants_write = self._waiters[0]
+            if wants_write:
+                if self.readers:
+                    return
+                self.writer = task
+            else:
+                self.readers.append(task)
+            self._waiters.popleft()
+            self.sched.resume(task)
+
+    def describe(self) -> str:
+        if self.writer is not None:
+            owner = f"{self.writer.name} for writing"
+        else:
+            owner = ", ".join(task.name for task in self.readers) or "nobody"
+        waiters = ", ".join(task.name for task, _write in self._waiters) or "nobody"
+        return f"{self.name}: held by {owner}, wanted by {waiters}"
+
+    def reading(self) -> AbstractAsyncContextManager[None]:
+        """`async with sem.reading():`"""
+        return _Reading(self)
+
+    def writing(self) -> AbstractAsyncContextManager[None]:
+        """`async with sem.writing():`"""
+        return _Writing(self)
+
+
+class _Reading(AbstractAsyncContextManager[None]):
+    def __init__(self, sem: RwSem) -> None:
+        self._sem = sem
+
+    async def __aenter__(self) -> None:
+        await self._sem.down_read()
+
+    async def __aexit__(self, *_exc: object) -> None:
+        self._sem.up_read()
+
+
+class _Writing(AbstractAsyncContextManager[None]):
+    def __init__(self, sem: RwSem) -> None:
+        self._sem = sem
+
+    async def __aenter__(self) -> None:
+        await self._sem.down_write()
+
+    async def __aexit__(self, *_exc: object) -> None:
+        self._sem.up_write()
+
+
+class WaitQueue:
+    """wait_event / wake_up_all. The condition is evaluated again after every wake-up, and before the first wait."""
+
+    def __init__(self, sched: Scheduler, name: str) -> None:
+        self._sched = sched
+        self.name = name
+        self._waiters: list[Task] = []
+
+    async def wait_event(self, condition: Callable[[], bool], *, patient: bool = False) -> None:
+        """Sleep until `condition()` holds."""
+        while not condition():
+            await self._sched.sleeping(self._waiters.append, self.name, patient=patient)
+
+    def wake_all(self) -> None:
+        """Everybody looks again."""
+        waiters, self._waiters = self._waiters, []
+        for task in waiters:
+            self._sched.resume(task)
