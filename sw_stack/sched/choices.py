@@ -64,7 +64,7 @@ class RecordedChooser:
     def __init__(self, source: Chooser, path: Path, header: Mapping[str, Any]) -> None:
         self._source = source
         try:
-            self._file: IO[str] = gzip.open(path, "wt", encoding="ascii", compresslevel=6)
+            self._file: IO[str] = gzip.open(path, "wt", encoding="ascii", compresslevel=6)  # noqa: SIM115 - closed by close()
         except OSError as error:
             raise ScheduleError(f"{path}: cannot write the schedule: {error.strerror}") from None
         self._file.write(json.dumps({"format": FORMAT, "version": VERSION, **header}, sort_keys=True) + "\n")

@@ -1,8 +1,8 @@
 """What Linux's lockdep would object to, checked as software runs.
 
 Checks: a lock taken in an order that closes a cycle with orders seen before; the same lock taken twice; a sleeping lock or
-sleep in atomic context; a lock released by somebody else; a task that ends with locks held. Orders are between lock classes (names without their
-instance), so one good run finds an inversion that never deadlocked. Try-locks add no order: they cannot wait.
+sleep in atomic context; a lock released by somebody else; a task that ends with locks held. Orders are between lock classes
+(names without their instance), so one good run finds an inversion that never deadlocked. Try-locks add no order: they cannot wait.
 """
 
 from __future__ import annotations

@@ -261,10 +261,7 @@ class Scheduler:
         task.waiting_for = ""
         try:
             error, task.resume_error = task.resume_error, None
-            if error is not None:
-                suspend = task.coroutine.throw(error)
-            else:
-                suspend = task.coroutine.send(task.resume_value)
+            suspend = task.coroutine.send(task.resume_value) if error is None else task.coroutine.throw(error)
         except StopIteration as stop:
             self._finish(task, stop.value)
             return

@@ -1,0 +1,63 @@
+# shootdown: every target sets up what it needs. `make help` lists them.
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.installed
+
+# What `make cosim` passes on; empty means the command's own default.
+DEVICE ?=
+BACKEND ?=
+TRACE ?=
+SEED ?=
+MEMORY ?=
+OUT ?=
+ARGS ?=
+COSIM_ARGS = $(if $(DEVICE),--device $(DEVICE)) $(if $(BACKEND),--backend $(BACKEND)) $(if $(TRACE),--trace $(TRACE)) \
+             $(if $(SEED),--seed $(SEED)) $(if $(MEMORY),--memory $(MEMORY)) $(if $(OUT),--out $(OUT)) $(if $(WAVES),--waves) $(ARGS)
+
+# Test processes: two, the size of machine the time limits are meant for.
+JOBS ?= 2
+PYTEST = $(BIN)/pytest -n $(JOBS)
+
+.DEFAULT_GOAL := help
+.PHONY: help setup cosim test test-all lint gen bench-rtl clean
+
+help: ## List the targets
+	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):[^#]*## (.*)/  \1|\2/' | awk -F'|' '{printf "  make %-12s %s\n", $$1, $$2}'
+	@echo
+	@echo "  Variables of 'make cosim': DEVICE BACKEND TRACE SEED MEMORY OUT WAVES=1 ARGS='...'; of the tests: JOBS ARGS."
+
+setup: $(STAMP) ## Make .venv with everything pinned in pyproject.toml
+
+$(STAMP): pyproject.toml tools/preflight.py
+	@$(PYTHON) tools/preflight.py
+	@echo "setting up $(VENV) (about a minute)"
+	@$(PYTHON) -m venv $(VENV)
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[dev]'
+	@touch $@
+
+cosim: $(STAMP) ## Play the shipped program against the GRU's RTL; report in build/cosim/index.html
+	@$(BIN)/shootdown cosim $(COSIM_ARGS)
+
+test: $(STAMP) ## The tests (under 10 minutes on two cores)
+	@$(PYTEST) -m "not slow" $(ARGS)
+
+test-all: $(STAMP) ## Every test, the slow ones too
+	@$(PYTEST) $(ARGS)
+
+lint: $(STAMP) ## ruff, mypy, Verilator -Wall on every module, generated files up to date
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+	@$(BIN)/mypy
+	@$(BIN)/python -m spec.generate --check
+	@$(BIN)/python tools/lint_rtl.py
+
+gen: $(STAMP) ## Regenerate what comes from spec/
+	@$(BIN)/python -m spec.generate
+
+bench-rtl: $(STAMP) ## Exact cycle counts of the RTL
+	@$(BIN)/shootdown bench rtl $(ARGS)
+
+clean: ## Remove build products (the virtual environment stays)
+	@rm -rf build .pytest_cache .mypy_cache .ruff_cache
