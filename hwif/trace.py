@@ -2,7 +2,8 @@
 
 Two streams, each in its own order of time: what software did (emitted here) and what the device did (drained from it). The
 digest covers both, so two runs agree iff every event, argument and cycle agrees. Costs one append per event; hashing happens
-in blocks. Records have the shape of spec/events.toml: cycle, event, up to six 64-bit arguments.
+in blocks. Records have the shape of spec/events.toml: cycle, event, up to six 64-bit arguments. The upper half of the event word
+says who: 0 the device, n + 1 processor n.
 """
 
 from __future__ import annotations
@@ -16,10 +17,12 @@ from numpy.typing import NDArray
 
 from hwif.gen.events import TraceEvent
 
-__all__ = ["RECORD_WORDS", "Trace", "TraceSink"]
+__all__ = ["CPU_SHIFT", "EVENT_MASK", "RECORD_WORDS", "Trace", "TraceSink"]
 
 RECORD_WORDS = 8
 BLOCK_RECORDS = 4096
+CPU_SHIFT = 32
+EVENT_MASK = (1 << CPU_SHIFT) - 1
 _MASK = (1 << 64) - 1
 
 TraceSink = Callable[[NDArray[np.uint64]], None]
@@ -35,6 +38,8 @@ class Trace:
         self._device = hashlib.blake2b(digest_size=16)
         self._sinks: list[TraceSink] = []
         self.records = 0
+        self.current_cpu: Callable[[], int] = lambda: 0
+        """Set by the rig: the processor whose task is running."""
 
     def subscribe(self, sink: TraceSink) -> None:
         """Every later record also goes to `sink`, software and device blocks each in order of time."""
@@ -42,7 +47,7 @@ class Trace:
 
     def emit(self, cycle: int, event: TraceEvent, *args: int) -> None:
         """One software event; at most six arguments, taken modulo 2**64."""
-        words = [cycle, event, *(value & _MASK for value in args)]
+        words = [cycle, event | (self.current_cpu() + 1) << CPU_SHIFT, *(value & _MASK for value in args)]
         words.extend([0] * (RECORD_WORDS - len(words)))
         self._block.extend(words)
         if len(self._block) >= BLOCK_RECORDS * RECORD_WORDS:

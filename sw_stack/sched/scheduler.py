@@ -81,6 +81,10 @@ class Scheduler:
         task.resume_value = value
         self._push(task, self.now + delay, PRIORITY_NORMAL)
 
+    def current_cpu(self) -> int:
+        """Processor of the running task, 0 between tasks."""
+        return self.current.cpu if self.current is not None else 0
+
     def task(self) -> Task:
         """The task that is running."""
         if self.current is None:
