@@ -4,13 +4,14 @@ Everything that changes a page's contents says so here as well as to the VM: pro
 unmade. A page compared with the VM then proves that copy-on-write, swap, migration and DMA moved the right bytes.
 
 Device operations overlap the program, so a comparison needs to know that nothing else changed the bytes meanwhile. `begin`
-notes what an operation reads and writes; every other change of those pages marks it racy. A racy operation proves nothing about data (any
-mix may be right) and its target is adopted from memory; the others are compared exactly.
+notes what an operation reads and writes; every other change of those pages marks it racy. A racy operation proves nothing about
+data (any mix may be right) and its target is adopted from memory; the others are compared exactly.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 from hwif.gen.gru import PAGE_SHIFT
@@ -41,6 +42,9 @@ class Golden:
     def __init__(self) -> None:
         self._pages: dict[int, bytearray] = {}
         self._in_flight: dict[int, list[Operation]] = {}
+        self._changing: list[tuple[int, int]] = []
+        self._unknown: set[int] = set()
+        self._watched: set[int] | None = None
 
     # ---- contents --------------------------------------------------------------------------------------------------
 
@@ -66,6 +70,8 @@ class Golden:
             page[offset : offset + step] = data[done : done + step]
             if vpn in self._in_flight:
                 self._mark(vpn, by)
+            if self._watched is not None:
+                self._watched.add(vpn)
             address, done = address + step, done + step
 
     def touched(self, vpn: int) -> None:
@@ -102,11 +108,38 @@ class Golden:
             for operation in self._in_flight[vpn]:
                 operation.racy = operation.unmapped = True
 
-    def fork(self) -> Golden:
-        """A copy of the contents, with no operations in flight."""
+    @contextmanager
+    def changing(self, start: int, end: int) -> Iterator[None]:
+        """While a VM operation works on [start, end), operations there, old and new, prove nothing."""
+        self.remapped(start, end)
+        span = (start >> PAGE_SHIFT, (end + PAGE - 1) >> PAGE_SHIFT)
+        self._changing.append(span)
+        try:
+            yield
+        finally:
+            self._changing.remove(span)
+            self.remapped(start, end)
+
+    @contextmanager
+    def watching(self) -> Iterator[set[int]]:
+        """Collects the pages written while it lasts: a fork cannot say which side of it those writes fell on."""
+        self._watched = set()
+        try:
+            yield self._watched
+        finally:
+            self._watched = None
+
+    def fork(self, written: set[int]) -> Golden:
+        """The child's contents: a copy, but nothing is known of pages `written` during the fork or under a device write."""
         child = Golden()
         child._pages = {vpn: bytearray(page) for vpn, page in self._pages.items()}
+        under_write = {vpn for vpn, others in self._in_flight.items() if any(vpn in other.writes for other in others)}
+        child._unknown = self._unknown | written | under_write
         return child
+
+    def known(self, vpn: int) -> bool:
+        """Whether the contents of the page are known."""
+        return vpn not in self._unknown
 
     # ---- operations ------------------------------------------------------------------------------------------------
 
@@ -119,6 +152,8 @@ class Golden:
                 if vpn in operation.writes or vpn in other.writes:
                     operation.racy = other.racy = True
             others.append(operation)
+        if any(first <= vpn < last for first, last in self._changing for vpn in operation.pages):
+            operation.racy = operation.unmapped = True
         return operation
 
     def end(self, operation: Operation) -> None:
