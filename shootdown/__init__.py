@@ -1,0 +1,1 @@
+"""The face of the laboratory: command line, rig, reports."""
