@@ -1,0 +1,130 @@
+// The native host: owns the Verilated model and its clock. See hil.h.
+#include <memory>
+
+#include "Vtop.h"
+#include "core.h"
+#include "verilated.h"
+#if VM_TRACE
+#include "verilated_fst_c.h"
+#endif
+
+namespace hil {
+
+class Model {
+ public:
+  explicit Model(uint64_t seed) {
+    context_.threads(1);
+    context_.randReset(2);  // matters only in a checking build (--x-initial unique)
+    context_.randSeed(static_cast<int>(seed));
+    context_.fatalOnError(false);
+#if VM_TRACE
+    context_.traceEverOn(true);
+#endif
+    top_ = std::make_unique<Vtop>(&context_, "");
+    top_->rst_ni = 0;
+    for (int i = 0; i < kResetCycles; ++i) clock(0);
+    top_->rst_ni = 1;
+    top_->eval();
+  }
+  ~Model() {
+    trace_off();
+    top_->final();
+  }
+
+  // One clock edge; afterwards the pins are those of cycle `next`.
+  void clock(uint64_t next) {
+    top_->clk_i = 1;
+    top_->eval();
+    dump(2 * next);
+    top_->clk_i = 0;
+    top_->eval();
+    dump(2 * next + 1);
+  }
+
+#if VM_TRACE
+  bool trace_on(const char *path) {
+    trace_off();
+    fst_ = std::make_unique<VerilatedFstC>();
+    top_->trace(fst_.get(), 99);
+    fst_->open(path);
+    if (!fst_->isOpen()) fst_.reset();
+    return fst_ != nullptr;
+  }
+  void trace_off() {
+    if (fst_) fst_->close();
+    fst_.reset();
+  }
+
+ private:
+  void dump(uint64_t time) {
+    if (fst_) fst_->dump(time);
+  }
+  std::unique_ptr<VerilatedFstC> fst_;
+#else
+  void trace_off() {}
+
+ private:
+  void dump(uint64_t) {}
+#endif
+
+  static constexpr int kResetCycles = 4;
+  VerilatedContext context_;
+  std::unique_ptr<Vtop> top_;
+};
+
+}  // namespace hil
+
+namespace {
+
+// A model per reset: RAMs are as after power-on too.
+void power_on(hil *h) {
+  ::hil::active = h;
+  delete h->model;
+  h->model = nullptr;
+  h->model = new ::hil::Model(1);
+}
+
+}  // namespace
+
+extern "C" {
+
+hil_t *hil_create(void) {
+  auto *h = new hil();
+  h->reset();
+  power_on(h);
+  return h;
+}
+
+void hil_destroy(hil_t *h) {
+  ::hil::active = h;
+  delete h->model;
+  delete h;
+  ::hil::active = nullptr;
+}
+
+void hil_reset(hil_t *h) {
+  h->reset();
+  power_on(h);
+}
+
+int hil_advance(hil_t *h, uint64_t until, hil_event_t *events, uint32_t max) {
+  if (!h->arm(until)) return -1;
+  while (!h->stop()) h->model->clock(h->next());
+  return hil_take(h, events, max);
+}
+
+int hil_trace_on(hil_t *h, const char *path) {
+#if VM_TRACE
+  if (h->model->trace_on(path)) return 0;
+  h->error = std::string("cannot write ") + path;
+  return -1;
+#else
+  (void)path;
+  h->error = "built without waveforms";
+  return -1;
+#endif
+}
+
+void hil_trace_off(hil_t *h) { h->model->trace_off(); }
+
+}  // extern "C"

@@ -1,0 +1,64 @@
+// See trace.h.
+#include "trace.h"
+
+#include <algorithm>
+#include <cstring>
+
+namespace hil {
+
+void Trace::reset() {
+  const bool log = log_lookups;
+  *this = Trace();
+  log_lookups = log;
+}
+
+void Trace::record(uint64_t cycle, uint32_t event, uint64_t a0, uint64_t a1, uint64_t a2, uint64_t a3, uint64_t a4, uint64_t a5) {
+  const uint64_t record[kWords] = {cycle, event, a0, a1, a2, a3, a4, a5};
+  words_.insert(words_.end(), record, record + kWords);
+  if (event < events.size()) events[event] += 1;
+  if (event == DEV_SHOOT_ACCEPT) shootdown_pages += a3 + 1;
+}
+
+void Trace::lookup(uint64_t cycle, const LookupPins &pins) {
+  if (pins.answered) {
+    const uint64_t accepted = accepted_at_[pins.answered_cbr];
+    if (pins.hit) {
+      const uint64_t latency = cycle - accepted;
+      hit_latency_min = hits == 0 ? latency : std::min(hit_latency_min, latency);
+      hit_latency_max = std::max(hit_latency_max, latency);
+      hit_latency_sum += latency;
+      hits += 1;
+    } else {
+      misses += 1;
+    }
+    if (log_lookups) lookups_.push_back({accepted, cycle, pins.answered_cbr, pins.hit, pins.pa});
+  }
+  if (pins.accepted) {
+    lookups += 1;
+    accepted_at_[pins.cbr] = cycle;
+  }
+}
+
+uint64_t Trace::drain(uint64_t *out, uint64_t max) {
+  const uint64_t count = std::min(max, pending());
+  std::memcpy(out, words_.data() + drained_, count * kWords * sizeof(uint64_t));
+  drained_ += count * kWords;
+  if (drained_ == words_.size()) {
+    words_.clear();
+    drained_ = 0;
+  }
+  return count;
+}
+
+uint64_t Trace::drain_lookups(hil_lookup_t *out, uint64_t max) {
+  const uint64_t count = std::min(max, lookups_pending());
+  std::copy_n(lookups_.begin() + static_cast<std::ptrdiff_t>(lookups_drained_), count, out);
+  lookups_drained_ += count;
+  if (lookups_drained_ == lookups_.size()) {
+    lookups_.clear();
+    lookups_drained_ = 0;
+  }
+  return count;
+}
+
+}  // namespace hil
