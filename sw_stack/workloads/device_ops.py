@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from hwif.gen.gru import PAGE_SHIFT, CbXtype, ExopEr
-from sw_stack.drivers.gru.user import (
+from sw_stack.drivers.gru.instructions import (
     Instruction,
     gru_bcopy,
     gru_gamer,

@@ -19,11 +19,12 @@ from dataclasses import dataclass, field
 
 from hwif.gen import timing
 from hwif.gen.gru import PAGE_SHIFT, CbEcause, CbIstatus
-from hwif.memory import HostMemory
 from sw_stack.drivers.gru.driver import GruDriver
 from sw_stack.drivers.gru.user import CbResult, GruUser
 from sw_stack.mm.machine import Machine
-from sw_stack.mm.mm import Mm, MmError
+from sw_stack.mm.mm import Mm
+from sw_stack.mm.types import PROT_READ, PROT_WRITE, MmError
+from sw_stack.mm.workload_access import allows, peek, store_fast
 from sw_stack.sched import Scheduler, Task, WaitQueue
 from sw_stack.workloads import trace as records
 from sw_stack.workloads.device_ops import SLICE_BYTES, DeviceOp, draw_operation
@@ -78,6 +79,12 @@ class Progress:
     failures: list[DataFailure] = field(default_factory=list)
 
 
+def _prot(recorded: int) -> int:
+    """The VM's protection of a recorded one: what may be executed may be read."""
+    readable = recorded & (records.PROT_READ | records.PROT_EXEC)
+    return (PROT_READ if readable else 0) | (PROT_WRITE if recorded & records.PROT_WRITE else 0)
+
+
 class Replay:
     """One program, one address space, one GRU context. `start()` spawns the tasks."""
 
@@ -85,14 +92,12 @@ class Replay:
         self,
         sched: Scheduler,
         machine: Machine,
-        memory: HostMemory,
         driver: GruDriver,
         program: records.Trace,
         options: ReplayOptions,
     ) -> None:
         self.sched = sched
         self.machine = machine
-        self.memory = memory
         self.driver = driver
         self.program = program
         self.options = options
@@ -161,14 +166,12 @@ class Replay:
             await self._migrate()
 
     def _stamp(self, vpn: int, offset: int) -> None:
-        """Store eight bytes the golden contents know. No await between the touch and this: the page is still there."""
+        """Store eight bytes the golden contents know."""
         address = (vpn << PAGE_SHIFT) + (offset & ~7 & (PAGE - 1))
         data = (self.progress.runs * 0x9E3779B97F4A7C15 & ((1 << 64) - 1)).to_bytes(8, "little")
-        where = self.mm.follow_page(address, True)
-        if where is None:
-            return
-        self.memory.write((where.pfn << PAGE_SHIFT) + (address & ((1 << where.shift) - 1)), data)
-        self.golden.write(address, data)
+        # A touch that faulted charged time before it returned, so reclaim may have been quicker: then the store never happened.
+        if store_fast(self.mm, address, data):
+            self.golden.write(address, data)
 
     async def _call(self, record: records.Record) -> None:
         """A memory call. Failures of the recorded program's calls are its own; they change nothing here."""
@@ -177,7 +180,7 @@ class Replay:
         try:
             if isinstance(record, records.Mmap):
                 with golden.changing(record.addr, record.addr + record.length):
-                    await mm.mmap(record.addr, record.length, record.prot, fixed=True)
+                    await mm.mmap(record.addr, record.length, _prot(record.prot), fixed=True)
                     golden.drop(record.addr, record.addr + record.length)
             elif isinstance(record, records.Munmap):
                 with golden.changing(record.addr, record.addr + record.length):
@@ -185,7 +188,7 @@ class Replay:
                     golden.drop(record.addr, record.addr + record.length)
             elif isinstance(record, records.Mprotect):
                 with golden.changing(record.addr, record.addr + record.length):
-                    await mm.mprotect(record.addr, record.length, record.prot)
+                    await mm.mprotect(record.addr, record.length, _prot(record.prot))
             elif isinstance(record, records.Madvise):
                 if record.advice == records.MADV_DONTNEED:
                     with golden.changing(record.addr, record.addr + record.length):
@@ -211,7 +214,8 @@ class Replay:
             golden.changing(record.old, record.old + record.old_len),
             golden.changing(record.new, record.new + record.new_len),
         ):
-            await self.mm.mremap(record.old, record.old_len, record.new_len, new=record.new)
+            new = None if record.new == record.old else record.new
+            await self.mm.mremap(record.old, record.old_len, record.new_len, may_move=new is not None, new=new)
             if record.new != record.old:
                 golden.move(record.old, record.new, kept)
             if record.new_len < record.old_len:
@@ -267,7 +271,7 @@ class Replay:
             if not self._recent:
                 return None
             vpn = self._recent[rng.randrange(len(self._recent))]
-            if self.mm.allows(vpn << PAGE_SHIFT, write):
+            if allows(self.mm, vpn << PAGE_SHIFT, write):
                 return vpn
         return None
 
@@ -311,9 +315,9 @@ class Replay:
             self.golden.end(flight)
 
     def _still_allowed(self, operation: DeviceOp) -> bool:
-        allows = self.mm.allows
-        return all(allows(vpn << PAGE_SHIFT, False) for vpn in operation.reads) and all(
-            allows(vpn << PAGE_SHIFT, True) for vpn in operation.writes
+        mm = self.mm
+        return all(allows(mm, vpn << PAGE_SHIFT, False) for vpn in operation.reads) and all(
+            allows(mm, vpn << PAGE_SHIFT, True) for vpn in operation.writes
         )
 
     async def _settle(self, operation: DeviceOp, flight: Operation, result: CbResult, before: bytes, loaded: bytes) -> None:
@@ -340,10 +344,9 @@ class Replay:
         done = 0
         while done < len(data):
             step = min(len(data) - done, PAGE - (address & (PAGE - 1)))
-            where = self.mm.follow_page(address, False)
-            if where is not None:
-                physical = (where.pfn << PAGE_SHIFT) + (address & ((1 << where.shift) - 1))
-                self._check(f"{name} target", address, data[done : done + step], self.memory.read(physical, step))
+            found = peek(self.mm, address, step)
+            if found is not None:
+                self._check(f"{name} target", address, data[done : done + step], found)
             address, done = address + step, done + step
 
     async def _adopt(self, operation: DeviceOp) -> None:
