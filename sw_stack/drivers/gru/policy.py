@@ -1,0 +1,61 @@
+"""What a run may choose about the driver. Everything here is fixed when the driver starts.
+
+Promises: an impossible policy raises ValueError with one line, before anything runs.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal, get_args
+
+__all__ = ["MAX_ASID", "MIN_ASID", "DriverPolicy", "Dropin", "Mutant", "UserOption"]
+
+Dropin = Literal["interrupt", "user"]
+"""Where a miss is answered first. "interrupt": the handler walks the page table itself and hands over to user polling only
+when it cannot (2008). "user": the handler hands every miss to user polling, since a walk without locks may meet a page table
+that is being freed (2026)."""
+
+UserOption = Literal["FMM_INTR", "USER_POLL"]
+"""How a context reports misses: fault map and interrupt, or straight to the user."""
+
+Mutant = Literal["free_before_ack", "ignore_range_active", "no_flush", "flush_short", "stale_asid"]
+"""A driver broken on purpose, for tests of the oracle:
+free_before_ack      a shootdown's status is not waited for
+ignore_range_active  drop-ins go on between range begin and end
+no_flush             callbacks return without a shootdown
+flush_short          shootdowns cover one page too few
+stale_asid           a flush of an address space without loaded contexts keeps its ASID"""
+
+MIN_ASID = 8
+MAX_ASID = 0xFFFFF0
+ASID_STEP = 8
+
+
+@dataclass(frozen=True, slots=True)
+class DriverPolicy:
+    """`assign_delay` and `steal_delay` are the kernel's 20 ms and 200 ms, scaled down so that a run sees many of them."""
+
+    dropin: Dropin = "interrupt"
+    tlb_mode: UserOption = "FMM_INTR"
+    preload_pages: int = 0
+    """Pages dropped in ahead of a BCOPY that missed (tlb_preload_count)."""
+    max_asid: int = MAX_ASID
+    """ASIDs are given out from MIN_ASID below this; a small value makes wraps frequent."""
+    assign_delay: int = 10_000
+    """Cycles a fault waits for a context to become free before it looks again."""
+    steal_delay: int = 100_000
+    """Cycles during which a context that was stolen from does not steal."""
+    mutant: Mutant | None = None
+
+    def __post_init__(self) -> None:
+        for name, value, legal in (
+            ("dropin", self.dropin, get_args(Dropin)),
+            ("tlb_mode", self.tlb_mode, get_args(UserOption)),
+            ("mutant", self.mutant, (None, *get_args(Mutant))),
+        ):
+            if value not in legal:
+                raise ValueError(f"driver policy: {name} {value!r} is not one of {', '.join(map(str, legal))}")
+        if self.preload_pages < 0:
+            raise ValueError(f"driver policy: preload_pages {self.preload_pages} is negative")
+        if self.max_asid % ASID_STEP or not MIN_ASID + ASID_STEP <= self.max_asid <= MAX_ASID:
+            raise ValueError(f"driver policy: max_asid {self.max_asid:#x} is not a multiple of 8 in 0x10..{MAX_ASID:#x}")
