@@ -1,0 +1,464 @@
+// The external TLB: lookups at one a cycle, drop-ins, and a shootdown port.
+//
+// Promises:
+//   Lookups of contexts with at most two page sizes are accepted every cycle; each further pair of sizes holds the port one cycle. The
+//   answer comes two cycles after acceptance (one more a further pair), in order, whatever shootdowns and drop-ins do (SD-4).
+//   From the cycle after a shootdown is accepted no lookup in the hit stage hits an entry it covers, for any range, scope and page
+//   size (SD-1, SD-5, SD-6); shoot_done_o follows when the accesses in flight that used a covered translation are over (SD-2).
+//   A drop-in whose miss precedes a covering shootdown is dropped (SD-3). A drop-in replaces what it overlaps (SD-7). A shootdown
+//   waits for a slot at most one sweep (SD-8).
+//   A write that hits a clean entry misses with mod set.
+// Needs: one access a control block; one use_done for every hit, not before its answer; a shootdown handle is not reused before its
+//   shoot_done_o; drop-ins only of page sizes that the context's lookups probe; no back-pressure on answers.
+// Costs: three copies of the tags, two of the data; see the parts. mutant_i is 0 in the product.
+
+module gru_tlb
+  import gru_pkg::*;
+  import gru_int_pkg::*;
+#(
+  parameter int unsigned Entries    = 512,
+  parameter int unsigned Ways       = 4,
+  parameter int unsigned ShootSlots = 8,
+  parameter int unsigned LogDepth   = 64
+) (
+  input  logic               clk_i,
+  input  logic               rst_ni,
+  input  logic         [7:0] mutant_i,
+
+  input  logic               lkp_valid_i,
+  output logic               lkp_ready_o,
+  input  tlb_req_t           lkp_i,
+  output logic               rsp_valid_o,
+  output tlb_rsp_t           rsp_o,
+  input  logic         [1:0] use_done_valid_i,
+  input  cbr_t         [1:0] use_done_cbr_i,
+
+  input  logic               fill_valid_i,
+  output logic               fill_ready_o,
+  input  tlb_fill_t          fill_i,
+  output logic               fill_done_o,
+  output cbr_t               fill_done_cbr_o,
+  output logic               fill_dropped_o,
+
+  input  logic               shoot_valid_i,
+  output logic               shoot_ready_o,
+  input  tlb_shoot_t         shoot_i,
+  output logic [NUM_TGH-1:0] shoot_done_o,
+
+  output logic               idle_o,
+  output obs_tlb_t           obs_o
+);
+
+  localparam int unsigned Sets = Entries / Ways;
+  localparam int unsigned IdxW = $clog2(Sets);
+  localparam int unsigned WayW = $clog2(Ways);
+  localparam int unsigned FillSlots = 4;
+  localparam int unsigned AsidLsb = 3;  // address spaces are handed out in blocks of eight: one ASID a region
+
+  if (Ways < 2 || Ways > 4 || (Ways & (Ways - 1)) != 0) begin : g_check_ways
+    $error("gru_tlb: Ways must be 2 or 4");
+  end
+  if ((Sets & (Sets - 1)) != 0 || Sets * Ways != Entries || Sets < 2 || IdxW + WayW > INDEXWAY_WIDTH) begin : g_check_sets
+    $error("gru_tlb: Entries / Ways must be a power of two, at least 2, and indexway must hold set and way");
+  end
+
+  typedef logic [IdxW-1:0] idx_t;
+  typedef logic [WayW-1:0] way_t;
+  typedef logic [Ways-1:0] ways_t;
+
+  // The page number picks the set; the address space shifts it, so that equal layouts do not fight for the same sets.
+  function automatic idx_t set_of(input idx_t skew, input vpn_t vpn, input size_t size);
+    set_of = idx_t'(vpn >> (page_shift(5'(size)) - 6'(PAGE_SHIFT))) ^ skew;
+  endfunction
+
+  function automatic size_t lowest(input logic [NumSizes-1:0] sizes);
+    lowest = '0;
+    for (int s = NumSizes - 1; s >= 0; s--) begin
+      if (sizes[s]) lowest = size_t'(s);
+    end
+  endfunction
+
+  // ---- stage 0: which sets ------------------------------------------------------------------------------------------------
+
+  logic s1_valid_q, s1_found, s1_more, hold;
+  tlb_req_t s1_req_q, s0_req;
+  logic [NumSizes-1:0] s1_rest_q, s0_sizes, s0_rest;
+  logic s0_read;
+  size_t [1:0] s0_size, s1_size_q;
+  logic [1:0] s0_probe, s1_probe_q;
+  idx_t [1:0] s0_idx, s1_idx_q;
+
+  assign s1_more = s1_valid_q && s1_rest_q != '0;
+  assign hold = mutant_i == MUT_SWEEP_STALLS && slots_active;
+  assign lkp_ready_o = !s1_more && !hold;
+  assign s0_req = s1_more ? s1_req_q : lkp_i;
+  assign s0_sizes = s1_more ? s1_rest_q : lkp_i.sizes;
+  assign s0_read = s1_more || (lkp_valid_i && !hold);
+  assign s0_rest = s0_sizes & (s0_sizes - 1'b1);
+
+  always_comb begin
+    s0_size = '0;
+    s0_idx = '0;
+    s0_probe = '0;
+    if (s0_read) begin
+      s0_probe = {s0_rest != '0, s0_sizes != '0};
+      s0_size[0] = lowest(s0_sizes);
+      s0_size[1] = lowest(s0_rest);
+      for (int p = 0; p < 2; p++) begin
+        s0_idx[p] = set_of(idx_t'(s0_req.asid >> AsidLsb), s0_req.va[VA_WIDTH-1:PAGE_SHIFT], s0_size[p]);
+      end
+    end
+  end
+
+  // ---- the arrays -------------------------------------------------------------------------------------------------------
+
+  logic m0_read, wr_en;
+  idx_t m0_idx, wr_idx;
+  way_t wr_way;
+  tlb_tag_t wr_tag, wr_tag_q;
+  tlb_data_t wr_data, wr_data_q;
+  tlb_tag_t [1:0][Ways-1:0] s1_tag_ram;
+  tlb_data_t [1:0][Ways-1:0] s1_data_ram;
+  tlb_tag_t [Ways-1:0] m1_tag_ram;
+
+  for (genvar w = 0; w < Ways; w++) begin : g_way
+    logic we;
+    assign we = wr_en && wr_way == way_t'(w);
+    for (genvar p = 0; p < 2; p++) begin : g_probe
+      ram_1r1w #(
+        .Width($bits(tlb_tag_t) + $bits(tlb_data_t)),
+        .Depth(Sets)
+      ) u_ram (
+        .clk_i,
+        .we_i   (we),
+        .waddr_i(wr_idx),
+        .wdata_i({wr_tag, wr_data}),
+        .re_i   (s0_read && s0_probe[p]),
+        .raddr_i(s0_idx[p]),
+        .rdata_o({s1_tag_ram[p][w], s1_data_ram[p][w]})
+      );
+    end
+    ram_1r1w #(
+      .Width($bits(tlb_tag_t)),
+      .Depth(Sets)
+    ) u_sweep (
+      .clk_i,
+      .we_i   (we),
+      .waddr_i(wr_idx),
+      .wdata_i(wr_tag),
+      .re_i   (m0_read),
+      .raddr_i(m0_idx),
+      .rdata_o(m1_tag_ram[w])
+    );
+  end
+
+  ways_t valid_q[Sets];
+  logic [Ways-2:0] plru_q[Sets];
+
+  // The arrays answer a read of the set being written with the old entry: note it and take the new one from the write register.
+  logic [1:0] s1_byp_q;
+  logic m1_byp_q;
+  way_t wr_way_q;
+
+  always_ff @(posedge clk_i) begin
+    if (wr_en) begin
+      wr_tag_q  <= wr_tag;
+      wr_data_q <= wr_data;
+      wr_way_q  <= wr_way;
+    end
+    if (s0_read) begin
+      for (int p = 0; p < 2; p++) s1_byp_q[p] <= wr_en && wr_idx == s0_idx[p] && mutant_i != MUT_NO_BYPASS;
+    end
+    if (m0_read) m1_byp_q <= wr_en && wr_idx == m0_idx;
+  end
+
+  // ---- stage 1: hit -------------------------------------------------------------------------------------------------------
+
+  logic [1:0] s1_match, s1_dead;
+  way_t [1:0] s1_way;
+  tlb_page_t [1:0] s1_page;
+  tlb_data_t [1:0] s1_data;
+  logic s1_sel, s1_last, s1_hit, s1_mod, s1_miss;
+
+  always_comb begin
+    s1_match = '0;
+    s1_way = '0;
+    s1_page = '0;
+    s1_data = '0;
+    if (s1_valid_q) begin
+      for (int p = 0; p < 2; p++) begin
+        s1_page[p].asid = s1_req_q.asid;
+        s1_page[p].span = span_of(s1_size_q[p]);
+        s1_page[p].lo = s1_req_q.va[VA_WIDTH-1:PAGE_SHIFT] & ~vpn_t'(s1_page[p].span);
+        for (int w = 0; w < Ways; w++) begin
+          automatic logic byp = s1_byp_q[p] && wr_way_q == way_t'(w);
+          automatic tlb_tag_t tag = byp ? wr_tag_q : s1_tag_ram[p][w];
+          if (s1_probe_q[p] && valid_q[s1_idx_q[p]][w] && tag.lo == s1_page[p].lo && tag.size == s1_size_q[p] &&
+              (tag.asid == s1_req_q.asid || mutant_i == MUT_ASID_IGNORED)) begin
+            s1_match[p] = 1'b1;
+            s1_way[p] = way_t'(w);
+            s1_page[p].ctx = tag.ctx;
+            s1_data[p] = byp ? wr_data_q : s1_data_ram[p][w];
+          end
+        end
+      end
+    end
+  end
+
+  // One live match at most (SD-7); a dead one of another size may stand beside it.
+  assign s1_found = (s1_match & ~s1_dead) != '0;
+  assign s1_sel = !(s1_match[0] && !s1_dead[0]);
+  assign s1_last = s1_valid_q && (s1_found || s1_rest_q == '0);
+  assign s1_mod = s1_found && s1_req_q.write && !s1_data[s1_sel].dirty && mutant_i != MUT_MOD_LOST;
+  assign s1_hit = s1_found && !s1_mod;
+  assign s1_miss = s1_last && !s1_hit;
+
+  // Where a drop-in would go: a hint for software, decided again when it comes.
+  way_t hint_victim, hint_way;
+  logic [Ways-2:0] hit_plru;
+  idx_t hit_idx;
+  plru_tree #(
+    .Ways(Ways)
+  ) u_hit_plru (
+    .state_i (plru_q[hit_idx]),
+    .touch_i (s1_way[s1_sel]),
+    .state_o (hit_plru),
+    .victim_o(hint_victim)
+  );
+  assign hit_idx = s1_idx_q[s1_hit && s1_sel];
+
+  function automatic way_t place(input ways_t used, input way_t victim);
+    place = victim;
+    for (int w = Ways - 1; w >= 0; w--) begin
+      if (!used[w]) place = way_t'(w);
+    end
+  endfunction
+  assign hint_way = place(valid_q[hit_idx], hint_victim);
+
+  always_ff @(posedge clk_i or negedge rst_ni) begin
+    if (!rst_ni) begin
+      s1_valid_q  <= 1'b0;
+      rsp_valid_o <= 1'b0;
+    end else begin
+      s1_valid_q  <= s1_more ? !s1_found : (lkp_valid_i && lkp_ready_o);
+      rsp_valid_o <= s1_last;
+    end
+  end
+
+  always_ff @(posedge clk_i) begin
+    if (s0_read) begin
+      s1_req_q   <= s0_req;
+      s1_rest_q  <= s0_rest & (s0_rest - 1'b1);
+      s1_size_q  <= s0_size;
+      s1_probe_q <= s0_probe;
+      s1_idx_q   <= s0_idx;
+    end
+    if (s1_last) begin
+      rsp_o.cbr      <= s1_req_q.cbr;
+      rsp_o.hit      <= s1_hit;
+      rsp_o.mod      <= s1_mod;
+      rsp_o.pa       <= {
+        (s1_data[s1_sel].pfn & ~pfn_t'(s1_page[s1_sel].span)) |
+        (pfn_t'(s1_req_q.va[PAGE_SHIFT+:SpanW]) & pfn_t'(s1_page[s1_sel].span)),
+        s1_req_q.va[PAGE_SHIFT-1:0]
+      };
+      rsp_o.gaa      <= s1_data[s1_sel].gaa;
+      rsp_o.pagesize <= psize_t'(s1_size_q[s1_sel]);
+      rsp_o.indexway <= INDEXWAY_WIDTH'({hit_idx, hint_way});
+    end
+  end
+
+  // ---- drop-ins and the sweep share the third port --------------------------------------------------------------------------
+
+  logic accept, fill_go, decide, drop, lapped, commit, fill_free, slots_active, slot_taken;
+  logic m1_valid_q, m1_fill_q;
+  idx_t m1_idx_q, sweep_idx_q;
+  tlb_tag_t [Ways-1:0] m1_tag;
+  tlb_page_t [Ways-1:0] m1_page;
+  tlb_page_t fill_page;
+  tlb_fill_t fill;
+  ways_t m1_cover, m1_overlap, m1_kill;
+  logic [NumSizes-1:0] sizes_q, fill_size;
+  logic other_sizes, other_sizes_q;
+
+  assign accept = shoot_valid_i && shoot_ready_o;
+  assign m0_read = fill_go || slots_active;
+  assign m0_idx = fill_go ? set_of(idx_t'(fill_page.asid >> AsidLsb), fill_page.lo, size_of(fill.pagesize)) : sweep_idx_q;
+
+  // Entries of other sizes may overlap the page from any set; they die through a slot.
+  assign fill_size = NumSizes'(1) << size_of(fill.pagesize);
+  assign other_sizes = (sizes_q & ~fill_size) != '0 && mutant_i != MUT_DUP_SIZES;
+
+  gru_tlb_fill #(
+    .Depth(LogDepth)
+  ) u_fill (
+    .clk_i,
+    .rst_ni,
+    .mutant_i,
+    .fill_valid_i,
+    .fill_ready_o,
+    .fill_i,
+    .miss_i       (s1_miss),
+    .miss_cbr_i   (s1_req_q.cbr),
+    .accept_i     (accept),
+    .shoot_i,
+    .ready_to_go_i(fill_free || !other_sizes),
+    .go_o         (fill_go),
+    .decide_o     (decide),
+    .drop_o       (drop),
+    .lapped_o     (lapped),
+    .fill_o       (fill),
+    .page_o       (fill_page)
+  );
+
+  assign commit = decide && !drop;
+  assign slot_taken = commit && other_sizes_q;
+
+  always_comb begin
+    m1_tag = '0;
+    m1_page = '0;
+    m1_overlap = '0;
+    if (m1_valid_q) begin
+      for (int w = 0; w < Ways; w++) begin
+        m1_tag[w] = (m1_byp_q && wr_way_q == way_t'(w)) ? wr_tag_q : m1_tag_ram[w];
+        m1_page[w].asid = m1_tag[w].asid;
+        m1_page[w].ctx = m1_tag[w].ctx;
+        m1_page[w].lo = m1_tag[w].lo;
+        m1_page[w].span = span_of(m1_tag[w].size);
+        if (commit && valid_q[m1_idx_q][w] && m1_page[w].asid == fill_page.asid &&
+            ((m1_page[w].lo ^ fill_page.lo) & ~(vpn_t'(m1_page[w].span) | vpn_t'(fill_page.span))) == '0) begin
+          m1_overlap[w] = mutant_i != MUT_DUP_UPGRADE;
+        end
+      end
+    end
+  end
+
+  gru_tlb_slots #(
+    .Sets      (Sets),
+    .Ways      (Ways),
+    .ShootSlots(ShootSlots),
+    .FillSlots (FillSlots)
+  ) u_slots (
+    .clk_i,
+    .rst_ni,
+    .mutant_i,
+    .shoot_free_o (shoot_ready_o),
+    .accept_i     (accept),
+    .shoot_i,
+    .fill_free_o  (fill_free),
+    .fill_i       (slot_taken),
+    .fill_page_i  (fill_page),
+    .step_i       (m1_valid_q && (!m1_fill_q || commit)),
+    .sweep_i      (m1_valid_q && !m1_fill_q),
+    .set_i        (m1_idx_q),
+    .way_valid_i  (valid_q[m1_idx_q]),
+    .way_page_i   (m1_page),
+    .cover_o      (m1_cover),
+    .probe_valid_i(s1_match),
+    .probe_set_i  (s1_idx_q),
+    .probe_page_i (s1_page),
+    .probe_dead_o (s1_dead),
+    .active_o     (slots_active)
+  );
+
+  assign m1_kill = (mutant_i == MUT_FILL_HIDES && m1_fill_q ? '0 : m1_cover) | m1_overlap;
+
+  way_t fill_victim;
+  logic [Ways-2:0] fill_plru;
+  plru_tree #(
+    .Ways(Ways)
+  ) u_fill_plru (
+    .state_i (plru_q[m1_idx_q]),
+    .touch_i (wr_way),
+    .state_o (fill_plru),
+    .victim_o(fill_victim)
+  );
+
+  assign wr_en = commit;
+  assign wr_idx = m1_idx_q;
+  assign wr_way = place(valid_q[m1_idx_q] & ~m1_kill, fill_victim);
+  assign wr_tag = '{asid: fill.asid, ctx: fill.ctx, lo: fill_page.lo, size: size_of(fill.pagesize)};
+  assign wr_data = '{pfn: fill.pfn, gaa: fill.gaa, dirty: fill.dirty};
+
+  always_ff @(posedge clk_i or negedge rst_ni) begin
+    if (!rst_ni) begin
+      m1_valid_q  <= 1'b0;
+      m1_fill_q   <= 1'b0;
+      sweep_idx_q <= '0;
+      sizes_q     <= '0;
+      fill_done_o <= 1'b0;
+      for (int i = 0; i < Sets; i++) begin
+        valid_q[i] <= '0;
+        plru_q[i]  <= '0;
+      end
+    end else begin
+      m1_valid_q  <= m0_read;
+      m1_fill_q   <= fill_go;
+      fill_done_o <= decide;
+      if (m0_read && !fill_go) sweep_idx_q <= sweep_idx_q + 1'b1;
+      if (accept && shoot_i.scope == SCOPE_CTX && (&shoot_i.ctxbitmap)) sizes_q <= '0;
+      else if (commit) sizes_q <= sizes_q | fill_size;
+      if (m1_kill != '0 || commit) begin
+        valid_q[m1_idx_q] <= (valid_q[m1_idx_q] & ~m1_kill) | (commit ? ways_t'(1) << wr_way : '0);
+      end
+      if (s1_hit) plru_q[hit_idx] <= hit_plru;
+      if (commit) plru_q[m1_idx_q] <= fill_plru;
+    end
+  end
+
+  always_ff @(posedge clk_i) begin
+    if (m0_read) m1_idx_q <= m0_idx;
+    if (fill_go) other_sizes_q <= other_sizes;
+    if (decide) begin
+      fill_done_cbr_o <= fill.cbr;
+      fill_dropped_o  <= drop;
+    end
+  end
+
+  // ---- drain ----------------------------------------------------------------------------------------------------------------
+
+  logic drain_busy;
+  gru_tlb_drain u_drain (
+    .clk_i,
+    .rst_ni,
+    .mutant_i,
+    .hit_valid_i(s1_hit),
+    .hit_cbr_i  (s1_req_q.cbr),
+    .hit_ctx_i  (s1_req_q.ctx),
+    .hit_page_i (s1_page[s1_sel]),
+    .use_done_valid_i,
+    .use_done_cbr_i,
+    .accept_i   (accept),
+    .shoot_i,
+    .shoot_done_o,
+    .busy_o     (drain_busy)
+  );
+
+  assign idle_o = !(s1_valid_q || rsp_valid_o || !fill_ready_o || fill_done_o || m1_valid_q || slots_active || drain_busy);
+
+  // ---- what a monitor sees --------------------------------------------------------------------------------------------------
+
+  always_comb begin
+    obs_o = '0;
+    obs_o.lkp_valid = lkp_valid_i && lkp_ready_o;
+    obs_o.lkp_cbr = lkp_i.cbr;
+    obs_o.rsp_valid = rsp_valid_o;
+    obs_o.rsp = rsp_o;
+    obs_o.fill_valid = decide;
+    obs_o.fill_dropped = drop;
+    obs_o.fill_lapped = lapped;
+    obs_o.fill = fill;
+    obs_o.shoot_accept = accept;
+    obs_o.shoot = shoot_i;
+    obs_o.shoot_done = shoot_done_o;
+    if (m1_kill != '0) begin
+      for (int w = 0; w < Ways; w++) begin
+        obs_o.kill[w].valid = m1_kill[w];
+        obs_o.kill[w].va = {m1_tag[w].lo, PAGE_SHIFT'(0)};
+        obs_o.kill[w].asid = m1_tag[w].asid;
+        obs_o.kill[w].pagesize = psize_t'(m1_tag[w].size);
+      end
+    end
+  end
+
+endmodule
