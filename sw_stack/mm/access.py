@@ -1,0 +1,82 @@
+"""A program's loads and stores, and the lookup drivers share.
+
+Between the check of the entry and the move of the bytes no cycle passes, so an access is to the page the table named then.
+"""
+
+from __future__ import annotations
+
+import errno
+from typing import TYPE_CHECKING
+
+from hwif.gen import timing
+from sw_stack.mm.pagetable import ACCESSED, DIRTY, READ, VALUE_SHIFT, WRITE
+from sw_stack.mm.types import ADDRESS_END, PAGE_MASK, PAGE_SHIFT, PAGE_SIZE, MmError, Translation
+
+if TYPE_CHECKING:
+    from sw_stack.mm.mm import Mm
+
+__all__ = ["load", "physical", "store", "translate"]
+
+
+def translate(mm: Mm, vaddr: int, write: bool) -> Translation | None:
+    """The present translation with the right asked for, marked used; None if there is none."""
+    vpn = vaddr >> PAGE_SHIFT
+    if not mm.touch_fast(vpn, write):
+        return None
+    entry = mm.page_table.lookup(vpn)
+    if entry is None:
+        raise AssertionError(f"page {vpn:#x} was touched and is not there")
+    return Translation(
+        pfn=(entry.pte >> VALUE_SHIFT) + vpn - entry.vpn,
+        shift=entry.shift,
+        writable=bool(entry.pte & WRITE),
+        dirty=bool(entry.pte & DIRTY),
+    )
+
+
+def physical(mm: Mm, vaddr: int) -> int | None:
+    """Byte address in host memory behind a readable page, for observers; marks nothing."""
+    entry = mm.page_table.lookup(vaddr >> PAGE_SHIFT)
+    if entry is None or not entry.pte & READ:
+        return None
+    pfn = (entry.pte >> VALUE_SHIFT) + (vaddr >> PAGE_SHIFT) - entry.vpn
+    return (pfn << PAGE_SHIFT) | (vaddr & PAGE_MASK)
+
+
+async def load(mm: Mm, vaddr: int, n: int) -> bytes:
+    _check(vaddr, n)
+    parts = []
+    while n > 0:
+        count = min(n, PAGE_SIZE - (vaddr & PAGE_MASK))
+        address = await _access(mm, vaddr, READ, ACCESSED)
+        parts.append(mm.machine.memory.read(address, count))
+        vaddr += count
+        n -= count
+    return b"".join(parts)
+
+
+async def store(mm: Mm, vaddr: int, data: bytes) -> None:
+    _check(vaddr, len(data))
+    done = 0
+    while done < len(data):
+        count = min(len(data) - done, PAGE_SIZE - (vaddr & PAGE_MASK))
+        address = await _access(mm, vaddr, WRITE, ACCESSED | DIRTY)
+        mm.machine.memory.write(address, data[done : done + count])
+        vaddr += count
+        done += count
+
+
+def _check(vaddr: int, n: int) -> None:
+    if vaddr < 0 or n < 0 or vaddr + n > ADDRESS_END:
+        raise MmError(errno.EFAULT, f"{n} bytes at {vaddr:#x} leave the address space")
+
+
+async def _access(mm: Mm, vaddr: int, need: int, mark: int) -> int:
+    """The physical address of an access that happens now."""
+    await mm.machine.sched.charge(timing.SW_CPU_ACCESS)
+    while not mm.page_table.touch(vaddr >> PAGE_SHIFT, need, mark):
+        await mm.handle_fault(vaddr, write=need == WRITE)
+    address = physical(mm, vaddr)
+    if address is None:
+        raise AssertionError(f"page of {vaddr:#x} was touched and is not there")
+    return address

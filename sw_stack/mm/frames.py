@@ -1,0 +1,146 @@
+"""Frames: what the VM knows of each, and a buddy allocator over them.
+
+Promises: a frame is handed out once until it is freed; a block of 2**order frames is aligned to its size; the order of hand-outs
+is a function of the calls alone (last freed, first used: the hardest case for whoever keeps a stale translation). Freeing a frame
+that is mapped, pinned or on a list raises FrameError.
+"""
+
+from __future__ import annotations
+
+from enum import Enum
+from typing import TYPE_CHECKING
+
+from sw_stack.sched import Mutex, Scheduler
+
+if TYPE_CHECKING:
+    from sw_stack.mm.mm import Mm
+    from sw_stack.mm.swap import Slot
+
+__all__ = ["Frame", "FrameAllocator", "FrameError", "Lru"]
+
+
+class FrameError(Exception):
+    """The VM's own accounting of a frame is broken."""
+
+
+class Lru(Enum):
+    """The list a frame is on."""
+
+    NONE = 0
+    ACTIVE = 1
+    INACTIVE = 2
+
+
+class Frame:
+    """A block of 2**order frames in use, named by its first."""
+
+    __slots__ = ("_lock", "_sched", "isolated", "kernel", "lru", "moving", "order", "pfn", "pins", "rmap", "slot")
+
+    def __init__(self, sched: Scheduler, pfn: int, order: int) -> None:
+        self._sched = sched
+        self._lock: Mutex | None = None
+        self.pfn = pfn
+        self.order = order
+        self.kernel = False
+        self.lru = Lru.NONE
+        self.isolated = False  # reclaim has it in hand
+        self.pins = 1  # references that are no mapping: the allocating task, a fault at work, isolation by reclaim
+        self.rmap: dict[tuple[int, int], Mm] = {}  # (address space, vpn) of every entry that maps the block
+        self.moving: dict[tuple[int, int], Mm] = {}  # the same for migration entries
+        self.slot: Slot | None = None  # swap cache: the slot that belongs to this content
+
+    @property
+    def mapcount(self) -> int:
+        return len(self.rmap)
+
+    @property
+    def lock(self) -> Mutex:
+        """The page lock. Most pages never need one."""
+        if self._lock is None:
+            self._lock = Mutex(self._sched, f"page_lock[{self.pfn}]")
+        return self._lock
+
+    def map(self, mm: Mm, vpn: int) -> None:
+        """An entry now maps the block."""
+        if (mm.id, vpn) in self.rmap:
+            raise FrameError(f"frame {self.pfn} is mapped twice at page {vpn:#x} of {mm.name}")
+        self.rmap[mm.id, vpn] = mm
+
+    def unmap(self, mm: Mm, vpn: int) -> None:
+        """An entry no longer maps the block."""
+        if self.rmap.pop((mm.id, vpn), None) is None:
+            raise FrameError(f"frame {self.pfn} is not mapped at page {vpn:#x} of {mm.name}")
+
+
+class FrameAllocator:
+    """Frames 0 .. count-1."""
+
+    MAX_ORDER = 18  # 1 GiB
+
+    def __init__(self, sched: Scheduler, count: int) -> None:
+        self._sched = sched
+        self.count = count
+        self.free = count
+        self._used: list[Frame | None] = [None] * count
+        # Dictionaries as ordered sets: popitem takes the block freed last.
+        self._lists: list[dict[int, None]] = [{} for _ in range(self.MAX_ORDER + 1)]
+        blocks = []
+        pfn = 0
+        while pfn < count:
+            order = min(self.MAX_ORDER, (count - pfn).bit_length() - 1, (pfn & -pfn).bit_length() - 1 if pfn else self.MAX_ORDER)
+            blocks.append((pfn, order))
+            pfn += 1 << order
+        for pfn, order in reversed(blocks):
+            self._lists[order][pfn] = None
+
+    def __getitem__(self, pfn: int) -> Frame:
+        """The block in use that contains frame `pfn`."""
+        frame = self._used[pfn]
+        if frame is None:
+            raise FrameError(f"frame {pfn} is not in use")
+        return frame
+
+    def in_use(self) -> list[Frame]:
+        """Every block in use, in order."""
+        return [f for n, f in enumerate(self._used) if f is not None and f.pfn == n]
+
+    def alloc(self, order: int = 0) -> Frame | None:
+        """A block with one pin, contents undefined; None if there is none."""
+        for available in range(order, self.MAX_ORDER + 1):
+            if self._lists[available]:
+                break
+        else:
+            return None
+        pfn, _ = self._lists[available].popitem()
+        while available > order:
+            available -= 1
+            self._lists[available][pfn + (1 << available)] = None
+        frame = Frame(self._sched, pfn, order)
+        self._used[pfn : pfn + (1 << order)] = [frame] * (1 << order)
+        self.free -= 1 << order
+        return frame
+
+    def split(self, frame: Frame) -> list[Frame]:
+        """Turn a block just allocated into single frames, each with one pin."""
+        singles = [Frame(self._sched, frame.pfn + i, 0) for i in range(1 << frame.order)]
+        self._used[frame.pfn : frame.pfn + len(singles)] = singles
+        return singles
+
+    def release(self, frame: Frame) -> None:
+        """Take a block back."""
+        if frame.rmap or frame.moving or frame.pins or frame.slot is not None or frame.lru is not Lru.NONE:
+            raise FrameError(
+                f"frame {frame.pfn} is freed with {frame.mapcount} mappings, {len(frame.moving)} migration entries, "
+                f"{frame.pins} pins, list {frame.lru.name}, swap cache {frame.slot is not None}"
+            )
+        if self._used[frame.pfn] is not frame:
+            raise FrameError(f"frame {frame.pfn} is freed twice")
+        pfn, order = frame.pfn, frame.order
+        self._used[pfn : pfn + (1 << order)] = [None] * (1 << order)
+        self.free += 1 << order
+        while order < self.MAX_ORDER and pfn ^ (1 << order) in self._lists[order]:
+            buddy = pfn ^ (1 << order)
+            del self._lists[order][buddy]
+            pfn &= ~(1 << order)
+            order += 1
+        self._lists[order][pfn] = None

@@ -1,0 +1,89 @@
+"""Page migration: the bytes move to another frame, every entry follows.
+
+invalidate_page is called for every entry when it becomes a migration entry; replacing that by the new entry calls nobody, there is
+nothing left to invalidate. Faults meet the migration entry and wait for the page lock.
+"""
+
+from __future__ import annotations
+
+import errno
+from typing import TYPE_CHECKING
+
+from hwif.gen import timing
+from hwif.gen.events import TraceEvent
+from sw_stack.mm.frames import Frame
+from sw_stack.mm.pagetable import ACCESSED, DIRTY, MIGRATION, PRESENT, READ, VALUE_SHIFT, WAS_WRITE, WRITE, make
+from sw_stack.mm.rmap import try_to_unmap
+from sw_stack.mm.types import PAGE_SHIFT, PROT_READ, PROT_WRITE, MmError
+
+if TYPE_CHECKING:
+    from sw_stack.mm.machine import Machine
+    from sw_stack.mm.mm import Mm
+
+__all__ = ["migrate_page"]
+
+
+async def migrate_page(machine: Machine, mm: Mm, vaddr: int) -> bool:
+    """Move the page at `vaddr` to another frame. False if it is not present or somebody holds on to it: try again later."""
+    async with mm.mmap_lock.reading():
+        vma = mm.vmas.find(vaddr)
+        if vma is not None and vma.shift != PAGE_SHIFT:
+            raise MmError(errno.EINVAL, f"{mm.name}: the large page at {vaddr:#x} cannot be migrated")
+        new = await machine.alloc_page()
+        try:
+            pte = mm.page_table.get(vaddr >> PAGE_SHIFT)
+            if not pte & PRESENT:
+                return False
+            old = machine.frames[pte >> VALUE_SHIFT]
+            old.pins += 1
+            try:
+                async with old.lock:
+                    return await _move(machine, old, new)
+            finally:
+                machine.unpin(old)
+        finally:
+            machine.unpin(new)
+
+
+async def _move(machine: Machine, old: Frame, new: Frame) -> bool:
+    if old.pins > 1 or not old.mapcount:
+        return False
+
+    def migration_entry(mm: Mm, vpn: int, pte: int) -> int:
+        old.moving[mm.id, vpn] = mm
+        return make(old.pfn, MIGRATION | (WAS_WRITE if pte & WRITE else 0) | (pte & (ACCESSED | DIRTY)))
+
+    moved = await try_to_unmap(old, aging=False, replace=migration_entry)
+    if moved:
+        await machine.sched.charge(timing.SW_COW_COPY)
+        machine.copy(old, new)
+        slot = old.slot
+        if slot is not None:
+            old.slot, new.slot, slot.frame = None, slot, new
+        machine.trace.emit(machine.sched.now, TraceEvent.VM_MIGRATE, old.pfn, new.pfn)
+        machine.count("migrated")
+    await _restore(machine, old, new if moved else old)
+    return moved
+
+
+async def _restore(machine: Machine, old: Frame, target: Frame) -> None:
+    """Replace the migration entries of `old` by entries that map `target`."""
+    while old.moving:
+        (number, vpn), mm = next(iter(old.moving.items()))
+        async with mm.pte_lock:
+            if (number, vpn) not in old.moving:
+                continue  # unmapped or moved on while this waited for the lock
+            del old.moving[number, vpn]
+            entry = mm.page_table.get(vpn)
+            # The area may have changed since the entry was made, and may be gone if unmapping has not come to the entry yet.
+            vma = mm.vmas.find(vpn << PAGE_SHIFT)
+            prot = vma.prot if vma is not None else 0
+            flags = PRESENT | (entry & (ACCESSED | DIRTY)) | (READ if prot & PROT_READ else 0)
+            if entry & WAS_WRITE and prot & PROT_WRITE:
+                flags |= WRITE
+            pte = make(target.pfn, flags)
+            mm.page_table.set(vpn, pte)
+            target.map(mm, vpn)
+            mm.shadow.established(vpn, pte)
+            machine.reclaimer.add(target)
+            await machine.sched.charge(timing.SW_PTE_OP)

@@ -1,0 +1,121 @@
+"""What the oracle is told: the only writer of its records of user pages.
+
+Promises the rules of docs/architecture.md §2. A record is revoked at the instant the notifier call that covers it *returned*
+(begin, invalidate_page, release) and granted when an entry is established outside every active range, or at the end of the last
+range that covers it, from the page table as it then is. The page table may change earlier or later than the record: that
+difference is what the notifier contract is about. An establishment that would change a live record to another frame, or narrow
+its rights, has skipped its notifier call and raises NotifierError; so does freeing a frame with a live record.
+"""
+
+from __future__ import annotations
+
+from hwif import shadow as oracle
+from sw_stack.mm.pagetable import LEAF_ENTRIES, PRESENT, READ, VALUE_SHIFT, WRITE, PageTable
+from sw_stack.mm.types import PAGE_MASK, PAGE_SHIFT
+from sw_stack.notifier import NotifierError
+
+__all__ = ["MmShadow", "ShadowFeed"]
+
+
+class ShadowFeed:
+    """The records of one machine, counted by frame."""
+
+    def __init__(self, shadow: oracle.Shadow, frames: int) -> None:
+        self.shadow = shadow
+        self._live = [0] * frames
+
+    def grant(self, pfn: int, mm: int, vpn: int, rights: int, *, fresh: bool) -> None:
+        self.shadow.grant(pfn, mm, vpn, rights)
+        self._live[pfn] += fresh
+
+    def revoke(self, pfn: int, mm: int, vpn: int) -> None:
+        if not self.shadow.revoke(pfn, mm, vpn):
+            raise NotifierError(f"the oracle has lost the record of frame {pfn} at page {vpn:#x} of mm {mm}")
+        self._live[pfn] -= 1
+
+    def check_free(self, pfn: int, count: int) -> None:
+        """Frames pfn..pfn+count-1 are about to be freed: no client may hold a translation to them."""
+        for number in range(pfn, pfn + count):
+            if self._live[number]:
+                raise NotifierError(
+                    f"MN-3: frame {number} is freed while {self._live[number]} translations to it are still allowed"
+                )
+
+
+class MmShadow:
+    """The records of one address space; the observer of its notifier chain."""
+
+    def __init__(self, feed: ShadowFeed, mm: int, table: PageTable) -> None:
+        self._feed = feed
+        self._mm = mm
+        self._table = table
+        self._records: dict[int, dict[int, tuple[int, int]]] = {}  # leaf -> vpn -> (frame, rights)
+        self._ranges: list[tuple[int, int]] = []  # begun and not ended, in pages
+
+    def records(self) -> dict[int, tuple[int, int]]:
+        """Page -> (frame, rights) of every live record."""
+        return {vpn: record for leaf in self._records.values() for vpn, record in leaf.items()}
+
+    def covered(self, vpn: int) -> bool:
+        """True if a range between begin and end covers the page."""
+        return any(start <= vpn < end for start, end in self._ranges)
+
+    def established(self, vpn: int, pte: int, shift: int = PAGE_SHIFT) -> None:
+        """An entry was written, present. Call in the same instant."""
+        if not pte & PRESENT:
+            return
+        rights = (oracle.READ if pte & READ else 0) | (oracle.WRITE if pte & WRITE else 0)
+        base = pte >> VALUE_SHIFT
+        for offset in range(1 << (shift - PAGE_SHIFT)):
+            if not (self._ranges and self.covered(vpn + offset)):
+                self._grant(vpn + offset, base + offset, rights)
+
+    def _grant(self, vpn: int, pfn: int, rights: int) -> None:
+        leaf = self._records.setdefault(vpn // LEAF_ENTRIES, {})
+        old = leaf.get(vpn)
+        if old is not None:
+            if old[0] != pfn or old[1] & ~rights:
+                raise NotifierError(
+                    f"MN-3: page {vpn:#x} of mm {self._mm} changes from frame {old[0]} rights {old[1]} to frame {pfn} "
+                    f"rights {rights} without a notifier call"
+                )
+            if old[1] == rights:
+                return
+        if rights:
+            self._feed.grant(pfn, self._mm, vpn, rights, fresh=old is None)
+            leaf[vpn] = (pfn, rights)
+
+    def _revoke(self, start: int, end: int) -> None:
+        first, last = start // LEAF_ENTRIES, (end - 1) // LEAF_ENTRIES
+        if last - first < len(self._records):
+            keys = [k for k in range(first, last + 1) if k in self._records]
+        else:
+            keys = [k for k in self._records if first <= k <= last]
+        for key in keys:
+            leaf = self._records[key]
+            for vpn in [v for v in leaf if start <= v < end]:
+                pfn, _rights = leaf.pop(vpn)
+                self._feed.revoke(pfn, self._mm, vpn)
+            if not leaf:
+                del self._records[key]
+
+    # ---- TranslationObserver ---------------------------------------------------------------------------------------
+
+    def range_begun(self, start: int, end: int) -> None:
+        first, last = start >> PAGE_SHIFT, (end + PAGE_MASK) >> PAGE_SHIFT
+        self._revoke(first, last)
+        self._ranges.append((first, last))
+
+    def range_ending(self, start: int, end: int) -> None:
+        first, last = start >> PAGE_SHIFT, (end + PAGE_MASK) >> PAGE_SHIFT
+        self._ranges.remove((first, last))
+        for entry in self._table.entries(first, last):
+            self.established(entry.vpn, entry.pte, entry.shift)
+
+    def page_invalidated(self, address: int) -> None:
+        vpn = address >> PAGE_SHIFT
+        self._revoke(vpn, vpn + 1)
+
+    def released(self) -> None:
+        for start, end in [(key * LEAF_ENTRIES, (key + 1) * LEAF_ENTRIES) for key in self._records]:
+            self._revoke(start, end)

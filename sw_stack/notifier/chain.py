@@ -1,0 +1,255 @@
+"""The notifier chain of one address space: dispatch, and the rules of the contract (MN-1 .. MN-5).
+
+Promises: begin and end pair, also when a callback or the operation between them raises; they nest and run concurrently; a client
+sees the end of exactly those ranges whose begin it saw; atomic callbacks run with the task marked atomic, so a sleep raises;
+release reaches each client once and nothing follows it. Needs the caller to hold what the operation's row in the V6 table says;
+register and unregister need the mmap lock for writing. Costs SW_NOTIFIER_CALL cycles a callback, and nothing without clients.
+
+The observer is told, with no cycle in between, when a callback series has *returned*: that is the instant from which the oracle
+holds the clients to the contract.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from dataclasses import dataclass, field
+from functools import partial
+from typing import Any, Final, Protocol
+
+from hwif.gen import timing
+from hwif.gen.events import TraceEvent
+from hwif.trace import Trace
+from sw_stack.notifier.client import MmuNotifier, NotifierError
+from sw_stack.sched import LockdepError, RwSem, Scheduler, Task, WaitQueue
+
+__all__ = ["ActiveRange", "MmuNotifierChain", "TranslationObserver"]
+
+_OPERATIONS: Final = ("release", "age_page", "invalidate_page", "invalidate_range_begin", "invalidate_range_end")
+
+
+class TranslationObserver(Protocol):
+    """Who keeps the record of what clients may still hold (sw_stack.mm.shadow_feed)."""
+
+    def range_begun(self, start: int, end: int) -> None:
+        """invalidate_range_begin returned."""
+        ...
+
+    def range_ending(self, start: int, end: int) -> None:
+        """invalidate_range_end is about to be dispatched: clients may establish again from here on."""
+        ...
+
+    def page_invalidated(self, address: int) -> None:
+        """invalidate_page returned."""
+        ...
+
+    def released(self) -> None:
+        """release returned."""
+        ...
+
+
+@dataclass(eq=False)
+class ActiveRange:
+    """A range between its begin and its end, and the clients that saw the begin."""
+
+    start: int
+    end: int
+    atomic: bool
+    clients: list[MmuNotifier] = field(default_factory=list)
+
+
+class MmuNotifierChain:
+    """The clients of one address space. `owner` is the Mm handed to them, `mm_id` its number in the trace."""
+
+    def __init__(
+        self, sched: Scheduler, trace: Trace, owner: Any, mm_id: int, mmap_lock: RwSem, observer: TranslationObserver
+    ) -> None:
+        self._sched = sched
+        self._trace = trace
+        self._owner = owner
+        self._mm_id = mm_id
+        self._mmap_lock = mmap_lock
+        self._observer = observer
+        self._clients: list[MmuNotifier] = []
+        self._implements: dict[MmuNotifier, frozenset[str]] = {}
+        self._active: list[ActiveRange] = []
+        self._calls: Counter[str] = Counter()
+        self._in_flight: Counter[MmuNotifier] = Counter()
+        self._quiescent = WaitQueue(sched, f"mmu_notifier callbacks of mm {mm_id}")
+        self._released = False
+
+    # ---- clients ---------------------------------------------------------------------------------------------------
+
+    def register(self, client: MmuNotifier) -> None:
+        """Add a client. It sees operations that begin from now on (MN-5)."""
+        self._need_mmap_write("register")
+        self._need_unreleased("register")
+        if client in self._clients:
+            raise NotifierError(f"MN-5: client {client!r} is already registered on mm {self._mm_id}")
+        self._clients.insert(0, client)
+        kind = type(client)
+        self._implements[client] = frozenset(op for op in _OPERATIONS if getattr(kind, op) is not getattr(MmuNotifier, op))
+
+    async def unregister(self, client: MmuNotifier) -> None:
+        """Remove a client and wait until no pass over the list can call it. After release, which removed it, nothing to do."""
+        self._need_mmap_write("unregister")
+        if self._released:
+            return
+        if client not in self._clients:
+            raise NotifierError(f"MN-5: client {client!r} is not registered on mm {self._mm_id}")
+        if any(client in active.clients for active in self._active):
+            raise NotifierError(f"MN-1: client {client!r} unregisters between a begin it saw and its end")
+        self._clients.remove(client)
+        # Reclaim calls without the mmap lock, so a pass may be under way: the client must outlive it.
+        await self._quiescent.wait_event(lambda: not self._in_flight[client])
+        del self._implements[client]
+        del self._in_flight[client]
+
+    @property
+    def has_clients(self) -> bool:
+        return bool(self._clients)
+
+    def active_ranges(self) -> tuple[ActiveRange, ...]:
+        """Ranges whose begin has been dispatched and whose end has not."""
+        return tuple(self._active)
+
+    def statistics(self) -> dict[str, int]:
+        """Callbacks made, by operation."""
+        return {op: self._calls[op] for op in _OPERATIONS}
+
+    # ---- dispatch --------------------------------------------------------------------------------------------------
+
+    async def release(self) -> None:
+        """The address space is being torn down. Each client is taken off the list before it is called, so it may go away itself."""
+        self._need_unreleased("release")
+        self._released = True
+        if self._active:
+            raise NotifierError(f"MN-4: release of mm {self._mm_id} with {len(self._active)} ranges active")
+        if self._clients:
+            self._emit(TraceEvent.MN_RELEASE)
+        while self._clients:
+            client = self._clients.pop(0)
+            with self._walk((client,)):
+                await self._call(client, "release", False, partial(client.release, self._owner))
+        self._observer.released()
+
+    async def age_page(self, address: int) -> bool:
+        """True if a client's device has used the page. Every client is asked: the question also clears."""
+        if not self._clients:
+            return False
+        self._need_unreleased("age_page")
+        young = False
+        with self._walk(tuple(self._clients)) as clients:
+            for client in clients:
+                young |= bool(await self._call(client, "age_page", True, partial(client.age_page, self._owner, address)))
+        self._emit(TraceEvent.MN_AGE_PAGE, address, int(young))
+        return young
+
+    async def invalidate_page(self, address: int) -> None:
+        """The pte at `address` was cleared and flushed; its page is not reused before this returned (MN-3)."""
+        if self._clients:
+            self._need_unreleased("invalidate_page")
+            self._emit(TraceEvent.MN_INVALIDATE_PAGE, address)
+            with self._walk(tuple(self._clients)) as clients:
+                for client in clients:
+                    await self._call(client, "invalidate_page", True, partial(client.invalidate_page, self._owner, address))
+            self._emit(TraceEvent.MN_INVALIDATE_PAGE_DONE, address)
+        self._observer.page_invalidated(address)
+
+    async def range_begin(self, start: int, end: int, atomic: bool) -> ActiveRange:
+        """Begin a range; hand the result to `range_end`. Prefer `range`, which cannot forget the end."""
+        if start >= end:
+            raise NotifierError(f"MN-1: empty range [{start:#x}, {end:#x}) on mm {self._mm_id}")
+        if not atomic:
+            self._sched.lockdep.may_sleep(self._sched.task(), "invalidate_range_begin with atomic=0")
+        active = ActiveRange(start, end, atomic)
+        self._active.append(active)
+        if self._clients:
+            self._need_unreleased("invalidate_range_begin")
+            self._emit(TraceEvent.MN_RANGE_BEGIN, start, end, int(atomic))
+            try:
+                with self._walk(tuple(self._clients)) as clients:
+                    for client in clients:
+                        # Noted first: a client whose begin raises half way may have closed its gate and needs the end to open it.
+                        active.clients.append(client)
+                        await self._call(
+                            client,
+                            "invalidate_range_begin",
+                            atomic,
+                            partial(client.invalidate_range_begin, self._owner, start, end, atomic),
+                        )
+            except BaseException:
+                self._active.remove(active)
+                await self._dispatch_end(active)
+                raise
+            self._emit(TraceEvent.MN_RANGE_BEGIN_DONE, start, end)
+        self._observer.range_begun(start, end)
+        return active
+
+    async def range_end(self, active: ActiveRange) -> None:
+        """End a range."""
+        if active not in self._active:
+            raise NotifierError(f"MN-1: end of [{active.start:#x}, {active.end:#x}) on mm {self._mm_id} without its begin")
+        self._active.remove(active)
+        # Before the callbacks: the first client may establish as soon as its own end has run.
+        self._observer.range_ending(active.start, active.end)
+        await self._dispatch_end(active)
+
+    @asynccontextmanager
+    async def range(self, start: int, end: int, atomic: bool = False) -> AsyncIterator[ActiveRange]:
+        """`async with mm.notifiers.range(start, end):` begin, body, end; the end also when the body raises."""
+        active = await self.range_begin(start, end, atomic)
+        try:
+            yield active
+        finally:
+            await self.range_end(active)
+
+    # ---- inside ----------------------------------------------------------------------------------------------------
+
+    async def _dispatch_end(self, active: ActiveRange) -> None:
+        with self._walk(tuple(active.clients)) as clients:
+            for client in clients:
+                await self._call(
+                    client,
+                    "invalidate_range_end",
+                    active.atomic,
+                    partial(client.invalidate_range_end, self._owner, active.start, active.end, active.atomic),
+                )
+        if active.clients:
+            self._emit(TraceEvent.MN_RANGE_END, active.start, active.end)
+
+    async def _call(self, client: MmuNotifier, operation: str, atomic: bool, start: Callable[[], Any]) -> Any:
+        if operation not in self._implements[client]:
+            return None
+        self._calls[operation] += 1
+        task = self._sched.task()
+        task.atomic += atomic
+        try:
+            await self._sched.charge(timing.SW_NOTIFIER_CALL)
+            return await start()
+        finally:
+            task.atomic -= atomic
+
+    @contextmanager
+    def _walk(self, clients: tuple[MmuNotifier, ...]) -> Iterator[tuple[MmuNotifier, ...]]:
+        """The clients of one pass over the list: none of them may go away before the pass is over."""
+        self._in_flight.update(clients)
+        try:
+            yield clients
+        finally:
+            self._in_flight.subtract(clients)
+            self._quiescent.wake_all()
+
+    def _emit(self, event: TraceEvent, *args: int) -> None:
+        self._trace.emit(self._sched.now, event, self._mm_id, *args)
+
+    def _need_mmap_write(self, what: str) -> None:
+        task: Task = self._sched.task()
+        if not self._mmap_lock.held_for_write(task):
+            lock = self._mmap_lock.name
+            raise LockdepError(f"{task.name} (CPU {task.cpu}): MN-5: mmu_notifier {what} without {lock} held for writing")
+
+    def _need_unreleased(self, what: str) -> None:
+        if self._released:
+            raise NotifierError(f"MN-4: {what} on mm {self._mm_id} after its release")
