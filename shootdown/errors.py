@@ -1,7 +1,7 @@
 """Bad input, said in one line.
 
-Promises: whatever goes wrong because of what the user gave (or lacks) is raised as an InputError or one of the readers' own one-line
-errors; the command line prints that line and exits with 2. Anything else that is raised is a defect of this program.
+Promises: whatever goes wrong because of what the user gave (or lacks) is raised as an InputError or one of the readers' own
+one-line errors; the command line prints that line and exits with 2. Anything else that is raised is a defect of this program.
 """
 
 from __future__ import annotations

@@ -36,7 +36,8 @@ class CosimConfig:
     """One run. Paths are absolute or relative to the working directory; `out` exists and is writable.
 
     `memory`: frames the program may use, None for as many as it needs. `limit`: VM events after which the program stops. `skip`:
-    idle time is skipped, not simulated. At most one of `record_schedule` and `schedule` is set.
+    idle time is skipped, not simulated. `dropin`: where the driver answers a miss first, "interrupt" or "user". `mutant`: a broken
+    variant of the driver or the RTL that the oracle must catch. At most one of `record_schedule` and `schedule` is set.
     """
 
     trace: Path
@@ -50,6 +51,8 @@ class CosimConfig:
     skip: bool = True
     record_schedule: Path | None = None
     schedule: Path | None = None
+    dropin: str = "interrupt"
+    mutant: str | None = None
 
 
 @dataclass(frozen=True)
@@ -100,7 +103,8 @@ class ChainRow:
 
 @dataclass(frozen=True)
 class ViolationReport:
-    """One objection of the oracle or one difference of data. `what`: one line; `rule`: SD-1 …, MN-1 … or "DATA"."""
+    """One objection of the oracle or one difference of data. `what`: one line; `rule`: SD-1 …, MN-1 … or "DATA". `chain`: the
+    events that explain it, oldest first."""
 
     cycle: int
     rule: str
@@ -131,9 +135,10 @@ def _no_samples() -> Samples:
 class RunResult:
     """Everything a run leaves behind. Counts are totals of the run; latencies are samples in device cycles.
 
-    `fault_latency`: translation parked (miss) to control block restarted. `shootdown_latency`: shootdown issued by the driver to its
-    status seen by the driver. `tlb_hits + tlb_misses == translations`. `over_invalidated`: entries that died without the invalidated
-    range covering a byte of them. `statistics` and `driver` are the device's and the driver's own counters, under their real names.
+    `fault_latency`: translation parked (miss) to control block restarted. `shootdown_latency`: shootdown issued by the driver to
+    its status seen by the driver. `tlb_hits + tlb_misses == translations`. `over_invalidated`: entries that died without the
+    invalidated range covering a byte of them. `statistics` and `driver` are the device's and the driver's own counters, under
+    their real names.
     """
 
     config: CosimConfig
