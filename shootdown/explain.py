@@ -7,7 +7,6 @@ column a processor and one for the device, as kernel commit messages draw races.
 from __future__ import annotations
 
 from collections import deque
-from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,20 +15,11 @@ from hwif.gen.events import CATALOGUE, TraceEvent
 from hwif.gen.gru import PAGE_SHIFT, PAGE_SHIFTS
 from hwif.port import Violation
 from hwif.trace import CPU_SHIFT, EVENT_MASK
+from shootdown.result import ChainRow, Column
 
-__all__ = ["ChainRow", "EventRing", "explain"]
+__all__ = ["EventRing", "explain"]
 
-LAST_CPU_COLUMN = 1
 HEX_NAMES = {"vaddr", "start", "end", "old", "new", "baddr0", "baddr1", "asid", "pfn", "ecause"}
-
-
-@dataclass(frozen=True)
-class ChainRow:
-    """One event of the chain. `column`: 0 or 1 for a processor, 2 for the device."""
-
-    cycle: int
-    column: int
-    text: str
 
 
 class EventRing:
@@ -101,9 +91,9 @@ def explain(records: list[list[int]], violation: Violation, rows: int = 24) -> l
             hit = hit or names["cbr"] == violation.cbr
         if hit:
             who = record[1] >> CPU_SHIFT
-            column = 2 if who == 0 else min(who - 1, LAST_CPU_COLUMN)
+            column = Column.DEVICE if who == 0 else Column(min(who - 1, Column.CPU1))
             related.append(ChainRow(record[0], column, _text(record)))
     kind = "write" if violation.write else "read"
     frame = violation.pa >> PAGE_SHIFT
     last = f"{kind} of frame {frame} for va {violation.va:#x} by control block {violation.cbr}: {violation.reason.name}"
-    return [*related[-rows:], ChainRow(violation.cycle, 2, last)]
+    return [*related[-rows:], ChainRow(violation.cycle, Column.DEVICE, last)]

@@ -72,9 +72,7 @@ def sv_package(gru: Gru) -> str:
     for enum in gru.enums:
         span = f"[{enum.width - 1}:0] " if enum.width > 1 else ""
         out.append(f"  typedef enum logic {span}{{")
-        rows = [
-            f"    {enum.name.upper()}_{key} = {enum.width}'d{value}" for key, value in enum.values.items()
-        ]
+        rows = [f"    {enum.name.upper()}_{key} = {enum.width}'d{value}" for key, value in enum.values.items()]
         out.append(",\n".join(rows))
         out.append(f"  }} {enum.name}_e;")
         out.append("")
@@ -153,7 +151,12 @@ def py_events(events: tuple[Event, ...]) -> str:
     out += ["", "class TraceEvent(IntEnum):"]
     for event in events:
         out.append(f"    {event.name.upper()} = {event.ident}  # {event.doc}")
-    out += ["", "", "# Event -> (layer, argument names).", "CATALOGUE: Final[dict[TraceEvent, tuple[str, tuple[str, ...]]]] = {"]
+    out += [
+        "",
+        "",
+        "# Event -> (layer, argument names).",
+        "CATALOGUE: Final[dict[TraceEvent, tuple[str, tuple[str, ...]]]] = {",
+    ]
     for event in events:
         args = "".join(f'"{arg}", ' for arg in event.args)
         out.append(f'    TraceEvent.{event.name.upper()}: ("{event.layer}", ({args.rstrip()})),')

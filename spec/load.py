@@ -116,8 +116,7 @@ def load_gru() -> Gru:
 def load_timing() -> dict[str, dict[str, tuple[int, str, str]]]:
     """Default costs (spec/timing.toml): section -> name -> (value, meaning, source)."""
     return {
-        section: {name: (row[0], row[1], row[2]) for name, row in rows.items()}
-        for section, rows in _page("timing.toml").items()
+        section: {name: (row[0], row[1], row[2]) for name, row in rows.items()} for section, rows in _page("timing.toml").items()
     }
 
 

@@ -134,7 +134,7 @@ class Replay:
                 await self._run(record)
             else:
                 await self._call(record)
-            if options.limit is not None and self.machine.vm_events() >= options.limit:
+            if options.limit is not None and self._vm_events() >= options.limit:
                 break
         self._stop = True
         self._work.wake_all()
@@ -144,6 +144,9 @@ class Replay:
         await self.driver.close(gts)
         await self.mm.exit()
         self.progress.done = True
+
+    def _vm_events(self) -> int:
+        return sum(self.machine.statistics().values())
 
     async def _run(self, run: records.Run) -> None:
         progress, options = self.progress, self.options
