@@ -66,8 +66,8 @@ struct Setting {
 const Setting kSettings[] = {
     {"read_latency", 1, 1u << 30, [](hil &h, uint64_t v) { h.memory.read_latency = v; }},
     {"write_latency", 1, 1u << 30, [](hil &h, uint64_t v) { h.memory.write_latency = v; }},
-    {"bytes_per_cycle", 1, hil::kLine,
-     [](hil &h, uint64_t v) { h.memory.beat_cycles = static_cast<unsigned>((hil::kLine + v - 1) / v); }},
+    {"bytes_per_cycle", 1, harness::kLine,
+     [](hil &h, uint64_t v) { h.memory.beat_cycles = static_cast<unsigned>((harness::kLine + v - 1) / v); }},
     {"max_outstanding", 1, 1u << 20, [](hil &h, uint64_t v) { h.memory.max_outstanding = v; }},
     {"skip", 0, 1, [](hil &h, uint64_t v) { h.skip = v != 0; }},
     {"oracle", 0, 1, [](hil &h, uint64_t v) { h.oracle.enabled = v != 0; }},

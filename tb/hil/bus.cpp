@@ -3,7 +3,7 @@
 
 #include <algorithm>
 
-namespace hil {
+namespace harness {
 
 void Bus::reset() {
   queue_ = {};
@@ -78,4 +78,4 @@ bool Bus::tick(uint64_t cycle, const BusIn &in, hil_event_t *done) {
   return true;
 }
 
-}  // namespace hil
+}  // namespace harness

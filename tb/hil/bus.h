@@ -13,7 +13,7 @@
 
 #include "hil.h"
 
-namespace hil {
+namespace harness {
 
 // What the device showed this cycle.
 struct BusIn {
@@ -61,4 +61,4 @@ class Bus {
   bool error_ = false;
 };
 
-}  // namespace hil
+}  // namespace harness

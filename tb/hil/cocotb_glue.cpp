@@ -6,12 +6,12 @@ extern "C" {
 hil_t *hil_create(void) {
   auto *h = new hil();
   h->reset();
-  if (::hil::active == nullptr) ::hil::active = h;
+  if (harness::active == nullptr) harness::active = h;
   return h;
 }
 
 void hil_destroy(hil_t *h) {
-  if (::hil::active == h) ::hil::active = nullptr;
+  if (harness::active == h) harness::active = nullptr;
   delete h;
 }
 

@@ -3,13 +3,13 @@
 
 #include <algorithm>
 
-namespace hil {
+namespace harness {
 
 ::hil *active = nullptr;
 
-}  // namespace hil
+}  // namespace harness
 
-using ::hil::kNever;
+using harness::kNever;
 
 void hil::reset() {
   oracle.reset();
@@ -48,7 +48,7 @@ void hil::edge(uint64_t now) {
 void hil::snoop(unsigned kind, uint32_t index) { snooped_[kind].push_back(index); }
 
 // The cycle after `cycle`. Nothing may be skipped in which a register, a pin or a queue would have changed.
-uint64_t hil::following(uint64_t cycle, const ::hil::TickIn &in) const {
+uint64_t hil::following(uint64_t cycle, const harness::TickIn &in) const {
   const uint64_t plain = cycle + 1;
   if (!skip || !in.quiet || !bus.idle() || memory.presenting() || !events_.empty()) return plain;
   uint64_t target = std::min({in.deadline, bus.next_start(), memory.next_due()});
@@ -57,7 +57,7 @@ uint64_t hil::following(uint64_t cycle, const ::hil::TickIn &in) const {
   return target == kNever ? plain : std::max(plain, target);
 }
 
-void hil::tick(const ::hil::TickIn &in) {
+void hil::tick(const harness::TickIn &in) {
   const uint64_t cycle = now_;
   evaluated += 1;
   trace.lookup(cycle, in.lookup);
@@ -79,7 +79,7 @@ void hil::tick(const ::hil::TickIn &in) {
   }
   irq_ = in.irq;
 
-  for (uint32_t kind = 0; kind < ::hil::kSnoopKinds; ++kind) {
+  for (uint32_t kind = 0; kind < harness::kSnoopKinds; ++kind) {
     for (const uint32_t index : snooped_[kind]) {
       hil_event_t event{};
       event.kind = HIL_SNOOP;
@@ -115,7 +115,7 @@ bool hil::arm(uint64_t until) {
     events_.clear();
     taken_ = 0;
   }
-  ::hil::active = this;
+  harness::active = this;
   return true;
 }
 

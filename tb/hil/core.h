@@ -15,7 +15,7 @@
 #include "oracle.h"
 #include "trace.h"
 
-namespace hil {
+namespace harness {
 
 constexpr unsigned kSnoopKinds = 4;
 
@@ -30,7 +30,7 @@ struct TickIn {
 
 class Model;  // native.cpp: the Verilated model, if this process owns it
 
-}  // namespace hil
+}  // namespace harness
 
 struct hil {
   hil() : memory(oracle) {}
@@ -39,7 +39,7 @@ struct hil {
   // The first call of a clock edge: the cycle it belongs to.
   void edge(uint64_t now);
   void snoop(unsigned kind, uint32_t index);
-  void tick(const ::hil::TickIn &in);
+  void tick(const harness::TickIn &in);
   bool arm(uint64_t until);
   uint32_t take(hil_event_t *events, uint32_t max);
   void fail(const std::string &text);
@@ -49,11 +49,11 @@ struct hil {
   uint64_t next() const { return next_; }
   bool stop() const { return stop_; }
 
-  ::hil::Oracle oracle;
-  ::hil::Memory memory;
-  ::hil::Bus bus;
-  ::hil::Trace trace;
-  ::hil::Model *model = nullptr;
+  harness::Oracle oracle;
+  harness::Memory memory;
+  harness::Bus bus;
+  harness::Trace trace;
+  harness::Model *model = nullptr;
   bool skip = true;
   uint8_t mutant = 0;
   uint64_t evaluated = 0, skipped = 0, snoops = 0, irqs = 0;
@@ -62,20 +62,20 @@ struct hil {
   std::string error;
 
  private:
-  uint64_t following(uint64_t cycle, const ::hil::TickIn &in) const;
+  uint64_t following(uint64_t cycle, const harness::TickIn &in) const;
 
   std::vector<hil_event_t> events_;
   size_t taken_ = 0;
-  std::array<std::vector<uint32_t>, ::hil::kSnoopKinds> snooped_;
+  std::array<std::vector<uint32_t>, harness::kSnoopKinds> snooped_;
   uint64_t now_ = 0, next_ = 1, until_ = 0;
   uint32_t irq_ = 0;
   uint64_t violations_seen_ = 0;
   bool stop_ = true;
 };
 
-namespace hil {
+namespace harness {
 
 // The harness DPI calls go to: the one that is being advanced.
 extern ::hil *active;
 
-}  // namespace hil
+}  // namespace harness

@@ -15,14 +15,14 @@ std::string last_printed_error;
 
 uint8_t byte(int value) { return static_cast<uint8_t>(value); }
 
-::hil::User user(svBit mapped, int ctx, int cbr, int asid, long long va) {
+harness::User user(svBit mapped, int ctx, int cbr, int asid, long long va) {
   return {mapped != 0, byte(ctx), byte(cbr), static_cast<uint32_t>(asid), static_cast<uint64_t>(va)};
 }
 
 void failed(const char *what, const char *file, int line) {
   std::string text = last_printed_error.empty() ? std::string(what) + " at " + file + ":" + std::to_string(line) : last_printed_error;
   last_printed_error.clear();
-  if (::hil::active != nullptr) ::hil::active->fail(text);
+  if (harness::active != nullptr) harness::active->fail(text);
 }
 
 }  // namespace
@@ -51,35 +51,35 @@ void vl_fatal(const char *file, int line, const char *, const char *message) {
 
 extern "C" {
 
-void hil_dpi_edge(long long now) { ::hil::active->edge(static_cast<uint64_t>(now)); }
+void hil_dpi_edge(long long now) { harness::active->edge(static_cast<uint64_t>(now)); }
 
 void hil_dpi_ar(int id, long long pa, int size, svBit lock, svBit mapped, int ctx, int cbr, int asid, long long va) {
-  auto &h = *::hil::active;
+  auto &h = *harness::active;
   h.memory.accept_read(h.now(), {byte(id), byte(size), lock != 0, static_cast<uint64_t>(pa), user(mapped, ctx, cbr, asid, va)});
 }
 
 void hil_dpi_aw(int id, long long pa, int size, svBit lock, svBit mapped, int ctx, int cbr, int asid, long long va) {
-  auto &h = *::hil::active;
+  auto &h = *harness::active;
   h.memory.accept_address(h.now(), {byte(id), byte(size), lock != 0, static_cast<uint64_t>(pa), user(mapped, ctx, cbr, asid, va)});
 }
 
 void hil_dpi_w(const svBitVecVal *line, long long strobe) {
-  auto &h = *::hil::active;
+  auto &h = *harness::active;
   h.memory.accept_data(h.now(), reinterpret_cast<const uint8_t *>(line), static_cast<uint64_t>(strobe));
 }
 
-void hil_dpi_r(svBitVecVal *line) { std::memcpy(line, ::hil::active->memory.rline.data(), ::hil::kLine); }
+void hil_dpi_r(svBitVecVal *line) { std::memcpy(line, harness::active->memory.rline.data(), harness::kLine); }
 
-void hil_dpi_snoop(int kind, int index) { ::hil::active->snoop(static_cast<unsigned>(kind), static_cast<uint32_t>(index)); }
+void hil_dpi_snoop(int kind, int index) { harness::active->snoop(static_cast<unsigned>(kind), static_cast<uint32_t>(index)); }
 
 void hil_dpi_trace(int event, long long a0, long long a1, long long a2, long long a3, long long a4, long long a5) {
-  auto &h = *::hil::active;
+  auto &h = *harness::active;
   const auto u = [](long long value) { return static_cast<uint64_t>(value); };
   h.trace.record(h.now(), static_cast<uint32_t>(event), u(a0), u(a1), u(a2), u(a3), u(a4), u(a5));
 }
 
 void hil_dpi_lookup(svBit accepted, int cbr, svBit answered, svBit hit, int answered_cbr, long long pa) {
-  auto &h = *::hil::active;
+  auto &h = *harness::active;
   h.trace.lookup(h.now(), {accepted != 0, byte(cbr), answered != 0, hit != 0, byte(answered_cbr), static_cast<uint64_t>(pa)});
 }
 
@@ -89,8 +89,8 @@ void hil_dpi_tick(svBit awready, svBit wready, svBit bvalid, svBit berror, svBit
                   svBit *awvalid, svBit *wvalid, svBit *arvalid, int *addr, long long *wdata, svBit *mem_arready, svBit *mem_awready,
                   svBit *mem_wready, svBit *mem_rvalid, svBit *mem_rnew, int *mem_rid, int *mem_rresp, svBit *mem_bvalid, int *mem_bid,
                   int *mem_bresp) {
-  auto &h = *::hil::active;
-  ::hil::TickIn in;
+  auto &h = *harness::active;
+  harness::TickIn in;
   in.bus = {awready != 0, wready != 0, bvalid != 0, arready != 0, rvalid != 0, berror != 0, rerror != 0, static_cast<uint64_t>(rdata)};
   in.rready = mem_rready != 0;
   in.bready = mem_bready != 0;

@@ -159,7 +159,9 @@ module hil_top
                     t.shoot.scope == SCOPE_RANGE ? 64'(t.shoot.last - t.shoot.first) : 64'(INVAL_ALL_N),
                     64'(t.shoot.scope == SCOPE_CTX), 0);
     end
-    if (t.shoot_done) hil_dpi_trace(DEV_SHOOT_DONE, 64'(t.shoot_done_tgh), 0, 0, 0, 0, 0);
+    for (int i = 0; i < NUM_TGH; i++) begin
+      if (t.shoot_done[i]) hil_dpi_trace(DEV_SHOOT_DONE, 64'(i), 0, 0, 0, 0, 0);
+    end
     for (int i = 0; i < 4; i++) begin
       if (t.kill[i].valid) hil_dpi_trace(DEV_KILL, t.kill[i].va, 64'(t.kill[i].asid), 64'(t.kill[i].pagesize), 0, 0, 0);
     end
@@ -178,7 +180,7 @@ module hil_top
     for (int i = 0; i < 4; i++) any_kill |= obs.tlb.kill[i].valid;
   end
   logic tlb_event, gru_event;
-  assign tlb_event = obs.tlb.fill_valid || obs.tlb.shoot_accept || obs.tlb.shoot_done || any_kill;
+  assign tlb_event = obs.tlb.fill_valid || obs.tlb.shoot_accept || obs.tlb.shoot_done != '0 || any_kill;
   assign gru_event = obs.miss_valid || obs.restart_valid || obs.done_valid || obs.cch_valid;
 
   // ---- the tick -------------------------------------------------------------------------------------------------------

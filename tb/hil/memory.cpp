@@ -5,7 +5,7 @@
 #include <bit>
 #include <cstring>
 
-namespace hil {
+namespace harness {
 namespace {
 
 constexpr size_t kDataAhead = 4;  // write beats held without their address
@@ -147,4 +147,4 @@ uint64_t Memory::next_due() const {
   return due;
 }
 
-}  // namespace hil
+}  // namespace harness

@@ -17,7 +17,7 @@
 
 #include "oracle.h"
 
-namespace hil {
+namespace harness {
 
 constexpr unsigned kLine = 64;
 constexpr uint64_t kNever = ~uint64_t{0};
@@ -106,4 +106,4 @@ class Memory {
   bool room_for_data_ = false;
 };
 
-}  // namespace hil
+}  // namespace harness

@@ -8,13 +8,13 @@
 #include "verilated_fst_c.h"
 #endif
 
-namespace hil {
+namespace harness {
 
 class Model {
  public:
   explicit Model(uint64_t seed) {
     context_.threads(1);
-    context_.randReset(2);  // matters only in a checking build (--x-initial unique)
+    context_.randReset(HIL_RANDOM_RESET);
     context_.randSeed(static_cast<int>(seed));
     context_.fatalOnError(false);
 #if VM_TRACE
@@ -72,16 +72,16 @@ class Model {
   std::unique_ptr<Vtop> top_;
 };
 
-}  // namespace hil
+}  // namespace harness
 
 namespace {
 
 // A model per reset: RAMs are as after power-on too.
 void power_on(hil *h) {
-  ::hil::active = h;
+  harness::active = h;
   delete h->model;
   h->model = nullptr;
-  h->model = new ::hil::Model(1);
+  h->model = new harness::Model(1);
 }
 
 }  // namespace
@@ -96,10 +96,10 @@ hil_t *hil_create(void) {
 }
 
 void hil_destroy(hil_t *h) {
-  ::hil::active = h;
+  harness::active = h;
   delete h->model;
   delete h;
-  ::hil::active = nullptr;
+  harness::active = nullptr;
 }
 
 void hil_reset(hil_t *h) {

@@ -1,7 +1,7 @@
 // See oracle.h.
 #include "oracle.h"
 
-namespace hil {
+namespace harness {
 namespace {
 
 constexpr unsigned kPageShift = 12;
@@ -69,4 +69,4 @@ bool Oracle::check(uint64_t cycle, const User &user, uint64_t pa, bool write, bo
   return false;
 }
 
-}  // namespace hil
+}  // namespace harness

@@ -9,7 +9,7 @@
 
 #include "hil.h"
 
-namespace hil {
+namespace harness {
 
 // Whose access a beat is: the AXI sideband.
 struct User {
@@ -45,4 +45,4 @@ class Oracle {
   uint32_t contexts_ = 0;
 };
 
-}  // namespace hil
+}  // namespace harness

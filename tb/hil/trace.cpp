@@ -4,7 +4,7 @@
 #include <algorithm>
 #include <cstring>
 
-namespace hil {
+namespace harness {
 
 void Trace::reset() {
   const bool log = log_lookups;
@@ -61,4 +61,4 @@ uint64_t Trace::drain_lookups(hil_lookup_t *out, uint64_t max) {
   return count;
 }
 
-}  // namespace hil
+}  // namespace harness

@@ -11,7 +11,7 @@
 #include "gen/trace_events.h"
 #include "hil.h"
 
-namespace hil {
+namespace harness {
 
 // Lookup port of the TLB in one cycle.
 struct LookupPins {
@@ -47,4 +47,4 @@ class Trace {
   std::array<uint64_t, 256> accepted_at_{};
 };
 
-}  // namespace hil
+}  // namespace harness

@@ -1,0 +1,255 @@
+"""The C ABI of tb/hil/hil.h from Python: everything the native and the cocotb host have in common.
+
+Promises: requests and events keep their exact values; requests are handed over in one call before the clock runs. Errors of the
+harness become DeviceError, a failing assertion of the RTL AssertionFailure with its text and cycle.
+Costs: two foreign calls an advance, plus one struct operation a request and an event.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import struct
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hwif.gen import timing
+from hwif.memory import HostMemory
+from hwif.port import (
+    Event,
+    Irq,
+    LineKind,
+    MmioDone,
+    MmioRead,
+    MmioWrite,
+    OracleStop,
+    Request,
+    Snoop,
+    Violation,
+    ViolationReason,
+)
+from hwif.shadow import Shadow
+from hwif.trace import RECORD_WORDS
+
+__all__ = ["AssertionFailure", "DeviceError", "Harness", "HarnessOptions", "Lookup", "load"]
+
+ABI_VERSION = 1
+MAX_EVENTS = 256
+NEVER = (1 << 64) - 1
+
+_REQUEST = struct.Struct("<IIQQQ8Q")
+_EVENT = struct.Struct("<IIQQII8Q")
+_VIOLATION = struct.Struct("<QIBBBBIIQQ24x")
+_LOOKUP_WORDS = 5
+_READ, _WRITE, _SWAP = 0, 1, 2
+_MMIO_DONE, _IRQ, _SNOOP, _ORACLE = 0, 1, 2, 3
+_ZERO_WORDS = (0,) * 8
+_KINDS = tuple(LineKind)
+
+
+class DeviceError(Exception):
+    """The harness refused a call; the message says why."""
+
+
+class AssertionFailure(DeviceError):  # noqa: N818 - the name of the thing that failed
+    """An assertion of the RTL failed, or it called $stop or $finish."""
+
+    def __init__(self, text: str, cycle: int) -> None:
+        super().__init__(f"cycle {cycle}: {text}")
+        self.text = text
+        self.cycle = cycle
+
+
+@dataclass(frozen=True)
+class HarnessOptions:
+    """Settings of the harness (hil_configure). The memory's defaults are those of spec/timing.toml."""
+
+    read_latency: int = timing.MEM_READ_LATENCY
+    write_latency: int = timing.MEM_WRITE_LATENCY
+    bytes_per_cycle: int = timing.MEM_BYTES_PER_CYCLE
+    max_outstanding: int = timing.MEM_MAX_OUTSTANDING
+    skip: int = 1
+    oracle: int = 1
+    mutant: int = 0
+    log_lookups: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Lookup:
+    """One lookup of the TLB: cycle it was accepted and answered, by which control block, hit or miss, physical address."""
+
+    accepted: int
+    answered: int
+    cbr: int
+    hit: bool
+    pa: int
+
+
+def load(library: Path | None) -> ctypes.CDLL:
+    """The harness of a shared library, or (None) of this very process, which is a simulator."""
+    lib = ctypes.CDLL(None if library is None else str(library))
+    pointer, u32, u64, i32 = ctypes.c_void_p, ctypes.c_uint32, ctypes.c_uint64, ctypes.c_int
+    signatures: dict[str, tuple[Any, list[Any]]] = {
+        "hil_abi_version": (i32, []),
+        "hil_create": (pointer, []),
+        "hil_destroy": (None, [pointer]),
+        "hil_reset": (None, [pointer]),
+        "hil_bind_memory": (i32, [pointer, pointer, u64]),
+        "hil_bind_shadow": (i32, [pointer, pointer, u64, u64, pointer, u32]),
+        "hil_configure": (i32, [pointer, ctypes.c_char_p, u64]),
+        "hil_submit": (i32, [pointer, ctypes.c_char_p, u32]),
+        "hil_advance": (i32, [pointer, u64, pointer, u32]),
+        "hil_arm": (i32, [pointer, u64]),
+        "hil_take": (i32, [pointer, pointer, u32]),
+        "hil_cycle": (u64, [pointer]),
+        "hil_trace_pending": (u64, [pointer]),
+        "hil_trace_drain": (u64, [pointer, pointer, u64]),
+        "hil_lookups_pending": (u64, [pointer]),
+        "hil_lookups_drain": (u64, [pointer, pointer, u64]),
+        "hil_violation_count": (u64, [pointer]),
+        "hil_violations": (u64, [pointer, u64, pointer, u64]),
+        "hil_statistic_name": (ctypes.c_char_p, [u32]),
+        "hil_statistic": (u64, [pointer, u32]),
+        "hil_trace_on": (i32, [pointer, ctypes.c_char_p]),
+        "hil_trace_off": (None, [pointer]),
+        "hil_last_error": (ctypes.c_char_p, [pointer]),
+        "hil_failed": (i32, [pointer]),
+        "hil_failure_cycle": (u64, [pointer]),
+    }
+    for name, (result, arguments) in signatures.items():
+        function = getattr(lib, name)
+        function.restype = result
+        function.argtypes = arguments
+    if lib.hil_abi_version() != ABI_VERSION:
+        raise DeviceError(f"the harness speaks ABI {lib.hil_abi_version()}, this program {ABI_VERSION}: remove build/hil")
+    return lib
+
+
+def _pack(request: Request) -> bytes:
+    if isinstance(request, MmioWrite):
+        words = request.words
+        padded = words + _ZERO_WORDS[len(words) :]
+        return _REQUEST.pack(_WRITE, len(words), request.at, request.serial, request.addr, *padded[:8])
+    kind = _READ if isinstance(request, MmioRead) else _SWAP
+    return _REQUEST.pack(kind, request.count, request.at, request.serial, request.addr, *_ZERO_WORDS)
+
+
+class Harness:
+    """One handle. Owned by a host, which drives its clock."""
+
+    def __init__(self, library: ctypes.CDLL, memory: HostMemory, shadow: Shadow, options: HarnessOptions) -> None:
+        self.lib = library
+        self.memory = memory
+        self.shadow = shadow
+        self.handle = library.hil_create()
+        if not self.handle:
+            raise DeviceError(library.hil_last_error(None).decode())
+        self.events = ctypes.create_string_buffer(MAX_EVENTS * _EVENT.size)
+        self._pending: list[bytes] = []
+        self._check(library.hil_bind_memory(self.handle, memory.pointer, len(memory.bytes)))
+        if not 0 < shadow.frames <= memory.frames:
+            raise DeviceError(f"the oracle knows {shadow.frames} frames, host memory has {memory.frames}")
+        words, ctx_mm = shadow.words.ctypes.data, shadow.ctx_mm.ctypes.data
+        self._check(library.hil_bind_shadow(self.handle, words, shadow.frames, shadow.pool, ctx_mm, len(shadow.ctx_mm)))
+        for field in fields(options):
+            self.configure(field.name, getattr(options, field.name))
+
+    def configure(self, name: str, value: int) -> None:
+        """Change a setting (see hil_configure)."""
+        self._check(self.lib.hil_configure(self.handle, name.encode(), value))
+
+    @property
+    def cycle(self) -> int:
+        """Last complete cycle."""
+        return int(self.lib.hil_cycle(self.handle))
+
+    def reset(self) -> None:
+        """Power-on state, cycle 0; bindings and settings stay."""
+        self._pending.clear()
+        self.lib.hil_reset(self.handle)
+
+    def submit(self, request: Request) -> None:
+        """Queue a request; it is checked when the clock next runs, or by `flush`."""
+        if isinstance(request, MmioWrite) and not 1 <= len(request.words) <= 8:
+            raise DeviceError(f"request {request.serial}: 1 to 8 double-words, not {len(request.words)}")
+        self._pending.append(_pack(request))
+
+    def flush(self) -> None:
+        """Hand the queued requests over."""
+        if self._pending:
+            batch, self._pending = self._pending, []
+            self._check(self.lib.hil_submit(self.handle, b"".join(batch), len(batch)))
+
+    def decode(self, count: int) -> list[Event]:
+        """The first `count` events of the buffer; a negative count is an error of the harness."""
+        if count < 0:
+            self._raise()
+        events: list[Event] = []
+        for index in range(count):
+            kind, words, cycle, serial, number, value, *data = _EVENT.unpack_from(self.events, index * _EVENT.size)
+            if kind == _MMIO_DONE:
+                events.append(MmioDone(cycle, serial, tuple(data[:words]), bool(value)))
+            elif kind == _SNOOP:
+                events.append(Snoop(cycle, _KINDS[value], number))
+            elif kind == _IRQ:
+                events.append(Irq(cycle, number, value))
+            else:
+                events.append(OracleStop(cycle))
+        return events
+
+    def drain_trace(self) -> NDArray[np.uint64]:
+        """Trace records since the last call, shape (n, 8)."""
+        records = np.empty((int(self.lib.hil_trace_pending(self.handle)), RECORD_WORDS), dtype=np.uint64)
+        self.lib.hil_trace_drain(self.handle, records.ctypes.data, len(records))
+        return records
+
+    def drain_lookups(self) -> NDArray[np.uint64]:
+        """Lookups since the last call, shape (n, 5): accepted, answered, cbr, hit, pa. Only while log_lookups is set."""
+        records = np.empty((int(self.lib.hil_lookups_pending(self.handle)), _LOOKUP_WORDS), dtype=np.uint64)
+        self.lib.hil_lookups_drain(self.handle, records.ctypes.data, len(records))
+        return records
+
+    def violations(self) -> list[Violation]:
+        """All violations kept so far."""
+        count = int(self.lib.hil_violation_count(self.handle))
+        buffer = ctypes.create_string_buffer(max(1, count) * _VIOLATION.size)
+        self.lib.hil_violations(self.handle, 0, buffer, count)
+        found = []
+        for index in range(count):
+            cycle, reason, write, mapped, ctx, cbr, asid, mm, va, pa = _VIOLATION.unpack_from(buffer, index * _VIOLATION.size)
+            found.append(Violation(cycle, ViolationReason(reason), bool(write), bool(mapped), ctx, cbr, asid, mm, va, pa))
+        return found
+
+    def statistics(self) -> Mapping[str, int]:
+        """Every counter by name."""
+        counters: dict[str, int] = {}
+        index = 0
+        while (name := self.lib.hil_statistic_name(index)) is not None:
+            counters[name.decode()] = int(self.lib.hil_statistic(self.handle, index))
+            index += 1
+        return counters
+
+    def close(self) -> None:
+        """Free the handle."""
+        if self.handle:
+            self.lib.hil_destroy(self.handle)
+            self.handle = None
+
+    def _check(self, result: int) -> None:
+        if result < 0:
+            self._raise()
+
+    def _raise(self) -> None:
+        text = self.lib.hil_last_error(self.handle).decode()
+        if self.lib.hil_failed(self.handle):
+            raise AssertionFailure(text, int(self.lib.hil_failure_cycle(self.handle)))
+        raise DeviceError(text)
+
+
+def as_lookups(records: NDArray[np.uint64]) -> Sequence[Lookup]:
+    """Rows of `drain_lookups` as values."""
+    return [Lookup(int(a), int(b), int(c), bool(h), int(p)) for a, b, c, h, p in records]

@@ -1,0 +1,211 @@
+"""The cocotb host: the same harness, model and C++ as the native one, its clock driven by cocotb inside the simulator.
+
+`run_under_cocotb("module:function", arguments)` starts the simulator, awaits `function(open_device, arguments)` in it and returns
+its result. `open_device(memory, shadow, options)` gives a CocotbDevice: a hwif.port.Device whose `advance` is awaited.
+
+    async def session(open_device, arguments):
+        device = open_device(HostMemory(64), Shadow(64), HarnessOptions())
+        events = await device.advance(1000)
+
+Promises: the same seed gives the same trace as the native host. Python sleeps until the harness has an event. What the session
+raises, the launcher raises; a simulator that dies or hangs is a CocotbError with the end of its log.
+Needs: the session awaits nothing but `device.advance`, or the clock runs on without it: the harness then reports an error.
+Costs: half a second to start the simulator.
+"""
+
+from __future__ import annotations
+
+import importlib.metadata
+import os
+import pickle
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hwif.memory import HostMemory
+from hwif.port import Event, Request, Violation
+from hwif.shadow import Shadow
+from tb.hil.abi import MAX_EVENTS, NEVER, Harness, HarnessOptions, load
+from tb.hil.build import BuildOptions, build_cocotb
+
+__all__ = ["SESSION_VARIABLE", "CocotbDevice", "CocotbError", "OpenDevice", "run_under_cocotb"]
+
+SESSION_VARIABLE = "SHOOTDOWN_SESSION"
+CLOCK_NS = 2
+LOG_LINES = 15
+
+
+class CocotbError(Exception):
+    """The simulator died, hung or left no result; the message has the end of its log."""
+
+
+class CocotbDevice:
+    """The GRU's RTL under cocotb."""
+
+    def __init__(self, dut: Any, memory: HostMemory, shadow: Shadow, options: HarnessOptions | None = None) -> None:
+        self.memory = memory
+        self.shadow = shadow
+        self._dut = dut
+        self._harness = Harness(load(None), memory, shadow, options or HarnessOptions())
+        self._stopped: Any = None
+
+    @classmethod
+    def opener(cls, dut: Any) -> OpenDevice:
+        """What a session calls once to get its device."""
+        opened: list[CocotbDevice] = []
+
+        def open_device(memory: HostMemory, shadow: Shadow, options: HarnessOptions | None = None) -> CocotbDevice:
+            if opened:
+                raise CocotbError("one device per simulation: start another one with run_under_cocotb")
+            opened.append(cls(dut, memory, shadow, options))
+            return opened[0]
+
+        return open_device
+
+    @property
+    def cycle(self) -> int:
+        """Last complete cycle."""
+        return self._harness.cycle
+
+    def reset(self) -> None:
+        """Power-on state: what a new simulation is in; it cannot go back."""
+        if self._stopped is not None:
+            raise CocotbError("a simulation is reset by starting a new one")
+        self._harness.reset()
+
+    def submit(self, request: Request) -> None:
+        """Queue a request."""
+        self._harness.submit(request)
+
+    async def advance(self, until: int) -> Sequence[Event]:
+        """Run to the end of the first cycle with an event, or to `until`."""
+        harness = self._harness
+        harness.flush()
+        if harness.lib.hil_arm(harness.handle, min(until, NEVER)) < 0:
+            harness.decode(-1)
+        if until > harness.cycle:
+            if self._stopped is None:
+                await self._power_on()
+            await self._stopped
+        return harness.decode(harness.lib.hil_take(harness.handle, harness.events, MAX_EVENTS))
+
+    async def _power_on(self) -> None:
+        from cocotb.clock import Clock  # noqa: PLC0415 - only exists inside a simulator
+        from cocotb.triggers import FallingEdge, ValueChange  # noqa: PLC0415
+
+        self._dut.rst_ni.value = 0
+        Clock(self._dut.clk_i, CLOCK_NS, unit="ns", impl="gpi").start(start_high=False)
+        for _ in range(4):
+            await FallingEdge(self._dut.clk_i)
+        self._dut.rst_ni.value = 1  # the next edge is cycle 1; the harness is armed
+        self._stopped = ValueChange(self._dut.stop_toggle_o)
+
+    def configure(self, name: str, value: int) -> None:
+        """Change a setting of the harness (HarnessOptions)."""
+        self._harness.configure(name, value)
+
+    def drain_trace(self) -> NDArray[np.uint64]:
+        """Trace records since the last call."""
+        return self._harness.drain_trace()
+
+    def drain_lookups(self) -> NDArray[np.uint64]:
+        """Lookups since the last call, while log_lookups is set."""
+        return self._harness.drain_lookups()
+
+    def violations(self) -> Sequence[Violation]:
+        """All violations kept so far."""
+        return self._harness.violations()
+
+    def statistics(self) -> Mapping[str, int]:
+        """Counters by name."""
+        return self._harness.statistics()
+
+    def close(self) -> None:
+        """The simulator owns the model until it ends, so nothing is freed here."""
+
+
+OpenDevice = Callable[..., CocotbDevice]
+
+
+def run_under_cocotb(
+    entry: str,
+    arguments: object = None,
+    *,
+    timeout: float = 600.0,
+    build: BuildOptions | None = None,
+    waves: Path | None = None,
+) -> Any:
+    """Run `entry` ("module:function") in a simulator; its result, and `arguments`, must survive pickling.
+
+    `timeout` in seconds of wall clock. `waves` names an FST file for the whole run (the build must have waves).
+    """
+    options = build or BuildOptions(waves=waves is not None)
+    simulator = build_cocotb(options)
+    command = [str(simulator), f"+verilator+rand+reset+{options.random_reset}", "+verilator+seed+1"]
+    if waves is not None:
+        command += ["--trace", "--trace-file", str(Path(waves).resolve())]
+    with tempfile.TemporaryDirectory(prefix="shootdown-cocotb-") as name:
+        folder = Path(name)
+        order, answer, log = folder / "order.pickle", folder / "answer.pickle", folder / "simulator.log"
+        order.write_bytes(pickle.dumps({"entry": entry, "arguments": arguments, "answer": str(answer)}))
+        with log.open("wb") as output:
+            try:
+                done = subprocess.run(
+                    command,
+                    env=_environment(order, folder),
+                    stdin=subprocess.DEVNULL,
+                    stdout=output,
+                    stderr=subprocess.STDOUT,
+                    timeout=timeout,
+                    check=False,
+                )
+            except subprocess.TimeoutExpired:
+                raise CocotbError(f"the simulator did not finish within {timeout:.0f} s\n{_tail(log)}") from None
+        if not answer.exists():
+            raise CocotbError(f"the simulator ended with status {done.returncode} and left no result\n{_tail(log)}")
+        received = pickle.loads(answer.read_bytes())
+    if "traceback" in received:
+        if received["error"] is None:
+            raise CocotbError(f"the session failed\n{received['traceback']}")
+        received["error"].add_note(f"raised under cocotb:\n{received['traceback']}")
+        raise received["error"]
+    return received["result"]
+
+
+def _environment(order: Path, folder: Path) -> dict[str, str]:
+    """What cocotb reads (its runner sets the same)."""
+    import cocotb_tools.config as cocotb  # noqa: PLC0415 - only the launcher needs it
+    import find_libpython  # type: ignore[import-not-found, import-untyped, unused-ignore]  # noqa: PLC0415
+
+    library = find_libpython.find_libpython()
+    if library is None:
+        raise CocotbError(f"cocotb {importlib.metadata.version('cocotb')} needs a shared libpython; this Python has none")
+    root = Path(__file__).resolve().parents[2]
+    return {
+        **os.environ,
+        "PATH": os.environ["PATH"] + os.pathsep + str(cocotb.libs_dir),
+        "PYTHONPATH": os.pathsep.join([str(root), *(entry for entry in sys.path if entry)]),
+        "PYGPI_PYTHON_BIN": sys.executable,
+        "GPI_USERS": f"{library};{cocotb.pygpi_entry_point()}",
+        "COCOTB_TOPLEVEL": "hil_top",
+        "COCOTB_TEST_MODULES": "tb.hil.cocotb_session",
+        "COCOTB_RESULTS_FILE": str(folder / "results.xml"),
+        "COCOTB_LOG_LEVEL": "WARNING",
+        "GPI_LOG_LEVEL": "WARNING",
+        "COCOTB_RANDOM_SEED": "1",
+        "COCOTB_TRUST_INERTIAL_WRITES": "1",
+        "COCOTB_REWRITE_ASSERTION_FILES": "",  # pytest inside the simulator would double its start time
+        "TOPLEVEL_LANG": "verilog",
+        SESSION_VARIABLE: str(order),
+    }
+
+
+def _tail(log: Path) -> str:
+    lines = log.read_text(errors="replace").splitlines()
+    return "\n".join(f"  | {line}" for line in lines[-LOG_LINES:]) if lines else "  (no output)"

@@ -1,0 +1,103 @@
+"""The native host: the Verilated GRU in this process, a hwif.port.Device.
+
+Promises: the port's contract (hwif/port.py) with exact cycles. `reset` makes a fresh model, so RAMs are as after power-on.
+Needs: what tb/hil/build.py needs, once. One thread per device; several devices may live side by side.
+Costs: an advance is two foreign calls; a cycle costs what the Verilated model costs.
+"""
+
+from __future__ import annotations
+
+import ctypes
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from types import TracebackType
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hwif.memory import HostMemory
+from hwif.port import Event, Request, Violation
+from hwif.shadow import Shadow
+from tb.hil.abi import MAX_EVENTS, NEVER, DeviceError, Harness, HarnessOptions, load
+from tb.hil.build import BuildOptions, build_native
+
+__all__ = ["NativeDevice"]
+
+_LIBRARIES: dict[Path, ctypes.CDLL] = {}
+
+
+class NativeDevice:
+    """The GRU's RTL behind the port."""
+
+    def __init__(
+        self,
+        memory: HostMemory,
+        shadow: Shadow,
+        options: HarnessOptions | None = None,
+        build: BuildOptions | None = None,
+    ) -> None:
+        path = build_native(build)
+        if path not in _LIBRARIES:
+            _LIBRARIES[path] = load(path)
+        self.memory = memory
+        self.shadow = shadow
+        self._harness = Harness(_LIBRARIES[path], memory, shadow, options or HarnessOptions())
+        self._advance = _LIBRARIES[path].hil_advance
+
+    @property
+    def cycle(self) -> int:
+        """Last complete cycle."""
+        return self._harness.cycle
+
+    def reset(self) -> None:
+        """Power-on state, cycle 0. Settings stay."""
+        self._harness.reset()
+
+    def submit(self, request: Request) -> None:
+        """Queue a request."""
+        self._harness.submit(request)
+
+    def advance(self, until: int) -> Sequence[Event]:
+        """Run to the end of the first cycle with an event, or to `until`."""
+        harness = self._harness
+        harness.flush()
+        return harness.decode(self._advance(harness.handle, min(until, NEVER), harness.events, MAX_EVENTS))
+
+    def configure(self, name: str, value: int) -> None:
+        """Change a setting of the harness (HarnessOptions)."""
+        self._harness.configure(name, value)
+
+    def drain_trace(self) -> NDArray[np.uint64]:
+        """Trace records since the last call."""
+        return self._harness.drain_trace()
+
+    def drain_lookups(self) -> NDArray[np.uint64]:
+        """Lookups since the last call, while log_lookups is set."""
+        return self._harness.drain_lookups()
+
+    def violations(self) -> Sequence[Violation]:
+        """All violations kept so far."""
+        return self._harness.violations()
+
+    def statistics(self) -> Mapping[str, int]:
+        """Counters by name."""
+        return self._harness.statistics()
+
+    def trace_on(self, path: Path) -> None:
+        """Write a waveform (FST) from now on. The device must have been built with BuildOptions(waves=True)."""
+        if self._harness.lib.hil_trace_on(self._harness.handle, str(path).encode()) < 0:
+            raise DeviceError(self._harness.lib.hil_last_error(self._harness.handle).decode())
+
+    def trace_off(self) -> None:
+        """Finish the waveform."""
+        self._harness.lib.hil_trace_off(self._harness.handle)
+
+    def close(self) -> None:
+        """Free the model."""
+        self._harness.close()
+
+    def __enter__(self) -> NativeDevice:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None) -> None:
+        self.close()
