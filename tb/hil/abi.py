@@ -63,6 +63,9 @@ class AssertionFailure(DeviceError):  # noqa: N818 - the name of the thing that 
         self.text = text
         self.cycle = cycle
 
+    def __reduce__(self) -> tuple[type[AssertionFailure], tuple[str, int]]:
+        return AssertionFailure, (self.text, self.cycle)
+
 
 @dataclass(frozen=True)
 class HarnessOptions:

@@ -1,10 +1,10 @@
 """The cocotb host: the same harness, model and C++ as the native one, its clock driven by cocotb inside the simulator.
 
-`run_under_cocotb("module:function", arguments)` starts the simulator, awaits `function(open_device, arguments)` in it and returns
-its result. `open_device(memory, shadow, options)` gives a CocotbDevice: a hwif.port.Device whose `advance` is awaited.
+`run_under_cocotb("module:function", arguments)` starts the simulator, awaits `function(simulator, arguments)` in it and returns its
+result. `simulator.device(memory, shadow, options)` gives a CocotbDevice: a hwif.port.Device whose `advance` is awaited.
 
-    async def session(open_device, arguments):
-        device = open_device(HostMemory(64), Shadow(64), HarnessOptions())
+    async def session(simulator, arguments):
+        device = simulator.device(HostMemory(64), Shadow(64), HarnessOptions())
         events = await device.advance(1000)
 
 Promises: the same seed gives the same trace as the native host. Python sleeps until the harness has an event. What the session
@@ -21,7 +21,7 @@ import pickle
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -34,7 +34,7 @@ from hwif.shadow import Shadow
 from tb.hil.abi import MAX_EVENTS, NEVER, Harness, HarnessOptions, load
 from tb.hil.build import BuildOptions, build_cocotb
 
-__all__ = ["SESSION_VARIABLE", "CocotbDevice", "CocotbError", "OpenDevice", "run_under_cocotb"]
+__all__ = ["SESSION_VARIABLE", "CocotbDevice", "CocotbError", "Simulator", "run_under_cocotb"]
 
 SESSION_VARIABLE = "SHOOTDOWN_SESSION"
 CLOCK_NS = 2
@@ -54,19 +54,6 @@ class CocotbDevice:
         self._dut = dut
         self._harness = Harness(load(None), memory, shadow, options or HarnessOptions())
         self._stopped: Any = None
-
-    @classmethod
-    def opener(cls, dut: Any) -> OpenDevice:
-        """What a session calls once to get its device."""
-        opened: list[CocotbDevice] = []
-
-        def open_device(memory: HostMemory, shadow: Shadow, options: HarnessOptions | None = None) -> CocotbDevice:
-            if opened:
-                raise CocotbError("one device per simulation: start another one with run_under_cocotb")
-            opened.append(cls(dut, memory, shadow, options))
-            return opened[0]
-
-        return open_device
 
     @property
     def cycle(self) -> int:
@@ -130,7 +117,19 @@ class CocotbDevice:
         """The simulator owns the model until it ends, so nothing is freed here."""
 
 
-OpenDevice = Callable[..., CocotbDevice]
+class Simulator:
+    """What a session is given: the simulation it runs in."""
+
+    def __init__(self, dut: Any) -> None:
+        self._dut = dut
+        self._opened = False
+
+    def device(self, memory: HostMemory, shadow: Shadow, options: HarnessOptions | None = None) -> CocotbDevice:
+        """The device, in power-on state. One per simulation."""
+        if self._opened:
+            raise CocotbError("one device per simulation: start another one with run_under_cocotb")
+        self._opened = True
+        return CocotbDevice(self._dut, memory, shadow, options)
 
 
 def run_under_cocotb(

@@ -12,7 +12,7 @@ from typing import Any
 
 import cocotb
 
-from tb.hil.cocotb_host import SESSION_VARIABLE, CocotbDevice
+from tb.hil.cocotb_host import SESSION_VARIABLE, Simulator
 
 
 @cocotb.test()
@@ -21,7 +21,7 @@ async def session(dut: Any) -> None:
     try:
         module, _, function = order["entry"].partition(":")
         entry = getattr(importlib.import_module(module), function)
-        answer: dict[str, Any] = {"result": await entry(CocotbDevice.opener(dut), order["arguments"])}
+        answer: dict[str, Any] = {"result": await entry(Simulator(dut), order["arguments"])}
         packed = pickle.dumps(answer)
     except Exception as error:  # whatever the session raised is raised again by the launcher
         text = traceback.format_exc()
