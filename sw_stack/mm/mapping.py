@@ -20,7 +20,18 @@ from sw_stack.mm.vma import Vma
 if TYPE_CHECKING:
     from sw_stack.mm.mm import Mm
 
-__all__ = ["brk", "check_alive", "check_range", "do_munmap", "exit_mm", "madvise_dontneed", "mmap", "mprotect", "munmap"]
+__all__ = [
+    "brk",
+    "check_alive",
+    "check_range",
+    "do_munmap",
+    "exit_mm",
+    "madvise_dontneed",
+    "mmap",
+    "mprotect",
+    "munmap",
+    "set_heap",
+]
 
 
 def check_alive(mm: Mm) -> None:
@@ -157,6 +168,13 @@ async def brk(mm: Mm, new: int) -> int:
             await do_munmap(mm, new_top, old_top)
         mm.heap_end = new
         return new
+
+
+def set_heap(mm: Mm, start: int) -> None:
+    check_range(start, PAGE_SIZE)
+    if mm.heap_end != mm.heap_start:
+        raise MmError(errno.EINVAL, f"{mm.name} has a heap at {mm.heap_start:#x} already")
+    mm.heap_start = mm.heap_end = start
 
 
 async def exit_mm(mm: Mm) -> None:

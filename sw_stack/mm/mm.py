@@ -72,6 +72,10 @@ class Mm:
         """Move the end of the heap; the end as it then is. 0 asks."""
         return await mapping.brk(self, new)
 
+    def set_heap(self, start: int) -> None:
+        """Where the heap begins, as the loader of a program decides. Before the first brk."""
+        mapping.set_heap(self, start)
+
     async def mremap(self, old: int, old_len: int, new_len: int, *, may_move: bool = True, new: int | None = None) -> int:
         """Shrink, grow or move a mapping; where it then is. `new` forces the place (MREMAP_FIXED)."""
         return await moving.mremap(self, old, old_len, new_len, may_move=may_move, new=new)
@@ -95,11 +99,11 @@ class Mm:
         await access.store(self, vaddr, data)
 
     async def touch(self, vaddr: int, write: bool) -> None:
-        """What an access does to the page, without the data."""
+        """What an access does to the page, without the data. When it returns the entry has just been found good."""
         vpn = vaddr >> PAGE_SHIFT
+        await self.machine.sched.charge(timing.SW_CPU_ACCESS)
         while not self.touch_fast(vpn, write):
             await self.handle_fault(vaddr, write)
-        await self.machine.sched.charge(timing.SW_CPU_ACCESS)
 
     def touch_fast(self, vpn: int, write: bool) -> bool:
         """True if the access needs no fault; the entry is then marked as the processor would. Charges nothing."""
