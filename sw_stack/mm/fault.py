@@ -81,7 +81,7 @@ async def _swap_in(mm: Mm, vpn: int, pte: int, vaddr: int, write: bool) -> None:
         await frame.lock.acquire()
     else:
         frame = await machine.alloc_page()
-        if mm.page_table.get(vpn) != pte or slot.frame is not None:
+        if mm.page_table.get(vpn) != pte or not machine.swap.holds(slot) or slot.frame is not None:
             machine.unpin(frame)  # another task was faster while this one waited for memory
             return
         slot.frame, frame.slot = frame, slot
@@ -100,6 +100,7 @@ async def _swap_in(mm: Mm, vpn: int, pte: int, vaddr: int, write: bool) -> None:
                     machine.swap.detach(frame)
     finally:
         frame.lock.release()
+        machine.reclaimer.add(frame)  # also when the entry is gone: other entries may still name the slot
         machine.unpin(frame)
     if mapped:
         _trace(mm, vaddr, write, FaultKind.SWAP_IN)

@@ -120,7 +120,8 @@ async def _change_protection(mm: Mm, part: Vma, prot: int) -> None:
     changed = 0
     for first, last in mm.page_table.populated(part.start >> PAGE_SHIFT, part.end >> PAGE_SHIFT):
         async with mm.pte_lock:
-            for vpn, shift, pte in mm.page_table.entries(first, last):
+            entries = mm.page_table.entries(first, last)
+            for vpn, shift, pte in entries:
                 if pte & PRESENT:
                     new = (pte & ~(READ | WRITE)) | (READ if prot & PROT_READ else 0)
                 elif pte & MIGRATION and not prot & PROT_WRITE:
@@ -130,7 +131,7 @@ async def _change_protection(mm: Mm, part: Vma, prot: int) -> None:
                 mm.page_table.set(vpn, new, shift)
                 mm.shadow.established(vpn, new, shift)
                 changed += 1
-            await mm.machine.sched.charge(timing.SW_PTE_OP * (last - first))
+            await mm.machine.sched.charge(timing.SW_PTE_OP * len(entries))
     if changed:
         await mm.machine.sched.charge(timing.SW_CPU_TLB_FLUSH)
 

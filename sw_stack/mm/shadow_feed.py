@@ -51,6 +51,7 @@ class MmShadow:
         self._table = table
         self._records: dict[int, dict[int, tuple[int, int]]] = {}  # leaf -> vpn -> (frame, rights)
         self._ranges: list[tuple[int, int]] = []  # begun and not ended, in pages
+        self._released = False
 
     def records(self) -> dict[int, tuple[int, int]]:
         """Page -> (frame, rights) of every live record."""
@@ -61,8 +62,8 @@ class MmShadow:
         return any(start <= vpn < end for start, end in self._ranges)
 
     def established(self, vpn: int, pte: int, shift: int = PAGE_SHIFT) -> None:
-        """An entry was written, present. Call in the same instant."""
-        if not pte & PRESENT:
+        """An entry was written. Call in the same instant. After release no client is left to use it."""
+        if not pte & PRESENT or self._released:
             return
         rights = (oracle.READ if pte & READ else 0) | (oracle.WRITE if pte & WRITE else 0)
         base = pte >> VALUE_SHIFT
@@ -117,5 +118,6 @@ class MmShadow:
         self._revoke(vpn, vpn + 1)
 
     def released(self) -> None:
+        self._released = True
         for start, end in [(key * LEAF_ENTRIES, (key + 1) * LEAF_ENTRIES) for key in self._records]:
             self._revoke(start, end)

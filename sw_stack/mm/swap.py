@@ -46,6 +46,10 @@ class SwapArea:
         """Every slot in use."""
         return list(self._used.values())
 
+    def holds(self, slot: Slot) -> bool:
+        """True while the slot lives; its number may already name another."""
+        return self._used.get(slot.number) is slot
+
     def attach(self, frame: Frame) -> Slot | None:
         """A new slot that belongs to `frame`; None if swap is full."""
         if self._free:
