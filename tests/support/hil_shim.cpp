@@ -1,0 +1,62 @@
+// The harness's memory model and oracle without a simulator, for tests/unit/test_hil_memory.py.
+#include <cstring>
+
+#include "memory.h"
+
+using namespace harness;
+
+struct shim_pins {
+  uint8_t arready, awready, wready, rvalid, rid, rresp, bvalid, bid, bresp;
+  uint8_t line[kLine];
+};
+
+struct shim {
+  Oracle oracle;
+  Memory memory{oracle};
+};
+
+static Address address(int id, uint64_t pa, int size, int lock, int mapped, int ctx, uint64_t va) {
+  const auto number = static_cast<uint8_t>(id);
+  return {number, static_cast<uint8_t>(size), lock != 0, pa, {mapped != 0, static_cast<uint8_t>(ctx), number, 0, va}};
+}
+
+extern "C" {
+
+shim *shim_new(uint8_t *data, uint64_t bytes, const uint64_t *words, uint64_t frames, const uint32_t *ctx_mm, uint32_t contexts) {
+  auto *s = new shim;
+  s->memory.reset();
+  s->memory.bind(data, bytes);
+  s->oracle.bind(words, frames, ctx_mm, contexts);
+  return s;
+}
+void shim_delete(shim *s) { delete s; }
+
+void shim_set(shim *s, uint64_t read_latency, uint64_t write_latency, unsigned beat_cycles, uint64_t outstanding) {
+  s->memory.read_latency = read_latency;
+  s->memory.write_latency = write_latency;
+  s->memory.beat_cycles = beat_cycles;
+  s->memory.max_outstanding = outstanding;
+}
+
+void shim_ar(shim *s, uint64_t cycle, int id, uint64_t pa, int size, int lock, int mapped, int ctx, uint64_t va) {
+  s->memory.accept_read(cycle, address(id, pa, size, lock, mapped, ctx, va));
+}
+void shim_aw(shim *s, uint64_t cycle, int id, uint64_t pa, int size, int lock, int mapped, int ctx, uint64_t va) {
+  s->memory.accept_address(cycle, address(id, pa, size, lock, mapped, ctx, va));
+}
+void shim_w(shim *s, uint64_t cycle, const uint8_t *line, uint64_t strobe) { s->memory.accept_data(cycle, line, strobe); }
+
+// End of `cycle`; the pins of the next one.
+void shim_tick(shim *s, uint64_t cycle, int rtaken, int btaken, shim_pins *out) {
+  s->memory.tick(cycle, rtaken != 0, btaken != 0);
+  s->memory.settle(cycle + 1);
+  const MemoryPins &pins = s->memory.pins;
+  *out = {pins.arready, pins.awready, pins.wready, pins.rvalid, pins.rid, pins.rresp, pins.bvalid, pins.bid, pins.bresp, {}};
+  std::memcpy(out->line, s->memory.rline.data(), kLine);
+}
+
+uint64_t shim_violations(const shim *s) { return s->oracle.violations; }
+uint64_t shim_checked(const shim *s) { return s->oracle.checked_beats; }
+void shim_violation(const shim *s, uint64_t index, hil_violation_t *out) { *out = s->oracle.records[index]; }
+
+}
