@@ -22,8 +22,8 @@ OKAY, EXOKAY, SLVERR, DECERR = range(4)
 class Pins(ctypes.Structure):
     """Mirror of shim_pins."""
 
-    _fields_ = [  # noqa: RUF012 - ctypes wants a list
-        *((name, ctypes.c_uint8) for name in "arready awready wready rvalid rid rresp bvalid bid bresp".split()),
+    _fields_ = [
+        *((name, ctypes.c_uint8) for name in ["arready", "awready", "wready", "rvalid", "rid", "rresp", "bvalid", "bid", "bresp"]),
         ("line", ctypes.c_uint8 * 64),
     ]
 
@@ -31,7 +31,7 @@ class Pins(ctypes.Structure):
 class Record(ctypes.Structure):
     """Mirror of hil_violation_t."""
 
-    _fields_ = [  # noqa: RUF012
+    _fields_ = [
         ("cycle", ctypes.c_uint64),
         ("reason", ctypes.c_uint32),
         *((name, ctypes.c_uint8) for name in ("write", "mapped", "ctx", "cbr")),

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import pytest
+from support.hil_shim import DECERR, EXOKAY, OKAY, Beat, MemoryBench
 
 from hwif.memory import HostMemory
 from hwif.port import ViolationReason
 from hwif.shadow import KERNEL, READ, WRITE, Shadow
-from support.hil_shim import DECERR, EXOKAY, OKAY, Beat, MemoryBench
 
 FRAMES = 16
 MM = 3
