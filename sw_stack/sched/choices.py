@@ -12,6 +12,7 @@ from __future__ import annotations
 import gzip
 import json
 import random
+import zlib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import IO, Any, Protocol
@@ -94,13 +95,14 @@ class ReplayChooser:
         try:
             with gzip.open(path, "rt", encoding="ascii") as file:
                 lines = file.read().splitlines()
-            self.header: dict[str, Any] = json.loads(lines[0])
+            header = json.loads(lines[0])
         except FileNotFoundError:
             raise ScheduleError(f"{path}: no such schedule file") from None
-        except (OSError, EOFError, ValueError, IndexError) as error:
+        except (OSError, EOFError, ValueError, IndexError, zlib.error) as error:
             raise ScheduleError(f"{path}: not a readable schedule ({error}); record one with --record-schedule") from None
-        if self.header.get("format") != FORMAT:
+        if not isinstance(header, dict) or header.get("format") != FORMAT:
             raise ScheduleError(f"{path}: not a schedule file; record one with --record-schedule")
+        self.header: dict[str, Any] = header
         if self.header.get("version") != VERSION:
             raise ScheduleError(f"{path}: schedule version {self.header.get('version')}, this program reads {VERSION}")
         self._lines = lines[1:]
@@ -118,6 +120,8 @@ class ReplayChooser:
         try:
             self._zeros = int(parts[0])
             self._then = None if parts[1] == "end" else (parts[1], int(parts[2]), int(parts[3]))
+            if self._zeros < 0 or (self._then is not None and not 0 < self._then[2] < self._then[1]):
+                raise ValueError("a choice out of range")
         except (ValueError, IndexError):
             raise ScheduleError(f"{self._path}: line {self._next + 1} is not a choice") from None
 

@@ -76,5 +76,7 @@ class Lockdep:
 
     def exits(self, task: Task) -> None:
         """`task` has finished."""
+        if task.atomic and not task.held:
+            raise LockdepError(f"{task.name} (CPU {task.cpu}): ends in atomic context")
         if task.held:
             raise LockdepError(f"{task.name} (CPU {task.cpu}): ends holding {', '.join(lock.name for lock in task.held)}")

@@ -11,6 +11,7 @@ from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager
 from types import TracebackType
 
+from sw_stack.sched.lockdep import LockdepError
 from sw_stack.sched.scheduler import Scheduler
 from sw_stack.sched.task import Task
 
@@ -144,6 +145,8 @@ class RwSem(Lock):
     def up_read(self) -> None:
         """Give a shared hold back."""
         task = self.sched.task()
+        if self.writer is task:
+            raise LockdepError(f"{task.name}: releases {self.name} for reading, which it holds for writing")
         self._dropped(task)
         self.readers.remove(task)
         self._hand_over()
@@ -162,6 +165,8 @@ class RwSem(Lock):
     def up_write(self) -> None:
         """Give an exclusive hold back."""
         task = self.sched.task()
+        if task in self.readers:
+            raise LockdepError(f"{task.name}: releases {self.name} for writing, which it holds for reading")
         self._dropped(task)
         self.writer = None
         self._hand_over()
@@ -229,7 +234,8 @@ class WaitQueue:
         self._waiters: list[Task] = []
 
     async def wait_event(self, condition: Callable[[], bool], *, patient: bool = False) -> None:
-        """Sleep until `condition()` holds."""
+        """Sleep until `condition()` holds. Forbidden in atomic context, even when it would not sleep."""
+        self._sched.lockdep.may_sleep(self._sched.task(), self.name)
         while not condition():
             await self._sched.sleeping(self._waiters.append, self.name, patient=patient)
 

@@ -23,7 +23,7 @@ from sw_stack.sched.choices import Chooser
 from sw_stack.sched.lockdep import Lockdep
 from sw_stack.sched.task import Suspend, Task
 
-__all__ = ["BusError", "Scheduler"]
+__all__ = ["BusError", "Scheduler", "TaskAbandoned"]
 
 # Delays of a preemption point, cycles. Index 0: none. Spread over the scales races live on: a few cycles (pipeline), tens
 # (bus), hundreds (a driver path), thousands (an interrupt).
@@ -31,6 +31,14 @@ DELAYS: Final = (0, 1, 3, 7, 20, 60, 200, 700, 2500)
 
 PRIORITY_IRQ: Final = 0
 PRIORITY_NORMAL: Final = 1
+
+
+# Awaits in the finally clauses of one task that close() unwinds before it gives up.
+ABANDON_LIMIT: Final = 1000
+
+
+class TaskAbandoned(BaseException):
+    """Thrown into a task whose run is over. Not an Exception, so that no handler takes it for an error of its own."""
 
 
 class BusError(Exception):
@@ -69,17 +77,17 @@ class Scheduler:
         priority: int = PRIORITY_NORMAL,
     ) -> Task:
         """Make a task ready now."""
-        task = Task(name, cpu, coroutine, daemon=daemon)
+        task = Task(name, cpu, coroutine, daemon=daemon, priority=priority)
         self._tasks.append(task)
         if not daemon:
             self._essential += 1
-        self._push(task, self.now, priority)
+        self._push(task, self.now)
         return task
 
     def resume(self, task: Task, value: Any = None, delay: int = 0) -> None:
         """Make a suspended task ready in `delay` cycles; its await returns `value`."""
         task.resume_value = value
-        self._push(task, self.now + delay, PRIORITY_NORMAL)
+        self._push(task, self.now + delay)
 
     def current_cpu(self) -> int:
         """Processor of the running task, 0 between tasks."""
@@ -235,15 +243,30 @@ class Scheduler:
         lines.append(f"  requests in flight: {', '.join(reason for _task, reason in self._answers.values()) or 'none'}")
         return "\n".join(lines)
 
+    def close(self) -> None:
+        """Abandon every task where it stands. After a run, whole or broken: left to the garbage collector, tasks would release
+        their locks with no processor to do it on. Read digests and reports before: what unwinds may still write to them."""
+        for task in list(self._tasks):
+            self.current = task
+            for _ in range(ABANDON_LIMIT):  # every await met on the way out is abandoned too
+                try:
+                    task.coroutine.throw(TaskAbandoned(task.name))
+                except BaseException:  # the task is over, its complaints with it
+                    break
+            task.coroutine.close()
+        self.current = None
+        self._tasks.clear()
+        self._ready.clear()
+
     # ---- inside ----------------------------------------------------------------------------------------------------
 
     def _take_serial(self) -> int:
         self._serial += 1
         return self._serial
 
-    def _push(self, task: Task, cycle: int, priority: int) -> None:
+    def _push(self, task: Task, cycle: int) -> None:
         self._serial += 1
-        heapq.heappush(self._ready, (cycle, priority, self._serial, task))
+        heapq.heappush(self._ready, (cycle, task.priority, self._serial, task))
 
     def _break_tie(self, cycle: int, priority: int, first: Task) -> Task:
         tied: list[tuple[int, int, int, Task]] = []
@@ -254,7 +277,7 @@ class Scheduler:
             chosen = first
         else:
             chosen = tied.pop(pick - 1)[3]
-            self._push(first, cycle, priority)
+            self._push(first, cycle)
         for entry in tied:
             heapq.heappush(self._ready, entry)
         return chosen

@@ -24,6 +24,7 @@ class Task:
     cpu: int
     coroutine: Coroutine[Any, Any, Any]
     daemon: bool = False
+    priority: int = 1  # among tasks ready at the same cycle: the lowest first
     atomic: int = 0
     held: list[Lock] = field(default_factory=list)
     waiting_for: str = ""

@@ -29,15 +29,19 @@ class NoChoice:
 
 def drive(sched: Scheduler, limit: int = 1_000_000_000) -> None:
     """Run to the end as a host does, with no device."""
-    while True:
-        while sched.step():
-            pass
-        if sched.finished:
-            return
-        deadline = sched.next_deadline()
-        assert deadline is not None, sched.wait_for_report()
-        assert deadline < limit, sched.wait_for_report()
-        sched.advance_to(max(deadline, sched.now))
+    try:
+        while True:
+            while sched.step():
+                pass
+            if sched.finished:
+                return
+            deadline = sched.next_deadline()
+            assert deadline is not None, sched.wait_for_report()
+            assert deadline < limit, sched.wait_for_report()
+            sched.advance_to(max(deadline, sched.now))
+    except BaseException:
+        sched.close()
+        raise
 
 
 class Rig:
