@@ -8,7 +8,7 @@ from typing import Any
 from hwif.gen.events import TraceEvent
 from hwif.memory import HostMemory
 from hwif.shadow import Shadow
-from hwif.trace import Trace
+from hwif.trace import EVENT_MASK, Trace
 from sw_stack.mm import Machine, Mm
 from sw_stack.notifier import MmuNotifier
 from sw_stack.sched import Scheduler, SeededChooser
@@ -57,7 +57,7 @@ class Rig:
         self.shadow = Shadow(frames, 4 * frames + 64)
         self.trace = Trace()
         self.events: list[tuple[int, ...]] = []
-        self.trace.subscribe(lambda block: self.events.extend(tuple(int(w) for w in row) for row in block))
+        self.trace.subscribe(lambda block: self.events.extend((int(row[1]) & EVENT_MASK, *map(int, row[2:])) for row in block))
         self.machine = Machine(self.sched, self.memory, self.shadow, self.trace, swap_slots=swap)
 
     def run(self, *bodies: Coroutine[Any, Any, Any]) -> list[Any]:
@@ -70,7 +70,7 @@ class Rig:
     def seen(self, *kinds: TraceEvent) -> list[tuple[int, ...]]:
         """Events of these kinds so far: (kind, arguments...)."""
         self.trace.flush()
-        return [event[1:] for event in self.events if event[1] in kinds]
+        return [event for event in self.events if event[0] in kinds]
 
 
 class Log(MmuNotifier):
