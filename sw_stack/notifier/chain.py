@@ -193,8 +193,10 @@ class MmuNotifierChain:
             raise NotifierError(f"MN-1: end of [{active.start:#x}, {active.end:#x}) on mm {self._mm_id} without its begin")
         self._active.remove(active)
         # Before the callbacks: the first client may establish as soon as its own end has run.
-        self._observer.range_ending(active.start, active.end)
-        await self._dispatch_end(active)
+        try:
+            self._observer.range_ending(active.start, active.end)
+        finally:
+            await self._dispatch_end(active)
 
     @asynccontextmanager
     async def range(self, start: int, end: int, atomic: bool = False) -> AsyncIterator[ActiveRange]:
