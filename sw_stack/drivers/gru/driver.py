@@ -125,20 +125,22 @@ class GruDriver(DriverCore):
         return True
 
     async def _forget(self, gts: GruThreadState) -> None:
+        """Take a shut context out of its address space; with the last, stop watching it."""
         gms = gts.ts_gms
-        gms.ms_contexts.remove(gts)
-        if not gms.ms_contexts and gts.ts_mm in self._spaces:
-            await gts.ts_mm.notifiers.unregister(self._spaces[gts.ts_mm][1])
-            del self._spaces[gts.ts_mm]
-            self.stats.gms_free += 1
+        if gts in gms.ms_contexts:
+            gms.ms_contexts.remove(gts)
+        if gms.ms_contexts or gts.ts_mm not in self._spaces:
+            return
+        _, notifier = self._spaces.pop(gts.ts_mm)
+        self.stats.gms_free += 1
+        if not gms.ms_released:
+            await gts.ts_mm.notifiers.unregister(notifier)
 
     async def _release(self, gms: GruMmStruct) -> None:
         """The address space is going: every context of it is shut; a user who still waits on one is told."""
         for gts in list(gms.ms_contexts):
             await self._shut(gts)
-            gms.ms_contexts.remove(gts)
-        del self._spaces[gms.ms_mm]
-        self.stats.gms_free += 1
+            await self._forget(gts)
 
     # ---- the user's fault and calls --------------------------------------------------------------------------------
 
@@ -218,5 +220,5 @@ class GruDriver(DriverCore):
         await gru_update_cch(self, gts)
 
     def _need_open(self, gts: GruThreadState) -> None:
-        if gts.ts_closed:
-            raise GruError(f"context {gts.ts_number} is closed")
+        if gts.ts_closed or not gts.ts_mm.alive:
+            raise GruError(f"context {gts.ts_number} is closed, or its address space gone")

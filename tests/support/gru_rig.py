@@ -1,0 +1,84 @@
+"""A node with a VM, the GRU driver and the fake GRU: what the driver's tests share."""
+
+from __future__ import annotations
+
+from collections.abc import Coroutine
+from typing import Any
+
+from support.fake_gru import FakeGru
+
+from hwif.gen.events import TraceEvent
+from hwif.loop import drive
+from hwif.memory import HostMemory
+from hwif.shadow import Shadow
+from hwif.trace import EVENT_MASK, Trace
+from sw_stack.drivers.gru.driver import GruDriver
+from sw_stack.drivers.gru.policy import DriverPolicy
+from sw_stack.drivers.gru.user import GruUser
+from sw_stack.mm import PROT_READ, PROT_WRITE, Machine, Mm
+from sw_stack.sched import Scheduler, SeededChooser
+
+PAGE = 4096
+RW = PROT_READ | PROT_WRITE
+BASE = 0x1000_0000_0000
+LIVENESS = 3_000_000
+
+
+class NoChoice:
+    """Always the first task, never a delay."""
+
+    def choose(self, kind: str, n: int) -> int:
+        return 0
+
+    def close(self) -> None:
+        pass
+
+
+class Rig:
+    """`seed` None: no reordering, no delays. Software events and device events collect in `events` and `device_events`."""
+
+    def __init__(
+        self, policy: DriverPolicy | None = None, *, frames: int = 1024, seed: int | None = None, magic: bool = True, cores: int = 2
+    ) -> None:
+        self.sched = Scheduler(NoChoice() if seed is None else SeededChooser(seed, preempt_odds=4))
+        self.memory = HostMemory(frames)
+        self.shadow = Shadow(frames, 4 * frames)
+        self.trace = Trace()
+        self.trace.current_cpu = self.sched.current_cpu
+        self.software: list[tuple[int, ...]] = []
+        self.trace.subscribe(lambda block: self.software.extend(tuple(int(word) for word in row) for row in block))
+        self.device = FakeGru(self.memory, self.shadow, magic=magic)
+        self.machine = Machine(self.sched, self.memory, self.shadow, self.trace)
+        self.driver = GruDriver(self.sched, self.trace, self.shadow, policy=policy, cores=cores)
+        self.driver.start()
+        self.stopped_early = False
+
+    def run(self, *bodies: Coroutine[Any, Any, Any], stop_at_violation: bool = True) -> list[Any]:
+        """Run these together, each on its own processor; their results."""
+        tasks = [self.sched.spawn(body, f"task {n}", n) for n, body in enumerate(bodies)]
+
+        def quiet() -> bool:
+            self.stopped_early = stop_at_violation and bool(self.device.violations())
+            return self.stopped_early
+
+        loop = drive(self.sched, self.device.submit, lambda: self.device.cycle, LIVENESS, quiet)
+        until = next(loop, None)
+        while until is not None:
+            try:
+                until = loop.send(self.device.advance(until))
+            except StopIteration:
+                break
+        self.trace.flush()
+        return [task.result for task in tasks]
+
+    def seen(self, *kinds: TraceEvent) -> list[tuple[int, ...]]:
+        """Software events of these kinds: (cycle, kind, arguments...)."""
+        return [(row[0], row[1] & EVENT_MASK, *row[2:]) for row in self.software if row[1] & EVENT_MASK in kinds]
+
+    @property
+    def stats(self) -> dict[str, int]:
+        return self.driver.statistics()
+
+
+async def open_user(rig: Rig, mm: Mm, *, cbrs: int = 4, dsr_bytes: int = 4096, **options: Any) -> GruUser:
+    return GruUser(rig.driver, await rig.driver.open(mm, cbrs=cbrs, dsr_bytes=dsr_bytes, **options))
