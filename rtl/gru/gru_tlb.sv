@@ -80,7 +80,7 @@ module gru_tlb
 
   // ---- stage 0: which sets ------------------------------------------------------------------------------------------------
 
-  logic s1_valid_q, s1_found, s1_more, hold;
+  logic s1_valid_q, s1_found, s1_more, hold, slots_active;
   tlb_req_t s1_req_q, s0_req;
   logic [NumSizes-1:0] s1_rest_q, s0_sizes, s0_rest;
   logic s0_read;
@@ -174,6 +174,7 @@ module gru_tlb
 
   // ---- stage 1: hit -------------------------------------------------------------------------------------------------------
 
+  ways_t [1:0] s1_ways;
   logic [1:0] s1_match, s1_dead;
   way_t [1:0] s1_way;
   tlb_page_t [1:0] s1_page;
@@ -181,7 +182,7 @@ module gru_tlb
   logic s1_sel, s1_last, s1_hit, s1_mod, s1_miss;
 
   always_comb begin
-    s1_match = '0;
+    s1_ways = '0;
     s1_way = '0;
     s1_page = '0;
     s1_data = '0;
@@ -195,7 +196,7 @@ module gru_tlb
           automatic tlb_tag_t tag = byp ? wr_tag_q : s1_tag_ram[p][w];
           if (s1_probe_q[p] && valid_q[s1_idx_q[p]][w] && tag.lo == s1_page[p].lo && tag.size == s1_size_q[p] &&
               (tag.asid == s1_req_q.asid || mutant_i == MUT_ASID_IGNORED)) begin
-            s1_match[p] = 1'b1;
+            s1_ways[p][w] = 1'b1;
             s1_way[p] = way_t'(w);
             s1_page[p].ctx = tag.ctx;
             s1_data[p] = byp ? wr_data_q : s1_data_ram[p][w];
@@ -204,6 +205,8 @@ module gru_tlb
       end
     end
   end
+
+  assign s1_match = {s1_ways[1] != '0, s1_ways[0] != '0};
 
   // One live match at most (SD-7); a dead one of another size may stand beside it.
   assign s1_found = (s1_match & ~s1_dead) != '0;
@@ -270,7 +273,7 @@ module gru_tlb
 
   // ---- drop-ins and the sweep share the third port --------------------------------------------------------------------------
 
-  logic accept, fill_go, decide, drop, lapped, commit, fill_free, slots_active, slot_taken;
+  logic accept, fill_go, decide, drop, lapped, commit, fill_free, slot_taken;
   logic m1_valid_q, m1_fill_q;
   idx_t m1_idx_q, sweep_idx_q;
   tlb_tag_t [Ways-1:0] m1_tag;

@@ -37,7 +37,6 @@ module gru_tlb_drain
   tlb_page_t page_q[NUM_CBR];
   ctx_t ctx_q[NUM_CBR];
   logic [NUM_CBR-1:0] flying_q, finished, remain;
-  logic [NUM_CBR-1:0] covered;
   logic [NUM_CBR-1:0] pending_q[NUM_TGH];
   logic [NUM_TGH-1:0] draining_q, drained, done_q;
 
@@ -50,27 +49,13 @@ module gru_tlb_drain
   assign remain = flying_q & ~finished;
 
   always_comb begin
-    covered = '0;
-    if (accept_i) begin
-      for (int unsigned i = 0; i < NUM_CBR; i++) begin
-        if (remain[i]) covered[i] = waits(shoot_i, ctx_q[i], page_q[i], mutant_i == MUT_CTX_DRAIN);
-      end
-      if (mutant_i == MUT_DRAIN_ALL) covered = remain;
-      if (hit_valid_i && mutant_i != MUT_RACE_LOOKUP &&
-          waits(shoot_i, hit_ctx_i, hit_page_i, mutant_i == MUT_CTX_DRAIN)) begin
-        covered[hit_cbr_i] = 1'b1;
-      end
-      if (mutant_i == MUT_ACK_BEFORE_DRAIN) covered = '0;
-    end
-  end
-
-  always_comb begin
     drained = '0;
     if (draining_q != '0) begin
       for (int unsigned h = 0; h < NUM_TGH; h++) drained[h] = draining_q[h] && pending_q[h] == '0;
     end
   end
 
+  // The comparators sit in a clocked process: a simulator evaluates them at acceptances only.
   always_ff @(posedge clk_i) begin
     if (hit_valid_i) begin
       page_q[hit_cbr_i] <= hit_page_i;
@@ -79,7 +64,19 @@ module gru_tlb_drain
     if (draining_q != '0 && use_done_valid_i != '0) begin
       for (int unsigned h = 0; h < NUM_TGH; h++) pending_q[h] <= pending_q[h] & ~finished;
     end
-    if (accept_i) pending_q[shoot_i.tgh] <= covered;
+    if (accept_i) begin
+      automatic logic [NUM_CBR-1:0] covered = '0;
+      // verilator unroll_disable
+      for (int unsigned i = 0; i < NUM_CBR; i++) begin
+        if (remain[i]) covered[i] = waits(shoot_i, ctx_q[i], page_q[i], mutant_i == MUT_CTX_DRAIN);
+      end
+      if (mutant_i == MUT_DRAIN_ALL) covered = remain;
+      if (hit_valid_i && mutant_i != MUT_RACE_LOOKUP && waits(shoot_i, hit_ctx_i, hit_page_i, mutant_i == MUT_CTX_DRAIN)) begin
+        covered[hit_cbr_i] = 1'b1;
+      end
+      if (mutant_i == MUT_ACK_BEFORE_DRAIN) covered = '0;
+      pending_q[shoot_i.tgh] <= covered;
+    end
   end
 
   always_ff @(posedge clk_i or negedge rst_ni) begin

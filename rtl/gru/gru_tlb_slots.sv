@@ -95,6 +95,7 @@ module gru_tlb_slots
     automatic tlb_page_t p = page;
     if (mutant == MUT_LARGE_SURVIVES) p.span = '0;
     covered = 1'b0;
+    // verilator unroll_disable
     for (int unsigned s = 0; s < Slots; s++) begin
       if (by[s] && shoot_covers(slot_q[s], p)) covered = 1'b1;
     end
@@ -153,6 +154,7 @@ module gru_tlb_slots
         if (taken_by_fill[s]) slot_q[s] <= internal;
         if (take[s] || taken_by_fill[s]) left_q[s] <= left_t'(Sets);
       end
+      // verilator unroll_disable
       for (int unsigned i = 0; i < Sets; i++) begin
         automatic logic here = step_i && set_i == IdxW'(i);
         swept_q[i] <= ((swept_q[i] | (here ? active_q : '0)) & ~(take | taken_by_fill)) | (here ? taken_by_fill : '0);
