@@ -106,7 +106,7 @@ async def mprotect(mm: Mm, addr: int, length: int, prot: int) -> None:
         mm.machine.count("mprotect")
         if not mm.vmas.covered(addr, end):
             raise MmError(errno.ENOMEM, f"[{addr:#x}, {end:#x}) is not wholly mapped")
-        for part in mm.vmas.overlapping(addr, end):
+        for part in mm.vmas.whole_pages(addr, end):
             if part.prot == prot:
                 continue
             mm.vmas.carve(part.start, part.end)

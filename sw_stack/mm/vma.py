@@ -81,12 +81,8 @@ class VmaMap:
         return start >= end
 
     def carve(self, start: int, end: int) -> list[Vma]:
-        """Remove start..end-1, splitting at the ends; the parts removed. Raises MmError EINVAL, changing nothing, when a cut would
-        fall inside a large page."""
-        parts = self.overlapping(start, end)
-        for part in parts:
-            if (part.start | part.end) & ((1 << part.shift) - 1):
-                raise MmError(errno.EINVAL, f"[{start:#x}, {end:#x}) cuts a page of {1 << part.shift} bytes at {part.start:#x}")
+        """Remove start..end-1, splitting at the ends; the parts removed. Raises as `whole_pages`, changing nothing."""
+        parts = self.whole_pages(start, end)
         if not parts:
             return []
         first = bisect_right(self._starts, parts[0].start) - 1
@@ -98,6 +94,14 @@ class VmaMap:
             keep.append(replace(self._vmas[last], start=end))
         self._vmas[first : last + 1] = keep
         self._starts[first : last + 1] = [vma.start for vma in keep]
+        return parts
+
+    def whole_pages(self, start: int, end: int) -> list[Vma]:
+        """`overlapping`, if both ends fall between pages. MmError EINVAL when a cut would fall inside a large page."""
+        parts = self.overlapping(start, end)
+        for part in parts:
+            if (part.start | part.end) & ((1 << part.shift) - 1):
+                raise MmError(errno.EINVAL, f"[{start:#x}, {end:#x}) cuts a page of {1 << part.shift} bytes at {part.start:#x}")
         return parts
 
     def insert(self, vma: Vma) -> None:
