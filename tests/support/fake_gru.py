@@ -91,6 +91,7 @@ class FakeGru:
         self.dsr = bytearray(g.DSR_BYTES)
         self.fault_bits, self.done_bits = [0] * g.NUM_TFM, [0] * g.NUM_TFM
         self.ctx_of: dict[int, int] = {}
+        self.dsr_units: dict[int, list[int]] = {}
         self.flight: dict[int, Page] = {}
         self.drains: dict[int, set[int]] = {}
         self.log: list[Shoot] = []
@@ -189,8 +190,7 @@ class FakeGru:
         return sorted(cbr for cbr, owner in self.ctx_of.items() if owner == ctx)
 
     def _dsr(self, ctx: int, offset: int) -> int:
-        units = [bit for bit in range(32) if Cch.dsr_allocation_map.get(self.lines["cch"][ctx]) >> bit & 1]
-        return units[offset // g.DSR_AU_BYTES] * g.DSR_AU_BYTES + offset % g.DSR_AU_BYTES
+        return self.dsr_units[ctx][offset // g.DSR_AU_BYTES] * g.DSR_AU_BYTES + offset % g.DSR_AU_BYTES
 
     def _segment(self, ctx: int, offset: int, request: MmioRead | MmioWrite) -> tuple[int, ...]:
         if not self._cbrs(ctx):
@@ -235,6 +235,7 @@ class FakeGru:
                 if cbr in self.ctx_of:
                     raise AssertionError(f"control block {cbr} is allocated twice")
                 self.ctx_of[cbr] = ctx
+            self.dsr_units[ctx] = [bit for bit in range(32) if Cch.dsr_allocation_map.get(line) >> bit & 1]
             self._context_done(ctx, CchState.MAPPED)
         elif opc == CchOpc.START and state in (CchState.MAPPED, CchState.INTERRUPTED):
             self._context_done(ctx, CchState.ACTIVE)

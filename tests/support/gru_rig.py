@@ -34,13 +34,37 @@ class NoChoice:
         pass
 
 
+class SlowHandler:
+    """Delays the interrupt handlers, and nobody else, at every preemption point by the longest step."""
+
+    def __init__(self) -> None:
+        self.sched: Scheduler | None = None
+
+    def choose(self, kind: str, n: int) -> int:
+        task = self.sched.current if self.sched is not None else None
+        return n - 1 if kind == "preempt" and task is not None and task.name.startswith("gru_intr") else 0
+
+    def close(self) -> None:
+        pass
+
+
 class Rig:
     """`seed` None: no reordering, no delays. Software events and device events collect in `events` and `device_events`."""
 
     def __init__(
-        self, policy: DriverPolicy | None = None, *, frames: int = 1024, seed: int | None = None, magic: bool = True, cores: int = 2
+        self,
+        policy: DriverPolicy | None = None,
+        *,
+        frames: int = 1024,
+        seed: int | None = None,
+        magic: bool = True,
+        slow_handler: bool = False,
+        cores: int = 2,
     ) -> None:
-        self.sched = Scheduler(NoChoice() if seed is None else SeededChooser(seed, preempt_odds=4))
+        slow = SlowHandler() if slow_handler else None
+        self.sched = Scheduler(slow or (NoChoice() if seed is None else SeededChooser(seed, preempt_odds=4)))
+        if slow is not None:
+            slow.sched = self.sched
         self.memory = HostMemory(frames)
         self.shadow = Shadow(frames, 4 * frames)
         self.trace = Trace()
@@ -52,9 +76,10 @@ class Rig:
         self.driver = GruDriver(self.sched, self.trace, self.shadow, policy=policy, cores=cores)
         self.driver.start()
         self.stopped_early = False
+        self.digest = ""
 
     def run(self, *bodies: Coroutine[Any, Any, Any], stop_at_violation: bool = True) -> list[Any]:
-        """Run these together, each on its own processor; their results."""
+        """Run these together, each on its own processor; their results. Once a rig."""
         tasks = [self.sched.spawn(body, f"task {n}", n) for n, body in enumerate(bodies)]
 
         def quiet() -> bool:
@@ -62,14 +87,18 @@ class Rig:
             return self.stopped_early
 
         loop = drive(self.sched, self.device.submit, lambda: self.device.cycle, LIVENESS, quiet)
-        until = next(loop, None)
-        while until is not None:
-            try:
-                until = loop.send(self.device.advance(until))
-            except StopIteration:
-                break
-        self.trace.flush()
-        return [task.result for task in tasks]
+        try:
+            until = next(loop, None)
+            while until is not None:
+                try:
+                    until = loop.send(self.device.advance(until))
+                except StopIteration:
+                    break
+            self.trace.feed_device(self.device.drain_trace())
+            self.digest = self.trace.digest()
+            return [task.result for task in tasks]
+        finally:
+            self.sched.close()
 
     def seen(self, *kinds: TraceEvent) -> list[tuple[int, ...]]:
         """Software events of these kinds: (cycle, kind, arguments...)."""
