@@ -53,6 +53,7 @@ class CosimConfig:
     schedule: Path | None = None
     dropin: str = "interrupt"
     mutant: str | None = None
+    asserts: bool = True
 
 
 @dataclass(frozen=True)

@@ -16,9 +16,9 @@ from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
-from tb.hil.cocotb_host import CocotbDevice, run_under_cocotb
 
 from hwif.gen import timing
+from hwif.gen.gru import RtlMutant
 from hwif.loop import StalledError, drive
 from hwif.memory import HostMemory
 from hwif.port import Event, OracleStop, Request, Violation
@@ -38,6 +38,7 @@ from sw_stack.workloads.trace import Trace as Program
 from sw_stack.workloads.trace import read_trace
 from tb.hil.abi import AssertionFailure, DeviceError, HarnessOptions
 from tb.hil.build import BuildError, BuildOptions
+from tb.hil.cocotb_host import CocotbDevice, run_under_cocotb
 from tb.hil.native import NativeDevice
 
 __all__ = ["RTL_MUTANTS", "run_cosim"]
@@ -51,8 +52,8 @@ WAVE_LENGTH = 100_000  # cycles of waveform of a clean run
 
 Report = Callable[[ProgressUpdate], None]
 
-RTL_MUTANTS: Mapping[str, int] = {}
-"""Broken variants of the RTL by name: filled from the RTL's own list."""
+RTL_MUTANTS: Mapping[str, int] = {mutant.name.lower(): mutant.value for mutant in RtlMutant if mutant is not RtlMutant.NONE}
+"""Broken variants of the RTL by name (spec/gru.toml)."""
 
 
 class HostDevice(Protocol):
@@ -193,10 +194,12 @@ class Session:
         progress = self.replay.progress
         records = self.ring.records() if violations or progress.failures else []
         rate = self.measure.hit_rate()
+        digest = self.trace.digest()
+        self.sched.close()  # what unwinds may still write to the trace, which nobody reads any more
         return RunResult(
             config=self.config,
             program=self.program.info.program,
-            digest=self.trace.digest(),
+            digest=digest,
             cycles=device.cycle,
             skipped_cycles=counters["skipped_cycles"],
             wall_s=time.monotonic() - self._started,
@@ -251,7 +254,7 @@ def _data_report(failure: DataFailure) -> ViolationReport:
 def harness_options(config: CosimConfig) -> HarnessOptions:
     """The harness's settings for a run."""
     mutant = RTL_MUTANTS.get(config.mutant, 0) if config.mutant is not None else 0
-    return HarnessOptions(skip=config.skip, mutant=mutant)
+    return HarnessOptions(skip=config.skip, asserts=config.asserts, mutant=mutant)
 
 
 def _drive_native(session: Session, device: NativeDevice, waves: Waves | None = None) -> None:

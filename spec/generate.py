@@ -80,6 +80,10 @@ def sv_package(gru: Gru) -> str:
         for key, value in bits.items():
             out.append(f"  localparam int unsigned {name.upper()}_{key} = {value};")
         out.append("")
+    out.append("  // Broken variants (mutant_i), for the tests of the checks.")
+    for name, (value, doc) in gru.mutants.items():
+        out.append(f"  localparam logic [7:0] MUT_{name} = 8'd{value};  // {doc}")
+    out.append("")
     for handle in gru.handles:
         out += _sv_struct(handle)
     out.append("endpackage")
@@ -122,6 +126,9 @@ def py_gru(gru: Gru) -> str:
         out += ["", f"class {_camel(name)}(IntEnum):", '    """Bit numbers."""', ""]
         out += [f"    {key} = {value}" for key, value in bits.items()]
         out.append("")
+    out += ["", "class RtlMutant(IntEnum):", '    """Broken variants of the RTL, for the tests of the checks."""', ""]
+    out += [f"    {name} = {value}  # {doc}" for name, (value, doc) in gru.mutants.items()]
+    out.append("")
     for handle in gru.handles:
         out += ["", f"class {handle.name.capitalize()}:", f'    """{handle.doc}."""', ""]
         for field in handle.fields:

@@ -64,6 +64,7 @@ class Gru:
     handles: tuple[Handle, ...]
     enums: tuple[Enum, ...]
     bits: dict[str, dict[str, int]]
+    mutants: dict[str, tuple[int, str]]
 
 
 def _page(name: str) -> dict[str, Any]:
@@ -110,6 +111,7 @@ def load_gru() -> Gru:
         handles=tuple(_handle(name, row) for name, row in raw["handle"].items()),
         enums=tuple(_enum(name, row) for name, row in raw["enum"].items()),
         bits=raw["bits"],
+        mutants={name: (row[0], row[1]) for name, row in raw["mutant"].items()},
     )
 
 

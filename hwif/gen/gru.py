@@ -263,6 +263,33 @@ class CbrExs(IntEnum):
     CB_INT_PENDING = 6
 
 
+class RtlMutant(IntEnum):
+    """Broken variants of the RTL, for the tests of the checks."""
+
+    NONE = 0  # the product
+    ACK_BEFORE_DRAIN = 1  # status does not wait for accesses in flight
+    FILL_NOT_DROPPED = 2  # drop-in ignores shootdowns since its miss
+    RANGE_SHORT = 3  # last page of a range survives
+    LARGE_SURVIVES = 4  # only the first page of an entry is compared
+    ASID_IGNORED = 5  # lookups match any address space
+    RACE_LOOKUP = 6  # a hit in the accepting cycle is not in flight
+    DUP_UPGRADE = 7  # an upgrade leaves the older entry
+    DUP_SIZES = 8  # a drop-in leaves older entries of other sizes
+    RACE_FILL = 9  # drop-in ignores the shootdown of its own cycle
+    SLOT_LATE = 10  # covered entries die a cycle late
+    FILL_HIDES = 11  # a drop-in marks its set swept and keeps what was covered
+    NO_BYPASS = 12  # lookup reading a set as it is written sees the old entry
+    LOG_LAP = 13  # a lapped log goes unnoticed
+    CTX_DRAIN = 14  # context scope forgets accesses through another context's entry
+    DRAIN_ALL = 15  # status waits for every access in flight
+    SWEEP_STALLS = 16  # lookups wait for the sweep
+    MOD_LOST = 17  # write hits a clean entry
+    SLOT_SHORT = 18  # a slot is given back one set early
+    ASID_ZERO = 19  # address space 0 cannot be shot down
+    DROP_ANY = 20  # any shootdown since the miss drops a drop-in
+    SLOT_LEAK = 21  # slots are never given back
+
+
 class Tgh:
     """TLB global handle: one shootdown at a time, status ACTIVE until it is done."""
 

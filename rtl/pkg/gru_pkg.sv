@@ -268,6 +268,30 @@ package gru_pkg;
   localparam int unsigned CBR_EXS_EXCEPTION = 5;
   localparam int unsigned CBR_EXS_CB_INT_PENDING = 6;
 
+  // Broken variants (mutant_i), for the tests of the checks.
+  localparam logic [7:0] MUT_NONE = 8'd0;  // the product
+  localparam logic [7:0] MUT_ACK_BEFORE_DRAIN = 8'd1;  // status does not wait for accesses in flight
+  localparam logic [7:0] MUT_FILL_NOT_DROPPED = 8'd2;  // drop-in ignores shootdowns since its miss
+  localparam logic [7:0] MUT_RANGE_SHORT = 8'd3;  // last page of a range survives
+  localparam logic [7:0] MUT_LARGE_SURVIVES = 8'd4;  // only the first page of an entry is compared
+  localparam logic [7:0] MUT_ASID_IGNORED = 8'd5;  // lookups match any address space
+  localparam logic [7:0] MUT_RACE_LOOKUP = 8'd6;  // a hit in the accepting cycle is not in flight
+  localparam logic [7:0] MUT_DUP_UPGRADE = 8'd7;  // an upgrade leaves the older entry
+  localparam logic [7:0] MUT_DUP_SIZES = 8'd8;  // a drop-in leaves older entries of other sizes
+  localparam logic [7:0] MUT_RACE_FILL = 8'd9;  // drop-in ignores the shootdown of its own cycle
+  localparam logic [7:0] MUT_SLOT_LATE = 8'd10;  // covered entries die a cycle late
+  localparam logic [7:0] MUT_FILL_HIDES = 8'd11;  // a drop-in marks its set swept and keeps what was covered
+  localparam logic [7:0] MUT_NO_BYPASS = 8'd12;  // lookup reading a set as it is written sees the old entry
+  localparam logic [7:0] MUT_LOG_LAP = 8'd13;  // a lapped log goes unnoticed
+  localparam logic [7:0] MUT_CTX_DRAIN = 8'd14;  // context scope forgets accesses through another context's entry
+  localparam logic [7:0] MUT_DRAIN_ALL = 8'd15;  // status waits for every access in flight
+  localparam logic [7:0] MUT_SWEEP_STALLS = 8'd16;  // lookups wait for the sweep
+  localparam logic [7:0] MUT_MOD_LOST = 8'd17;  // write hits a clean entry
+  localparam logic [7:0] MUT_SLOT_SHORT = 8'd18;  // a slot is given back one set early
+  localparam logic [7:0] MUT_ASID_ZERO = 8'd19;  // address space 0 cannot be shot down
+  localparam logic [7:0] MUT_DROP_ANY = 8'd20;  // any shootdown since the miss drops a drop-in
+  localparam logic [7:0] MUT_SLOT_LEAK = 8'd21;  // slots are never given back
+
   // TLB global handle: one shootdown at a time, status ACTIVE until it is done.
   typedef struct packed {
     logic [239:0] rsvd0;

@@ -77,6 +77,7 @@ class HarnessOptions:
     max_outstanding: int = timing.MEM_MAX_OUTSTANDING
     skip: int = 1
     oracle: int = 1
+    asserts: int = 1
     mutant: int = 0
     log_lookups: int = 0
 

@@ -71,6 +71,7 @@ const Setting kSettings[] = {
     {"max_outstanding", 1, 1u << 20, [](hil &h, uint64_t v) { h.memory.max_outstanding = v; }},
     {"skip", 0, 1, [](hil &h, uint64_t v) { h.skip = v != 0; }},
     {"oracle", 0, 1, [](hil &h, uint64_t v) { h.oracle.enabled = v != 0; }},
+    {"asserts", 0, 1, [](hil &h, uint64_t v) { h.asserts = v != 0; }},
     {"mutant", 0, 255, [](hil &h, uint64_t v) { h.mutant = static_cast<uint8_t>(v); }},
     {"log_lookups", 0, 1, [](hil &h, uint64_t v) { h.trace.log_lookups = v != 0; }},
     {"max_violations", 1, 1u << 30, [](hil &h, uint64_t v) { h.oracle.max_violations = v; }},

@@ -25,7 +25,6 @@ struct TickIn {
   bool quiet;  // quiescent_o and no request on the memory port
   uint64_t deadline;
   uint32_t irq;
-  LookupPins lookup;
 };
 
 class Model;  // native.cpp: the Verilated model, if this process owns it
@@ -55,6 +54,7 @@ struct hil {
   harness::Trace trace;
   harness::Model *model = nullptr;
   bool skip = true;
+  bool asserts = true;
   uint8_t mutant = 0;
   uint64_t evaluated = 0, skipped = 0, snoops = 0, irqs = 0;
   bool failed = false;

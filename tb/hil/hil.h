@@ -77,7 +77,8 @@ int hil_bind_memory(hil_t *h, uint8_t *data, uint64_t bytes);
 int hil_bind_shadow(hil_t *h, const uint64_t *words, uint64_t frames, uint64_t pool, const uint32_t *ctx_mm, uint32_t contexts);
 
 /* Names: read_latency, write_latency (cycles, >= 1), bytes_per_cycle (1..64, rounded down to a divisor of 64), max_outstanding
- * (>= 1, reads and writes each), skip (0/1), oracle (0/1: only to measure what it costs), mutant (0..255), log_lookups (0/1),
+ * (>= 1, reads and writes each), skip (0/1), oracle (0/1: only to measure what it costs), asserts (0/1: 0 lets
+ * the run pass failing assertions, to test the oracle alone), mutant (0..255), log_lookups (0/1),
  * max_violations (records kept; the counter goes on). Takes effect at once. */
 int hil_configure(hil_t *h, const char *name, uint64_t value);
 

