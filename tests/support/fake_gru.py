@@ -332,14 +332,13 @@ class FakeGru:
         self._try_stop(ctx)
 
     def _check(self, cbr: int, access: Access, page: Page, where: int) -> None:
-        mm = int(self.shadow.ctx_mm[page.ctx])
+        ctx = self.ctx_of[cbr]  # not the context the entry was filled for: an address space keeps its ASID when it moves
+        mm = int(self.shadow.ctx_mm[ctx])
         rights = self.shadow.rights(where >> g.PAGE_SHIFT, mm, access.vaddr >> g.PAGE_SHIFT) if mm else 0
         if not rights & (WRITE if access.write else READ):
             reason = ViolationReason.READ_ONLY if rights else ViolationReason.REVOKED
             reason = reason if mm else ViolationReason.NO_CONTEXT
-            self._violations.append(
-                Violation(self._now, reason, access.write, True, page.ctx, cbr, page.asid, mm, access.vaddr, where)
-            )
+            self._violations.append(Violation(self._now, reason, access.write, True, ctx, cbr, page.asid, mm, access.vaddr, where))
             self._events.append(OracleStop(self._now))
 
     def _end(self, cbr: int, ecause: int | None = None) -> None:
