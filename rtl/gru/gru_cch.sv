@@ -152,8 +152,8 @@ module gru_cch
       for (int unsigned c = 0; c < NUM_CTX; c++) begin
         if (wait_q[c]) begin
           released[c] = ~|(cb_mask(cb_map_q[c])
-                           & ((mutant_i == MutUnloadBusy ? '0 : (sync_q[c] ? busy_i : look_i))
-                              | (mutant_i == MutNoFmmLock ? '0 : fmm_i)));
+                           & ((mutant_i == MUT_UNLOAD_BUSY ? '0 : (sync_q[c] ? busy_i : look_i))
+                              | (mutant_i == MUT_NO_FMM_LOCK ? '0 : fmm_i)));
         end
       end
     end

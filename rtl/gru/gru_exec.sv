@@ -255,7 +255,7 @@ module gru_exec
       end
       if (start_valid_i) ready_q[start_cbr_i] <= 1'b1;
       if (resume_valid_i) begin
-        ready_q[resume_cbr_i] <= !inject || mutant_i == MutTwoAccesses;
+        ready_q[resume_cbr_i] <= !inject || mutant_i == MUT_TWO_ACCESSES;
         if (inject) begin
           busy_q[resume_cbr_i] <= 1'b1;
           look_q[resume_cbr_i] <= 1'b1;

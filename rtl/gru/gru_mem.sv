@@ -225,7 +225,7 @@ module gru_mem
       wdata_o  <= m1_set_q ? {8{m1_value_q}} : rotate_line(dsr_data_i, m1_rot_q);
       wstrb_o  <= m1_strb_q;
     end
-    if (mutant_i == MutAxiUnstable && wvalid_o && !wready_i) wdata_o[7:0] <= ~wdata_o[7:0];
+    if (mutant_i == MUT_AXI_UNSTABLE && wvalid_o && !wready_i) wdata_o[7:0] <= ~wdata_o[7:0];
   end
 
   // ------------------------------------------------------------------------------------------------ R0, R1
@@ -289,7 +289,7 @@ module gru_mem
     use_done_valid_o  = '0;
     use_done_cbr_o[0] = grant_r ? rid_i : bid_i;
     use_done_cbr_o[1] = ret_q.cbr;
-    if (mutant_i == MutUseDoneEarly) begin
+    if (mutant_i == MUT_USE_DONE_EARLY) begin
       use_done_valid_o[0] = pop_bus && head.used;
       use_done_cbr_o[0]   = head.cbr;
     end else begin

@@ -186,7 +186,7 @@ module gru_tfh
   assign fill_b   = fill_b_mem[cur_q];
   assign opc      = opc_mem[cur_q];
   assign cur_miss = fmm_q[cur_q] || upm_q[cur_q];
-  assign running  = fsm_q == S_RUN && (cur_miss || asked_q || (mutant_i == MutLateFill && is_fill));
+  assign running  = fsm_q == S_RUN && (cur_miss || asked_q || (mutant_i == MUT_LATE_FILL && is_fill));
   assign is_fill  = opc == TFH_OPC_WRITE_ONLY || opc == TFH_OPC_WRITE_RESTART;
 
   assign fill_valid_o = running && is_fill;

@@ -36,7 +36,7 @@ module gru_tfm
   logic       wr, set_fault, set_done;
   assign idx       = reg_i.idx[3:0];
   assign wr        = reg_valid_i && reg_i.write;
-  assign set_fault = fault_valid_i && fault_cfg_i.fault_bit_enable && mutant_i != MutFaultLost;
+  assign set_fault = fault_valid_i && fault_cfg_i.fault_bit_enable && mutant_i != MUT_FAULT_LOST;
   assign set_done  = done_valid_i && done_cfg_i.cb_int_enable && done_cfg_i.done_bit_enable;
 
   always_comb begin
@@ -87,14 +87,14 @@ module gru_tfm
     end else begin
       dirty_q <= wr;
       if (dirty_q) irq_q <= irq_q & nonzero;
-      else if (mutant_i == MutIrqPulse) irq_q <= '0;
+      else if (mutant_i == MUT_IRQ_PULSE) irq_q <= '0;
       if (set_fault && fault_cfg_i.tlb_int_enable) irq_q[fault_cfg_i.int_select] <= 1'b1;
       if (set_done) irq_q[done_cfg_i.int_select] <= 1'b1;
     end
   end
 
   assign irq_o  = irq_q;
-  assign busy_o = dirty_q || (mutant_i == MutIrqPulse && |irq_q);
+  assign busy_o = dirty_q || (mutant_i == MUT_IRQ_PULSE && |irq_q);
 
   logic unused;
   assign unused = ^{reg_i.unit, reg_i.line, reg_i.wstrb, reg_i.idx[CbrW-1:4], fault_cfg_i, done_cfg_i};

@@ -126,7 +126,7 @@ module gru_tgh
   logic accept;
   assign accept    = out_valid_q && shoot_ready_i;
   assign accept_oh = accept ? (vec_t'(1) << out_q.tgh) : '0;
-  assign done      = mutant_i == MutAckEarly ? accept_oh : shoot_done_i;
+  assign done      = mutant_i == MUT_ACK_EARLY ? accept_oh : shoot_done_i;
 
   always_ff @(posedge clk_i or negedge rst_ni) begin
     if (!rst_ni) begin

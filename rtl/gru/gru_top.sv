@@ -359,7 +359,7 @@ module gru_top
   end
 
   assign quiescent_o = !(axil_busy || s_axil_awvalid_i || s_axil_wvalid_i || s_axil_arvalid_i
-                         || (exec_work && mutant_i != MutQuietLie)
+                         || (exec_work && mutant_i != MUT_QUIET_LIE)
                          || mem_work || cch_busy || cb_busy || tfh_busy || tfm_busy || tgh_busy || !tlb_idle || cpu_got_q);
 
   always_comb begin
