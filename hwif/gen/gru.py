@@ -288,6 +288,10 @@ class RtlMutant(IntEnum):
     ASID_ZERO = 19  # address space 0 cannot be shot down
     DROP_ANY = 20  # any shootdown since the miss drops a drop-in
     SLOT_LEAK = 21  # slots are never given back
+    PAGE_OFFSET = 22  # page number bits inside a large page are lost
+    WRONG_REPORT = 23  # a dropped drop-in is reported as entered
+    ACK_TWICE = 24  # shootdown status pulses twice
+    LOST_ANSWER = 25  # a write to a clean entry gets no answer
 
 
 class Tgh:

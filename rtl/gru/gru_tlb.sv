@@ -244,7 +244,7 @@ module gru_tlb
       rsp_valid_o <= 1'b0;
     end else begin
       s1_valid_q  <= s1_more ? !s1_found : (lkp_valid_i && lkp_ready_o);
-      rsp_valid_o <= s1_last;
+      rsp_valid_o <= s1_last && !(s1_mod && mutant_i == MUT_LOST_ANSWER);
     end
   end
 
@@ -262,7 +262,7 @@ module gru_tlb
       rsp_o.mod      <= s1_mod;
       rsp_o.pa       <= {
         (s1_data[s1_sel].pfn & ~pfn_t'(s1_page[s1_sel].span)) |
-        (pfn_t'(s1_req_q.va[PAGE_SHIFT+:SpanW]) & pfn_t'(s1_page[s1_sel].span)),
+        (pfn_t'(s1_req_q.va[PAGE_SHIFT+:SpanW]) & (mutant_i == MUT_PAGE_OFFSET ? '0 : pfn_t'(s1_page[s1_sel].span))),
         s1_req_q.va[PAGE_SHIFT-1:0]
       };
       rsp_o.gaa      <= s1_data[s1_sel].gaa;
@@ -414,7 +414,7 @@ module gru_tlb
     if (fill_go) other_sizes_q <= other_sizes;
     if (decide) begin
       fill_done_cbr_o <= fill.cbr;
-      fill_dropped_o  <= drop;
+      fill_dropped_o  <= drop && mutant_i != MUT_WRONG_REPORT;
     end
   end
 

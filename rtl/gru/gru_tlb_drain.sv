@@ -91,7 +91,7 @@ module gru_tlb_drain
       end
       if (draining_q != '0) draining_q <= draining_q & ~drained;
       if (accept_i) draining_q[shoot_i.tgh] <= 1'b1;
-      done_q <= drained;
+      done_q <= drained | (mutant_i == MUT_ACK_TWICE ? done_q & ~draining_q : '0);
     end
   end
 

@@ -291,6 +291,10 @@ package gru_pkg;
   localparam logic [7:0] MUT_ASID_ZERO = 8'd19;  // address space 0 cannot be shot down
   localparam logic [7:0] MUT_DROP_ANY = 8'd20;  // any shootdown since the miss drops a drop-in
   localparam logic [7:0] MUT_SLOT_LEAK = 8'd21;  // slots are never given back
+  localparam logic [7:0] MUT_PAGE_OFFSET = 8'd22;  // page number bits inside a large page are lost
+  localparam logic [7:0] MUT_WRONG_REPORT = 8'd23;  // a dropped drop-in is reported as entered
+  localparam logic [7:0] MUT_ACK_TWICE = 8'd24;  // shootdown status pulses twice
+  localparam logic [7:0] MUT_LOST_ANSWER = 8'd25;  // a write to a clean entry gets no answer
 
   // TLB global handle: one shootdown at a time, status ACTIVE until it is done.
   typedef struct packed {

@@ -93,6 +93,7 @@ module gru_tlb_props
   logic [NUM_CBR-1:0] flying_q, finished;
   book_t flight_q[NUM_CBR];
   ctx_t flight_ctx_q[NUM_CBR];
+  vpn_t flight_vpn_q[NUM_CBR];
   logic [NUM_CBR-1:0] pending_q[NUM_TGH];
   logic [NUM_TGH-1:0] outstanding_q;
   serial_t handle_q[NUM_TGH];
@@ -145,6 +146,7 @@ module gru_tlb_props
     if (s1_hit) begin
       flight_q[s1_req_q.cbr] <= hit_book;
       flight_ctx_q[s1_req_q.cbr] <= s1_req_q.ctx;
+      flight_vpn_q[s1_req_q.cbr] <= s1_req_q.va[63:12];
     end
     if (outstanding_q != '0) begin
       for (int h = 0; h < NUM_TGH; h++) begin
@@ -234,6 +236,16 @@ module gru_tlb_props
     end
   end
 
+  pfn_t answer_pfn, answer_offset;
+  always_comb begin
+    answer_pfn = '0;
+    answer_offset = '0;
+    if (rsp_valid_o && rsp_o.hit) begin
+      answer_offset = pfn_t'(flight_vpn_q[rsp_o.cbr] - flight_q[rsp_o.cbr].first);
+      answer_pfn = (flight_q[rsp_o.cbr].pfn & ~pfn_t'(flight_q[rsp_o.cbr].last - flight_q[rsp_o.cbr].first)) + answer_offset;
+    end
+  end
+
   logic live_q;  // out of reset
   always_ff @(posedge clk_i or negedge rst_ni) begin
     if (!rst_ni) live_q <= 1'b0;
@@ -264,8 +276,7 @@ module gru_tlb_props
           s1_req_q.va[63:12] <= hit_book.last)) else $error("hit of another page's entry");
       write_needs_dirty: assert (!s1_hit || !s1_req_q.write || hit_book.dirty) else $error("write through a clean entry");
       answer_is_the_entry: assert (!(rsp_valid_o && rsp_o.hit) || (flying_q[rsp_o.cbr] && !rsp_o.mod &&
-          rsp_o.pagesize == flight_q[rsp_o.cbr].code &&
-          (rsp_o.pa[PA_WIDTH-1:12] ^ flight_q[rsp_o.cbr].pfn) <= pfn_t'(flight_q[rsp_o.cbr].last - flight_q[rsp_o.cbr].first)))
+          rsp_o.pagesize == flight_q[rsp_o.cbr].code && rsp_o.pa[PA_WIDTH-1:12] == answer_pfn))
         else $error("answer differs from the entry");
 
       env_one_access_a_cbr: assert (!looked_up || !flying_q[lkp_i.cbr] || finished[lkp_i.cbr]) else $error("second access");
