@@ -92,12 +92,11 @@ async def _swap_in(mm: Mm, vpn: int, pte: int, vaddr: int, write: bool) -> None:
             mapped = mm.page_table.get(vpn) == pte and frame.slot is slot
             if mapped:
                 flags = PRESENT | READ | ACCESSED
-                if write and frame.mapcount == 0 and slot.entries == 1:
-                    flags |= WRITE | DIRTY
-                await _establish(mm, frame, vpn, make(frame.pfn, flags), PAGE_SHIFT)
                 machine.swap.drop_entry(slot)
-                if flags & WRITE:
+                if write and frame.mapcount == 0 and slot.entries == 0:
+                    flags |= WRITE | DIRTY
                     machine.swap.detach(frame)
+                await _establish(mm, frame, vpn, make(frame.pfn, flags), PAGE_SHIFT)
     finally:
         frame.lock.release()
         machine.reclaimer.add(frame)  # also when the entry is gone: other entries may still name the slot

@@ -180,6 +180,11 @@ async def disturb(rig: Rig, seed: int, done: list[bool]) -> None:
 @given(script=steps, seed=st.integers(0, 1000), frames=st.sampled_from([16, 20, 64]))
 def test_while_pages_migrate_and_are_reclaimed(script: list[tuple[int, tuple[Any, ...]]], seed: int, frames: int) -> None:
     rig = Rig(frames, seed=seed, swap=400)
+    run_disturbed(rig, script, seed)
+    check_empty(rig)
+
+
+def run_disturbed(rig: Rig, script: list[tuple[int, tuple[Any, ...]]], seed: int) -> None:
     done: list[bool] = []
 
     async def life() -> None:
@@ -199,4 +204,35 @@ def test_while_pages_migrate_and_are_reclaimed(script: list[tuple[int, tuple[Any
         rig.sched.advance_to(deadline)
         while rig.sched.step():
             pass
+
+
+def draw_script(rng: random.Random, count: int) -> list[tuple[int, tuple[Any, ...]]]:
+    """A long script: hypothesis prefers short ones, and pressure takes time to build up."""
+    weights = {"fill": 6, "store": 5, "load": 5, "mmap": 3, "munmap": 2, "mprotect": 2, "madvise": 1, "mremap": 3, "fork": 1,
+               "reclaim": 3, "migrate": 3, "large": 1}  # fmt: skip
+    script: list[tuple[int, tuple[Any, ...]]] = []
+    for name in rng.choices(list(weights), list(weights.values()), k=count):
+        first, pages = rng.randrange(PAGES), rng.randrange(1, 8)
+        extra = {
+            "mmap": (first, pages, rng.choice([0, 1, 3, 3, 3])), "large": (first, 1, 3),
+            "mprotect": (first, pages, rng.choice([0, 1, 3])),
+            "mremap": (first, pages, rng.randrange(1, 8), rng.randrange(PAGES)), "fork": (), "reclaim": (rng.randrange(1, 12),),
+            "migrate": (first,), "load": (first,), "store": (first, rng.randrange(PAGE - 8)),
+        }  # fmt: skip
+        script.append((rng.randrange(2), (name, *extra.get(name, (first, pages)))))
+    return [(0, ("mmap", 0, PAGES, 3)), (1, ("mmap", 0, PAGES, 3)), *script]
+
+
+@pytest.mark.parametrize("seed", range(12))
+@pytest.mark.parametrize("disturbed", [False, True])
+def test_long_lives(seed: int, disturbed: bool) -> None:
+    rng = random.Random(seed)
+    rig = Rig(rng.choice([16, 24, 40]), seed=seed, swap=400)
+    script = draw_script(rng, 150)
+    if not disturbed:
+        rig.run(play(rig, script, quiet=True))
+    else:
+        run_disturbed(rig, script, seed)
     check_empty(rig)
+    statistics = rig.machine.statistics()
+    assert statistics["swapped_in"] and statistics["fault_cow"] + statistics["fault_reuse"]
