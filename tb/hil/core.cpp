@@ -60,7 +60,6 @@ uint64_t hil::following(uint64_t cycle, const harness::TickIn &in) const {
 void hil::tick(const harness::TickIn &in) {
   const uint64_t cycle = now_;
   evaluated += 1;
-  trace.lookup(cycle, in.lookup);
 
   hil_event_t done;
   if (bus.tick(cycle, in.bus, &done)) events_.push_back(done);

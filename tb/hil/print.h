@@ -1,4 +1,4 @@
-/* Included before every Verilated file (-include): what VL_PRINTF is. */
+/* Included (-include) before the files of the Verilator run time: what VL_PRINTF is. */
 #ifdef __cplusplus
 extern "C"
 #endif
