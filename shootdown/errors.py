@@ -14,3 +14,10 @@ class InputError(Exception):
 
     def __init__(self, what: str, hint: str = "") -> None:
         super().__init__(f"{what}; {hint}" if hint else what)
+
+
+def input_errors() -> tuple[type[Exception], ...]:
+    """The errors of the harness that are the machine's or the user's, and InputError. Asked for only when something was raised."""
+    from tb.hil.build import BuildError  # noqa: PLC0415 - the harness is not loaded for the sake of --help
+
+    return (InputError, BuildError)

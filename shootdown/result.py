@@ -144,24 +144,24 @@ class RunResult:
 
     config: CosimConfig
     program: str
-    digest: str
-    cycles: int
-    skipped_cycles: int
-    wall_s: float
-    vm_events: Mapping[str, int]
-    notifier: Mapping[str, int]
-    driver: Mapping[str, int]
-    statistics: Mapping[str, int]
-    translations: int
-    tlb_hits: int
-    tlb_misses: int
-    faults: int
-    dropins: int
-    dropins_dropped: int
-    shootdowns: int
-    shootdown_pages: int
-    over_invalidated: int
-    oracle: OracleCounts
+    digest: str = ""
+    cycles: int = 0
+    skipped_cycles: int = 0
+    wall_s: float = 0.0
+    vm_events: Mapping[str, int] = field(default_factory=dict)
+    notifier: Mapping[str, int] = field(default_factory=dict)
+    driver: Mapping[str, int] = field(default_factory=dict)
+    statistics: Mapping[str, int] = field(default_factory=dict)
+    translations: int = 0
+    tlb_hits: int = 0
+    tlb_misses: int = 0
+    faults: int = 0
+    dropins: int = 0
+    dropins_dropped: int = 0
+    shootdowns: int = 0
+    shootdown_pages: int = 0
+    over_invalidated: int = 0
+    oracle: OracleCounts = field(default_factory=OracleCounts)
     workload: Mapping[str, int] = field(default_factory=dict)
     fault_latency: Samples = field(default_factory=_no_samples)
     shootdown_latency: Samples = field(default_factory=_no_samples)

@@ -1,0 +1,144 @@
+"""The command line.
+
+Promises: exit status 0 for a clean run, 1 for a violation, failed data or a stall, 2 for bad input, 130 when interrupted. Bad input
+gets one line on standard error (what, where, what to do), never a traceback. --help of every command ends with an example.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from shootdown.console import fail
+
+__all__ = ["app", "main", "run"]
+
+BAD_INPUT = 2
+INTERRUPTED = 130
+
+app = typer.Typer(
+    name="shootdown",
+    help="A laboratory for secondary MMUs: replay a program's memory life against the RTL, and catch stale translations.",
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode="rich",
+    pretty_exceptions_enable=False,
+)
+bench_app = typer.Typer(help="Measure: cycle counts of the RTL.", no_args_is_help=True, rich_markup_mode="rich")
+app.add_typer(bench_app, name="bench")
+
+
+@app.command(epilog="Example: shootdown cosim --trace program.sdt --memory 400 --seed 7")
+def cosim(
+    trace: Annotated[Path | None, typer.Option(help="Recorded program. Default: the one that ships.", show_default=False)] = None,
+    device: Annotated[str, typer.Option(help="Device: gru.")] = "gru",
+    backend: Annotated[str, typer.Option(help="Host of the RTL: native or cocotb.")] = "native",
+    seed: Annotated[int | None, typer.Option(help="Seed of every choice of the run. Default: 1.", show_default=False)] = None,
+    memory: Annotated[
+        int | None, typer.Option(metavar="FRAMES", help="Frames of memory. Fewer than the program needs: it swaps.")
+    ] = None,
+    limit: Annotated[int | None, typer.Option(metavar="VM_EVENTS", help="Stop the program after this many VM events.")] = None,
+    out: Annotated[Path, typer.Option(help="Folder of the report.")] = Path("build/cosim"),
+    waves: Annotated[bool, typer.Option("--waves", help="Write an FST waveform, also of a clean run.")] = False,
+    no_skip: Annotated[bool, typer.Option("--no-skip", help="Simulate idle cycles too; nothing else changes.")] = False,
+    record_schedule: Annotated[Path | None, typer.Option(help="Write every choice of the run to a file.")] = None,
+    schedule: Annotated[Path | None, typer.Option(help="Replay the choices of a recorded run.")] = None,
+    dropin: Annotated[
+        str | None, typer.Option(help="Who answers a miss first: interrupt (2008 driver) or user (today's).", show_default=False)
+    ] = None,
+    mutant: Annotated[str | None, typer.Option(help="Break the driver or the RTL on purpose, by name.")] = None,
+) -> int:
+    """Play a recorded program through the virtual memory, the notifiers and the driver into the RTL."""
+    from shootdown.commands import cosim as command  # noqa: PLC0415 - each command loads its own machinery
+
+    return command.run(
+        command.Request(
+            out=out,
+            trace=trace,
+            device=device,
+            backend=backend,
+            seed=seed,
+            memory=memory,
+            limit=limit,
+            waves=waves,
+            skip=not no_skip,
+            record_schedule=record_schedule,
+            schedule=schedule,
+            dropin=dropin,
+            mutant=mutant,
+        )
+    )
+
+
+@app.command(epilog="Example: shootdown record --out sort.sdt -- sort --parallel=2 words.txt")
+def record(
+    command: Annotated[list[str], typer.Argument(metavar="-- CMD ...", help="The program and its arguments.")],
+    out: Annotated[Path, typer.Option(help="The trace to write (.sdt).")],
+    max_runs: Annotated[int, typer.Option(help="Stop after this many page-granular runs.")] = 1_000_000,
+    window: Annotated[int, typer.Option(help="Pages whose accesses are merged at once; 1: only neighbours.")] = 16,
+) -> int:
+    """Run a program under valgrind and keep its memory life: page accesses and memory calls."""
+    from shootdown.commands import record as recorder  # noqa: PLC0415
+
+    return recorder.run(command, out, max_runs, window)
+
+
+@bench_app.callback()
+def bench() -> None:
+    """Measure."""
+
+
+@bench_app.command("rtl", epilog="Example: shootdown bench rtl --json")
+def bench_rtl(
+    as_json: Annotated[bool, typer.Option("--json", help="Print the numbers as JSON.")] = False,
+) -> int:
+    """Exact cycle counts of the RTL: hits, shootdowns, drain, drop-in."""
+    from shootdown.commands.bench import run_rtl  # noqa: PLC0415
+
+    return run_rtl(as_json)
+
+
+def run(arguments: Sequence[str] | None = None) -> int:
+    """The command line as a function: its exit status."""
+    from typer.exceptions import TyperException  # noqa: PLC0415
+
+    from shootdown.errors import input_errors  # noqa: PLC0415
+    from sw_stack.sched import ScheduleError  # noqa: PLC0415
+    from sw_stack.workloads.record import RecordError  # noqa: PLC0415
+    from sw_stack.workloads.trace import TraceError  # noqa: PLC0415
+
+    try:
+        status = app(args=None if arguments is None else list(arguments), prog_name="shootdown", standalone_mode=False)
+    except TyperException as error:
+        if error.format_message():  # empty: the help was shown because nothing was asked
+            fail(f"{error.format_message()} See shootdown --help.")
+        return BAD_INPUT
+    except KeyboardInterrupt:
+        fail("interrupted")
+        return INTERRUPTED
+    except BrokenPipeError:  # the reader of our output is gone; say nothing more into the pipe
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+    except (TraceError, ScheduleError, RecordError) as error:
+        fail(error)
+        return BAD_INPUT
+    except Exception as error:
+        if not isinstance(error, input_errors()):
+            raise
+        fail(error)
+        return BAD_INPUT
+    return status if isinstance(status, int) else 0
+
+
+def main() -> None:
+    """Entry point of the `shootdown` command."""
+    sys.exit(run())
+
+
+if __name__ == "__main__":
+    main()
