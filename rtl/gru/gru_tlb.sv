@@ -274,22 +274,32 @@ module gru_tlb
   // ---- drop-ins and the sweep share the third port --------------------------------------------------------------------------
 
   logic accept, fill_go, decide, drop, lapped, commit, fill_free, slot_taken;
-  logic m1_valid_q, m1_fill_q;
+  logic m1_valid_q, m1_fill_q, m1_sweep_q;
   idx_t m1_idx_q, sweep_idx_q;
   tlb_tag_t [Ways-1:0] m1_tag;
   tlb_page_t [Ways-1:0] m1_page;
   tlb_page_t fill_page;
   tlb_fill_t fill;
   ways_t m1_cover, m1_overlap, m1_kill;
-  logic [NumSizes-1:0] sizes_q, fill_size;
-  logic other_sizes, other_sizes_q;
+  logic [NumSizes-1:0] sizes_q, fill_size, larger, visit_q, visit_next_q;
+  logic other_sizes, other_sizes_q, m1_last_q, visit;
+  idx_t visit_skew_q;
+  vpn_t visit_vpn_q;
 
   assign accept = shoot_valid_i && shoot_ready_o;
+  // Drop-ins leave at least every other cycle to the sweep, so that a slot is never long in coming.
+  assign visit = visit_q != '0 && (!m1_valid_q || m1_sweep_q);
   assign m0_read = fill_go || slots_active;
-  assign m0_idx = fill_go ? set_of(idx_t'(fill_page.asid >> AsidLsb), fill_page.lo, size_of(fill.pagesize)) : sweep_idx_q;
+  always_comb begin
+    m0_idx = sweep_idx_q;
+    if (visit) m0_idx = set_of(visit_skew_q, visit_vpn_q, lowest(visit_q));
+    else if (fill_go) m0_idx = set_of(idx_t'(fill_page.asid >> AsidLsb), fill_page.lo, size_of(fill.pagesize));
+  end
 
-  // Entries of other sizes may overlap the page from any set; they die through a slot.
+  // Entries of other sizes may overlap the page from other sets; they die through a slot. A larger page can be in one set only, so
+  // the slot of a drop-in above nothing smaller ends when those few sets are visited; smaller ones take a sweep.
   assign fill_size = NumSizes'(1) << size_of(fill.pagesize);
+  assign larger = sizes_q & ~(fill_size | (fill_size - 1'b1));
   assign other_sizes = (sizes_q & ~fill_size) != '0 && mutant_i != MUT_DUP_SIZES;
 
   gru_tlb_fill #(
@@ -305,7 +315,7 @@ module gru_tlb
     .miss_cbr_i   (s1_req_q.cbr),
     .accept_i     (accept),
     .shoot_i,
-    .ready_to_go_i(fill_free || !other_sizes),
+    .ready_to_go_i(visit_q == '0 && (fill_free || !other_sizes)),
     .go_o         (fill_go),
     .decide_o     (decide),
     .drop_o       (drop),
@@ -351,8 +361,9 @@ module gru_tlb
     .fill_free_o  (fill_free),
     .fill_i       (slot_taken),
     .fill_page_i  (fill_page),
+    .fill_end_i   (m1_last_q),
     .step_i       (m1_valid_q && (!m1_fill_q || commit)),
-    .sweep_i      (m1_valid_q && !m1_fill_q),
+    .sweep_i      (m1_sweep_q),
     .set_i        (m1_idx_q),
     .way_valid_i  (valid_q[m1_idx_q]),
     .way_page_i   (m1_page),
@@ -387,6 +398,9 @@ module gru_tlb
     if (!rst_ni) begin
       m1_valid_q  <= 1'b0;
       m1_fill_q   <= 1'b0;
+      m1_sweep_q  <= 1'b0;
+      m1_last_q   <= 1'b0;
+      visit_q     <= '0;
       sweep_idx_q <= '0;
       sizes_q     <= '0;
       fill_done_o <= 1'b0;
@@ -397,8 +411,12 @@ module gru_tlb
     end else begin
       m1_valid_q  <= m0_read;
       m1_fill_q   <= fill_go;
+      m1_sweep_q  <= m0_read && !fill_go && !visit;
+      m1_last_q   <= visit && (visit_q & (visit_q - 1'b1)) == '0;
+      if (slot_taken) visit_q <= visit_next_q;
+      else if (visit) visit_q <= visit_q & (visit_q - 1'b1);
       fill_done_o <= decide;
-      if (m0_read && !fill_go) sweep_idx_q <= sweep_idx_q + 1'b1;
+      if (m0_read && !fill_go && !visit) sweep_idx_q <= sweep_idx_q + 1'b1;
       if (accept && shoot_i.scope == SCOPE_CTX && (&shoot_i.ctxbitmap)) sizes_q <= '0;
       else if (commit) sizes_q <= sizes_q | fill_size;
       if (m1_kill != '0 || commit) begin
@@ -411,7 +429,14 @@ module gru_tlb
 
   always_ff @(posedge clk_i) begin
     if (m0_read) m1_idx_q <= m0_idx;
-    if (fill_go) other_sizes_q <= other_sizes;
+    if (fill_go) begin
+      other_sizes_q <= other_sizes;
+      visit_next_q  <= (sizes_q & (fill_size - 1'b1)) == '0 ? larger : '0;
+    end
+    if (slot_taken) begin
+      visit_skew_q <= idx_t'(fill_page.asid >> AsidLsb);
+      visit_vpn_q  <= fill_page.lo;
+    end
     if (decide) begin
       fill_done_cbr_o <= fill.cbr;
       fill_dropped_o  <= drop && mutant_i != MUT_WRONG_REPORT;

@@ -2,7 +2,7 @@
 //
 // Promises: from the cycle after acceptance on, an entry is reported covered by every slot that covers its page and has not swept its
 //   set; so covered entries are dead at once, whatever the size of the range, and the sweep may take its time. A slot comes free after
-//   Sets sweep steps. Shootdowns and drop-ins have slots of their own, so neither can starve the other.
+//   Sets sweep steps, that of the last drop-in also by fill_end_i. Shootdowns and drop-ins have slots of their own, so neither can starve the other.
 // Needs: acceptance and allocation only while the kind's free output is high; in a cycle with step_i the caller removes every covered
 //   entry of set_i (cover_o) from the valid bits.
 // Costs: a comparator of each slot for both probes and for every way of the swept set; Slots x Sets bits.
@@ -30,6 +30,7 @@ module gru_tlb_slots
   output logic                       fill_free_o,
   input  logic                       fill_i,
   input  tlb_page_t                  fill_page_i,
+  input  logic                       fill_end_i,     // nothing is left for the slot of the last drop-in to cover
 
   // A set is being rewritten (step_i); sweep_i: by the sweep, not by a drop-in.
   input  logic                       step_i,
@@ -58,7 +59,7 @@ module gru_tlb_slots
   tlb_shoot_t slot_q[Slots];
   left_t left_q[Slots];
   slots_t swept_q[Sets];
-  slots_t active_q, active_d, late_q, seen;
+  slots_t active_q, active_d, late_q, last_fill_q, seen;
 
   // Shootdowns take slots [0, ShootSlots), drop-ins the others; the lowest free one.
   slots_t take, taken_by_fill;
@@ -131,6 +132,7 @@ module gru_tlb_slots
         end
       end
     end
+    if (fill_end_i) active_d = active_d & ~last_fill_q;
   end
 
   always_ff @(posedge clk_i or negedge rst_ni) begin
@@ -148,6 +150,7 @@ module gru_tlb_slots
     if (sweep_i) begin
       for (int unsigned s = 0; s < Slots; s++) left_q[s] <= left_q[s] - left_t'(1);
     end
+    if (fill_i) last_fill_q <= taken_by_fill;
     if ((take | taken_by_fill) != '0) begin
       for (int unsigned s = 0; s < Slots; s++) begin
         if (take[s]) slot_q[s] <= entering;
