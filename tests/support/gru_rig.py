@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
 from typing import Any
 
 from support.fake_gru import FakeGru
@@ -10,6 +10,7 @@ from support.fake_gru import FakeGru
 from hwif.gen.events import TraceEvent
 from hwif.loop import drive
 from hwif.memory import HostMemory
+from hwif.port import Device
 from hwif.shadow import Shadow
 from hwif.trace import EVENT_MASK, Trace
 from sw_stack.drivers.gru.driver import GruDriver
@@ -18,6 +19,7 @@ from sw_stack.drivers.gru.user import GruUser
 from sw_stack.mm import PROT_READ, PROT_WRITE, Machine, Mm
 from sw_stack.sched import Scheduler, SeededChooser
 
+DeviceFactory = Callable[[HostMemory, Shadow], Device]
 PAGE = 4096
 RW = PROT_READ | PROT_WRITE
 BASE = 0x1000_0000_0000
@@ -60,6 +62,7 @@ class Rig:
         magic: bool = True,
         slow_handler: bool = False,
         cores: int = 2,
+        device: DeviceFactory | None = None,
     ) -> None:
         slow = SlowHandler() if slow_handler else None
         self.sched = Scheduler(slow or (NoChoice() if seed is None else SeededChooser(seed, preempt_odds=4)))
@@ -71,7 +74,8 @@ class Rig:
         self.trace.current_cpu = self.sched.current_cpu
         self.software: list[tuple[int, ...]] = []
         self.trace.subscribe(lambda block: self.software.extend(tuple(int(word) for word in row) for row in block))
-        self.device = FakeGru(self.memory, self.shadow, magic=magic)
+        self.fake = FakeGru(self.memory, self.shadow, magic=magic)
+        self.device: Device = self.fake if device is None else device(self.memory, self.shadow)
         self.machine = Machine(self.sched, self.memory, self.shadow, self.trace)
         self.driver = GruDriver(self.sched, self.trace, self.shadow, policy=policy, cores=cores)
         self.driver.start()

@@ -4,21 +4,13 @@ from __future__ import annotations
 
 import pytest
 from support.gru_rig import BASE, PAGE, RW, Rig, open_user
+from support.gru_scenes import mapped, theft, unload_during_a_copy
 
 from hwif.gen.events import TraceEvent
-from hwif.gen.gru import NUM_CTX, CbIstatus, CbXtype, Cch, CchState
+from hwif.gen.gru import NUM_CTX, CbXtype, Cch, CchState
 from sw_stack.drivers.gru.contexts import _next_ctxnum, _reserve
 from sw_stack.drivers.gru.policy import DriverPolicy
-from sw_stack.drivers.gru.user import GruError, GruUser, gru_bcopy, gru_nop, gru_vload, gru_vset
-from sw_stack.mm import Mm
-
-
-async def _mapped(rig: Rig, pages: int, name: str = "program") -> Mm:
-    mm = rig.machine.new_mm(name)
-    await mm.mmap(BASE, pages * PAGE, RW, fixed=True)
-    for page in range(pages):
-        await mm.store(BASE + page * PAGE, bytes([page + 1]) * PAGE)
-    return mm
+from sw_stack.drivers.gru.user import GruError, GruUser, gru_nop, gru_vload
 
 
 def test_reservation_takes_the_lowest_units() -> None:
@@ -38,7 +30,7 @@ def test_nothing_is_loaded_before_the_first_touch() -> None:
     rig = Rig()
 
     async def body() -> None:
-        mm = await _mapped(rig, 1)
+        mm = await mapped(rig, 1)
         user = await open_user(rig, mm, cbrs=3, dsr_bytes=1500)
         assert user.gts.ts_gru is None
         assert rig.stats["assign_context"] == 0
@@ -74,7 +66,7 @@ def test_impossible_contexts_and_policies_are_refused() -> None:
     rig = Rig()
 
     async def body() -> None:
-        mm = await _mapped(rig, 1)
+        mm = await mapped(rig, 1)
         for cbrs, dsr_bytes in ((0, 1024), (129, 1024), (2, 0), (2, 32769)):
             with pytest.raises(GruError, match="a context has"):
                 await rig.driver.open(mm, cbrs=cbrs, dsr_bytes=dsr_bytes)
@@ -90,49 +82,13 @@ def test_impossible_contexts_and_policies_are_refused() -> None:
 
 def test_a_context_unloaded_in_the_middle_of_a_copy_goes_on() -> None:
     for offset in range(0, 14_000, 700):
-        rig = Rig(slow_handler=offset % 1400 == 0)
-
-        async def body(rig: Rig = rig, offset: int = offset) -> None:
-            mm = await _mapped(rig, 4)
-            user = await open_user(rig, mm)
-            await user.write_dsr(3000, b"stays with the context")
-            await user.issue(1, gru_bcopy(BASE, BASE + 2 * PAGE, 0, CbXtype.CL, 2 * PAGE // 64, 4))
-            await rig.sched.sleep(offset)
-            await rig.driver.gru_user_unload_context(user.gts)
-            assert not rig.shadow.ctx_mm.any()
-            # Somebody else takes the place, so that the copy goes on with other control blocks.
-            other = await open_user(rig, mm, cbrs=6, dsr_bytes=2048)
-            await other.execute(5, gru_nop())
-            assert (await user.wait(1)).istatus == CbIstatus.IDLE
-            assert user.gts.cbrs()[0] == 6
-            assert await user.read_dsr(3000, 22) == b"stays with the context"
-            assert await mm.load(BASE + 2 * PAGE, 2 * PAGE) == bytes([1]) * PAGE + bytes([2]) * PAGE
-
-        rig.run(body())
+        rig = unload_during_a_copy(offset)
         assert not rig.device.violations(), offset
         assert rig.stats["user_unload_context"] == 1
 
 
 def test_more_users_than_contexts_steal_and_all_finish() -> None:
-    """Six users of half a chiplet's control blocks each: two fit."""
-    policy = DriverPolicy(assign_delay=2000, steal_delay=5000)
-    rig = Rig(policy, seed=3, frames=512)
-
-    async def user_body(index: int) -> int:
-        mm = await _mapped(rig, 4, f"user {index}")
-        user = await open_user(rig, mm, cbrs=64, dsr_bytes=2048)
-        for turn in range(3):
-            await user.write_dsr(8 * turn, bytes([index]) * 8)
-            result = await user.execute(turn, gru_bcopy(BASE, BASE + 2 * PAGE, 1024, CbXtype.CL, 2 * PAGE // 64, 4))
-            assert result.istatus == CbIstatus.IDLE
-            await user.execute(turn, gru_vset(BASE, index + turn, CbXtype.W, 8))
-        assert await user.read_dsr(0, 24) == bytes([index]) * 24
-        assert await mm.load(BASE + 3 * PAGE, PAGE) == bytes([2]) * PAGE
-        await rig.driver.close(user.gts)
-        await mm.exit()
-        return index
-
-    assert rig.run(*(user_body(index) for index in range(6))) == list(range(6))
+    rig = theft(seed=3)
     assert not rig.device.violations()
     stats = rig.stats
     assert stats["steal_user_context"] > 5
@@ -147,8 +103,8 @@ def test_a_user_who_was_just_robbed_waits_before_robbing() -> None:
     held: list[GruUser] = []
 
     async def body() -> None:
-        one = await open_user(rig, await _mapped(rig, 1, "one"), cbrs=128, dsr_bytes=1024)
-        two = await open_user(rig, await _mapped(rig, 1, "two"), cbrs=128, dsr_bytes=1024)
+        one = await open_user(rig, await mapped(rig, 1, "one"), cbrs=128, dsr_bytes=1024)
+        two = await open_user(rig, await mapped(rig, 1, "two"), cbrs=128, dsr_bytes=1024)
         held.extend((one, two))
         await one.execute(0, gru_nop())
         await two.execute(0, gru_nop())  # steals at once: nobody robbed it
@@ -171,7 +127,7 @@ def test_misses_follow_the_user_to_its_processor() -> None:
         assert user.gts.ts_tlb_int_select == 1
 
     async def body() -> None:
-        mm = await _mapped(rig, 1)
+        mm = await mapped(rig, 1)
         await mm.mmap(BASE + 8 * PAGE, PAGE, RW, fixed=True)
         user = await open_user(rig, mm)
         await user.execute(0, gru_nop())
@@ -184,7 +140,7 @@ def test_misses_follow_the_user_to_its_processor() -> None:
 
     rig.run(body())
     assert rig.stats["check_context_retarget_intr"] == 1
-    cch = rig.device.lines["cch"][0]
+    cch = rig.fake.lines["cch"][0]
     assert (Cch.tlb_int_select.get(cch), CchState(Cch.state.get(cch))) == (1, CchState.ACTIVE)
 
 
@@ -192,7 +148,7 @@ def test_options_reach_the_handle_at_the_next_load() -> None:
     rig = Rig()
 
     async def body() -> None:
-        user = await open_user(rig, await _mapped(rig, 1))
+        user = await open_user(rig, await mapped(rig, 1))
         await user.execute(0, gru_nop())
         await rig.driver.gru_set_context_option(user.gts, cch_req_slice=2)
         await rig.driver.gru_user_unload_context(user.gts)
@@ -202,7 +158,7 @@ def test_options_reach_the_handle_at_the_next_load() -> None:
         await rig.driver.gru_user_flush_tlb(user.gts, BASE, PAGE)
 
     rig.run(body())
-    cch = rig.device.lines["cch"][0]
+    cch = rig.fake.lines["cch"][0]
     assert (Cch.req_slice_set_enable.get(cch), Cch.req_slice.get(cch)) == (1, 2)
     assert rig.stats["set_context_option"] == rig.stats["user_flush_tlb"] == 1
 

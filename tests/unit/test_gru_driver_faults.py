@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import pytest
 from support.gru_rig import BASE, PAGE, RW, Rig, open_user
+from support.gru_scenes import huge_pages, mapped, preloaded_copy
 
 from hwif.gen.events import TraceEvent
 from hwif.gen.gru import CbEcause, CbIstatus, CbXtype, ExopEr
-from sw_stack.drivers.gru.policy import DriverPolicy
+from sw_stack.drivers.gru.policy import DriverPolicy, Dropin
 from sw_stack.drivers.gru.user import (
     GruError,
     Instruction,
@@ -20,24 +21,15 @@ from sw_stack.drivers.gru.user import (
     gru_vstore,
 )
 from sw_stack.mm import PROT_READ, Mm
-
-
-async def _mapped(rig: Rig, pages: int, prot: int = RW) -> Mm:
-    mm = rig.machine.new_mm("program")
-    await mm.mmap(BASE, pages * PAGE, RW, fixed=True)
-    for page in range(pages):
-        await mm.store(BASE + page * PAGE, bytes([page + 1]) * PAGE)
-    if prot != RW:
-        await mm.mprotect(BASE, pages * PAGE, prot)
-    return mm
+from sw_stack.notifier import ActiveRange
 
 
 @pytest.mark.parametrize("dropin", ["interrupt", "user"])
-def test_a_copy_between_pages_faults_and_moves_the_bytes(dropin: str) -> None:
-    rig = Rig(DriverPolicy(dropin=dropin))  # type: ignore[arg-type]
+def test_a_copy_between_pages_faults_and_moves_the_bytes(dropin: Dropin) -> None:
+    rig = Rig(DriverPolicy(dropin=dropin))
 
     async def body() -> bytes:
-        mm = await _mapped(rig, 4)
+        mm = await mapped(rig, 4)
         user = await open_user(rig, mm)
         result = await user.execute(1, gru_bcopy(BASE, BASE + 2 * PAGE, 0, CbXtype.CL, 64, 4))
         assert result.istatus == CbIstatus.IDLE
@@ -81,7 +73,8 @@ def test_no_mapping_and_no_right_end_in_the_exception() -> None:
     rig = Rig()
 
     async def body() -> None:
-        mm = await _mapped(rig, 1, PROT_READ)
+        mm = await mapped(rig, 1)
+        await mm.mprotect(BASE, PAGE, PROT_READ)
         user = await open_user(rig, mm)
         for address, instruction in (
             (BASE + 16 * PAGE, gru_vload(BASE + 16 * PAGE, 0, CbXtype.DW, 1)),
@@ -103,7 +96,7 @@ def test_a_wrong_opcode_is_reported_not_retried() -> None:
     rig = Rig()
 
     async def body() -> None:
-        user = await open_user(rig, await _mapped(rig, 1))
+        user = await open_user(rig, await mapped(rig, 1))
         result = await user.execute(0, Instruction(opc=0xF0))
         assert (result.istatus, result.ecause) == (CbIstatus.EXCEPTION, 1 << CbEcause.INVALID_INSTRUCTION)
 
@@ -115,7 +108,7 @@ def test_user_polling_contexts_need_no_interrupt() -> None:
     rig = Rig()
 
     async def body() -> None:
-        user = await open_user(rig, await _mapped(rig, 1), user_option="USER_POLL")
+        user = await open_user(rig, await mapped(rig, 1), user_option="USER_POLL")
         assert (await user.execute(3, gru_gamer(ExopEr.ADD, BASE, CbXtype.DW, 5, 0))).avalue == 0x0101010101010101
         assert (await user.execute(3, gru_gamer(ExopEr.ADD, BASE, CbXtype.DW, 5, 0))).avalue == 0x0101010101010106
         await user.execute(2, gru_nop())
@@ -129,7 +122,7 @@ def test_a_writer_who_holds_the_mmap_lock_sends_the_interrupt_to_user_polling() 
     rig = Rig()
 
     async def body() -> None:
-        mm = await _mapped(rig, 1)
+        mm = await mapped(rig, 1)
         user = await open_user(rig, mm)
         await user.execute(0, gru_nop())
         async with mm.mmap_lock.writing():
@@ -143,12 +136,12 @@ def test_a_writer_who_holds_the_mmap_lock_sends_the_interrupt_to_user_polling() 
 
 
 @pytest.mark.parametrize("dropin", ["interrupt", "user"])
-def test_a_range_in_progress_holds_drop_ins_off(dropin: str) -> None:
-    rig = Rig(DriverPolicy(dropin=dropin))  # type: ignore[arg-type]
+def test_a_range_in_progress_holds_drop_ins_off(dropin: Dropin) -> None:
+    rig = Rig(DriverPolicy(dropin=dropin))
     ended = []
 
     async def body() -> int:
-        mm = await _mapped(rig, 2)
+        mm = await mapped(rig, 2)
         user = await open_user(rig, mm)
         await user.execute(0, gru_nop())
         async with mm.mmap_lock.reading():
@@ -158,10 +151,10 @@ def test_a_range_in_progress_holds_drop_ins_off(dropin: str) -> None:
         assert result.istatus == CbIstatus.IDLE
         return rig.sched.now
 
-    async def end_later(mm: Mm, active: object) -> None:
+    async def end_later(mm: Mm, active: ActiveRange) -> None:
         await rig.sched.sleep(40_000)
         ended.append(rig.sched.now)
-        await mm.notifiers.range_end(active)  # type: ignore[arg-type]
+        await mm.notifiers.range_end(active)
 
     (done,) = rig.run(body())
     assert done > ended[0]
@@ -171,59 +164,29 @@ def test_a_range_in_progress_holds_drop_ins_off(dropin: str) -> None:
 
 
 @pytest.mark.parametrize("dropin", ["interrupt", "user"])
-def test_a_huge_page_adds_its_size_and_restarts_the_context(dropin: str) -> None:
-    rig = Rig(DriverPolicy(dropin=dropin), frames=2048)  # type: ignore[arg-type]
-    huge = 1 << 21
-
-    async def body() -> None:
-        mm = rig.machine.new_mm("program")
-        await mm.mmap(BASE, huge, RW, fixed=True, huge=21)
-        await mm.store(BASE + 5 * PAGE, b"\x77" * 8)
-        await mm.mmap(BASE + huge, PAGE, RW, fixed=True)
-        await mm.store(BASE + huge, b"\x55" * 8)
-        user = await open_user(rig, mm)
-        for address, byte in ((BASE + huge, 0x55), (BASE + 5 * PAGE, 0x77), (BASE + 5 * PAGE, 0x77)):
-            result = await user.execute(0, gru_vload(address, 0, CbXtype.DW, 1))
-            assert result.istatus == CbIstatus.IDLE
-            assert await user.read_dsr(0, 8) == bytes([byte]) * 8
-        assert user.gts.ts_sizeavail == 0b100001
-        assert not user.gts.ts_force_cch_reload
-        await mm.munmap(BASE, huge)
-        result = await user.execute(0, gru_vload(BASE + 5 * PAGE, 0, CbXtype.DW, 1))
-        assert result.ecause == 1 << CbEcause.OS_FATAL_TLB_FAULT
-
-    rig.run(body())
+def test_a_huge_page_adds_its_size_and_restarts_the_context(dropin: Dropin) -> None:
+    rig = huge_pages(dropin)
     assert not rig.device.violations()
-    assert any(page.last - page.first + 1 == PAGE for page in rig.device.tlb)
+    assert any(page.last - page.first + 1 == PAGE for page in rig.fake.tlb)
     assert rig.device.statistics()["dev_fill"] == 2
 
 
 def test_preload_brings_the_pages_of_a_copy_ahead_of_it() -> None:
-    pages = 4
     misses = {}
     for preload in (0, 8):
-        rig = Rig(DriverPolicy(preload_pages=preload))
-
-        async def body(rig: Rig = rig) -> None:
-            mm = await _mapped(rig, 2 * pages)
-            user = await open_user(rig, mm)
-            lines = pages * PAGE // 64
-            await user.execute(0, gru_bcopy(BASE, BASE + pages * PAGE, 0, CbXtype.CL, lines, 4))
-            assert await mm.load(BASE + pages * PAGE, pages * PAGE) == await mm.load(BASE, pages * PAGE)
-
-        rig.run(body())
+        rig = preloaded_copy(preload)
         assert not rig.device.violations()
         misses[preload] = rig.device.statistics()["dev_miss"]
         assert (rig.stats["tlb_preload_page"] > 0) == (preload > 0)
     # Without: each source page once, each target page twice. With: the first of each kind only.
-    assert misses == {0: 3 * pages, 8: 3}
+    assert misses == {0: 12, 8: 3}
 
 
 def test_gather_and_the_data_segment_at_odd_offsets() -> None:
     rig = Rig()
 
     async def body() -> None:
-        mm = await _mapped(rig, 3)
+        mm = await mapped(rig, 3)
         user = await open_user(rig, mm, dsr_bytes=2048)
         await user.write_dsr(1000, b"".join(index.to_bytes(8, "little") for index in (0, 512, 1024)))
         await user.execute(0, gru_ivload(BASE, 1024, 1000, CbXtype.DW, 3))

@@ -6,35 +6,28 @@ from collections.abc import Callable
 
 import pytest
 from support.gru_rig import BASE, PAGE, RW, Rig, open_user
+from support.gru_scenes import asid_kept_over_a_flush, drop_in_inside_a_range, mapped, migration_during_a_drop_in, storm
 
 from hwif.gen.events import TraceEvent
 from hwif.gen.gru import INVAL_ALL_N, CbEcause, CbIstatus, CbXtype
 from hwif.port import ViolationReason
-from sw_stack.drivers.gru.policy import DriverPolicy, Mutant
+from sw_stack.drivers.gru.policy import DriverPolicy, Dropin, Mutant
 from sw_stack.drivers.gru.tlbpurge import REGION, gru_flush_tlb_range
 from sw_stack.drivers.gru.user import gru_bcopy, gru_nop, gru_vload, gru_vset
 from sw_stack.mm import PROT_READ, Mm
 from sw_stack.sched import LockdepError
 
 
-async def _mapped(rig: Rig, pages: int, name: str = "program") -> Mm:
-    mm = rig.machine.new_mm(name)
-    await mm.mmap(BASE, pages * PAGE, RW, fixed=True)
-    for page in range(pages):
-        await mm.store(BASE + page * PAGE, bytes([page + 1]) * 8)
-    return mm
-
-
 def test_munmap_takes_the_translation_and_the_next_access_faults() -> None:
     rig = Rig()
 
     async def body() -> None:
-        mm = await _mapped(rig, 3)
+        mm = await mapped(rig, 3)
         user = await open_user(rig, mm)
         for page in range(3):
             await user.execute(0, gru_vload(BASE + page * PAGE, 0, CbXtype.DW, 1))
         await mm.munmap(BASE + PAGE, PAGE)
-        assert {page.first for page in rig.device.tlb} == {BASE, BASE + 2 * PAGE}
+        assert {page.first for page in rig.fake.tlb} == {BASE, BASE + 2 * PAGE}
         result = await user.execute(0, gru_vload(BASE + PAGE, 0, CbXtype.DW, 1))
         assert result.ecause == 1 << CbEcause.OS_FATAL_TLB_FAULT
 
@@ -49,7 +42,7 @@ def test_copy_on_write_and_write_protection_reach_the_device() -> None:
     rig = Rig()
 
     async def body() -> None:
-        mm = await _mapped(rig, 2)
+        mm = await mapped(rig, 2)
         user = await open_user(rig, mm)
         await user.execute(0, gru_vset(BASE, 0x11, CbXtype.DW, 1))
         child = await mm.fork("child")
@@ -74,7 +67,7 @@ def test_reclaim_and_migration_go_through_invalidate_page() -> None:
     rig = Rig(frames=48)
 
     async def body() -> None:
-        mm = await _mapped(rig, 16)
+        mm = await mapped(rig, 16)
         user = await open_user(rig, mm)
         for page in range(16):
             await user.execute(0, gru_vload(BASE + page * PAGE, 0, CbXtype.DW, 1))
@@ -96,7 +89,7 @@ def test_a_flush_of_an_address_space_that_runs_nowhere_drops_its_asid() -> None:
     rig = Rig()
 
     async def body() -> None:
-        mm = await _mapped(rig, 2)
+        mm = await mapped(rig, 2)
         user = await open_user(rig, mm)
         await user.execute(0, gru_vload(BASE, 0, CbXtype.DW, 1))
         await rig.driver.gru_user_unload_context(user.gts)
@@ -134,7 +127,7 @@ def test_what_a_range_becomes(start: int, length: int, expected: list[tuple[int,
     rig = Rig()
 
     async def body() -> None:
-        user = await open_user(rig, await _mapped(rig, 1))
+        user = await open_user(rig, await mapped(rig, 1))
         await user.execute(0, gru_nop())
         await gru_flush_tlb_range(rig.driver, user.gts.ts_gms, start, length)
 
@@ -146,7 +139,7 @@ def test_callbacks_are_legal_in_atomic_context() -> None:
     rig = Rig()
 
     async def body() -> None:
-        mm = await _mapped(rig, 2)
+        mm = await mapped(rig, 2)
         user = await open_user(rig, mm)
         await user.execute(0, gru_vload(BASE, 0, CbXtype.DW, 1))
         async with mm.notifiers.range(BASE, BASE + PAGE, True):
@@ -160,11 +153,11 @@ def test_sixteen_asids_wrap_without_sharing() -> None:
     rig = Rig(DriverPolicy(max_asid=0x40))
 
     async def body() -> None:
-        keeper_mm = await _mapped(rig, 1, "keeper")
+        keeper_mm = await mapped(rig, 1, "keeper")
         keeper = await open_user(rig, keeper_mm, cbrs=2, dsr_bytes=1024)
         await keeper.execute(0, gru_vset(BASE, 0xAA, CbXtype.DW, 1))
         for turn in range(20):
-            mm = await _mapped(rig, 1, f"guest {turn}")
+            mm = await mapped(rig, 1, f"guest {turn}")
             user = await open_user(rig, mm, cbrs=2, dsr_bytes=1024)
             await user.execute(0, gru_vset(BASE, turn, CbXtype.DW, 1))
             await keeper.execute(0, gru_vload(BASE, 0, CbXtype.DW, 1))
@@ -187,7 +180,7 @@ def test_all_asids_in_use_is_said() -> None:
 
     async def body() -> None:
         for name in ("one", "two"):
-            user = await open_user(rig, await _mapped(rig, 1, name), cbrs=2, dsr_bytes=1024)
+            user = await open_user(rig, await mapped(rig, 1, name), cbrs=2, dsr_bytes=1024)
             await user.execute(0, gru_nop())
 
     with pytest.raises(Exception, match="all ASIDs below 0x10 are in use"):
@@ -208,7 +201,7 @@ def test_exit_under_a_running_copy_stops_it() -> None:
         return "never stopped"
 
     async def killer() -> None:
-        mm = await _mapped(rig, 2)
+        mm = await mapped(rig, 2)
         task = rig.sched.spawn(worker(mm), "worker", 1)
         await rig.sched.sleep(50_000)
         await mm.exit()
@@ -225,62 +218,10 @@ def test_exit_under_a_running_copy_stops_it() -> None:
 # ---- broken variants ---------------------------------------------------------------------------------------------------
 
 
-def _storm(policy: DriverPolicy, seed: int) -> Rig:
-    """A device that copies and stores without pause while the program unmaps, protects, forks and migrates under it."""
-    rig = Rig(policy, seed=seed, frames=256)
-    pages, turns = 8, 25
-
-    async def worker(mm: Mm, index: int) -> None:
-        user = users[0]
-        for turn in range(3 * turns):
-            if rig.device.violations():
-                return
-            source, target = BASE + (turn + index) % pages * PAGE, BASE + (turn * 3 + index + 1) % pages * PAGE
-            if index % 2 and source != target:
-                await user.execute(index, gru_bcopy(source, target, 512 * index, CbXtype.CL, 24, 4))
-            else:
-                await user.execute(index, gru_vset(target + 8, turn, CbXtype.DW, 20, 3))
-
-    async def program() -> None:
-        mm = await _mapped(rig, pages)
-        users.append(await open_user(rig, mm, cbrs=4, dsr_bytes=4096))
-        tasks = [rig.sched.spawn(worker(mm, index), f"worker {index}", 1) for index in range(4)]
-        for turn in range(turns):
-            page = BASE + turn * 5 % pages * PAGE
-            kind = turn % 5
-            if kind == 0:
-                await mm.munmap(page, 2 * PAGE)
-                await rig.sched.sleep(3000)
-                await mm.mmap(page, 2 * PAGE, RW, fixed=True)
-            elif kind == 1:
-                await rig.machine.migrate_page(mm, page)
-            elif kind == 2:
-                await mm.madvise_dontneed(page, PAGE)
-            elif kind == 3:
-                child = await mm.fork("child")
-                await mm.store(page, b"parent")
-                await child.exit()
-            else:
-                await rig.driver.gru_user_unload_context(users[0].gts)
-                await mm.munmap(page, PAGE)
-                await mm.mmap(page, PAGE, RW, fixed=True)
-            for number in range(pages):
-                await mm.touch(BASE + number * PAGE, True)
-            await rig.sched.sleep(2500)
-        for task in tasks:
-            await rig.sched.join(task)
-        await rig.driver.close(users[0].gts)
-        await mm.exit()
-
-    users: list = []  # type: ignore[type-arg]
-    rig.run(program())
-    return rig
-
-
 @pytest.mark.parametrize("dropin", ["interrupt", "user"])
 @pytest.mark.parametrize("seed", range(4))
-def test_the_whole_driver_survives_the_storm(dropin: str, seed: int) -> None:
-    rig = _storm(DriverPolicy(dropin=dropin, preload_pages=2), seed)  # type: ignore[arg-type]
+def test_the_whole_driver_survives_the_storm(dropin: Dropin, seed: int) -> None:
+    rig = storm(DriverPolicy(dropin=dropin, preload_pages=2), seed)
     assert rig.device.violations() == ()
     assert rig.stats["tlb_dropin"] > 50
     assert rig.device.statistics()["checked_beats"] > 1000
@@ -289,87 +230,31 @@ def test_the_whole_driver_survives_the_storm(dropin: str, seed: int) -> None:
 @pytest.mark.parametrize("mutant", ["free_before_ack", "no_flush", "flush_short"])
 def test_a_flush_that_fails_is_caught_in_the_storm(mutant: Mutant) -> None:
     for seed in range(12):
-        violations = _storm(DriverPolicy(mutant=mutant), seed).device.violations()
+        violations = storm(DriverPolicy(mutant=mutant), seed).device.violations()
         if violations:
             assert violations[0].reason in (ViolationReason.REVOKED, ViolationReason.READ_ONLY)
             return
     pytest.fail(f"{mutant}: no violation in any seed")
 
 
-def _asid_kept_over_a_flush(mutant: Mutant | None) -> Rig:
-    """The mapping changes while the context is unloaded."""
-    rig = Rig(DriverPolicy(mutant=mutant))
-
-    async def body() -> None:
-        mm = await _mapped(rig, 1)
-        user = await open_user(rig, mm)
-        await user.execute(0, gru_vload(BASE, 0, CbXtype.DW, 1))
-        await rig.driver.gru_user_unload_context(user.gts)
-        await mm.munmap(BASE, PAGE)
-        await mm.mmap(BASE - PAGE, 2 * PAGE, RW, fixed=True)
-        await mm.store(BASE - PAGE, b"takes the old frame")
-        await mm.store(BASE, b"takes another")
-        await user.execute(0, gru_vload(BASE, 0, CbXtype.DW, 1))
-
-    rig.run(body())
-    return rig
-
-
-def _drop_in_inside_a_range(mutant: Mutant | None) -> Rig:
-    """A miss between begin and end, with the old pte still in the table."""
-    rig = Rig(DriverPolicy(mutant=mutant))
-
-    async def body() -> None:
-        mm = await _mapped(rig, 1)
-        user = await open_user(rig, mm)
-        await user.execute(0, gru_nop())
-        async with mm.mmap_lock.reading():
-            active = await mm.notifiers.range_begin(BASE, BASE + PAGE, False)
-        await user.issue(0, gru_vload(BASE, 0, CbXtype.DW, 1))
-        await rig.sched.sleep(20_000)
-        await mm.notifiers.range_end(active)
-        assert (await user.wait(0)).istatus == CbIstatus.IDLE
-
-    rig.run(body())
-    return rig
-
-
 @pytest.mark.parametrize(
-    ("mutant", "scene"), [("stale_asid", _asid_kept_over_a_flush), ("ignore_range_active", _drop_in_inside_a_range)]
+    ("mutant", "scene"), [("stale_asid", asid_kept_over_a_flush), ("ignore_range_active", drop_in_inside_a_range)]
 )
 def test_a_drop_in_that_should_not_be_is_caught(mutant: Mutant, scene: Callable[[Mutant | None], Rig]) -> None:
     assert scene(None).device.violations() == ()
     assert scene(mutant).device.violations()[0].reason == ViolationReason.REVOKED
 
 
-def _migration_during_a_drop_in(offset: int, magic: bool) -> Rig:
-    """The handler has read the pte and is slow to write it; the page moves meanwhile. Migration takes no lock the handler knows."""
-    rig = Rig(magic=magic, slow_handler=True)
-
-    async def body() -> None:
-        mm = await _mapped(rig, 1)
-        user = await open_user(rig, mm)
-        await user.execute(0, gru_nop())
-        await user.issue(0, gru_vload(BASE, 0, CbXtype.DW, 1))
-        await rig.sched.sleep(offset)
-        await rig.machine.migrate_page(mm, BASE)
-        await user.wait(0)
-        assert await user.read_dsr(0, 8) == bytes([1]) * 8 or not magic
-
-    rig.run(body())
-    return rig
-
-
 def test_the_driver_leans_on_the_drop_of_racing_drop_ins() -> None:
     offsets = range(0, 12_000, 500)
-    with_magic = [_migration_during_a_drop_in(offset, True) for offset in offsets]
+    with_magic = [migration_during_a_drop_in(offset, True) for offset in offsets]
     assert not any(rig.device.violations() for rig in with_magic)
     assert any(rig.device.statistics().get("dev_fill_dropped") for rig in with_magic)
-    assert any(_migration_during_a_drop_in(offset, False).device.violations() for offset in offsets)
+    assert any(migration_during_a_drop_in(offset, False).device.violations() for offset in offsets)
 
 
 def test_one_seed_gives_one_trace() -> None:
-    digests = {_storm(DriverPolicy(), 5).digest for _ in range(2)}
+    digests = {storm(DriverPolicy(), 5).digest for _ in range(2)}
     assert len(digests) == 1
 
 
