@@ -46,6 +46,8 @@ __all__ = ["RTL_MUTANTS", "run_cosim"]
 SETTLE_EVERY = 512  # advances between two drains of the device's trace
 MIN_FRAMES = 64
 SPARE_FRAMES = 1024  # beyond the program's own pages: children, migration
+POOL_PER_FRAME = 16  # further mappings of a frame, on average: forks that share everything
+POOL_SPARE = 4096
 WAVE_LEAD = 2_000  # cycles of waveform before a violation
 WAVE_TAIL = 50
 WAVE_LENGTH = 100_000  # cycles of waveform of a clean run
@@ -78,7 +80,7 @@ class Session:
         if frames < MIN_FRAMES:
             raise InputError(f"--memory {frames}: too few frames to run anything", f"give at least {MIN_FRAMES}")
         self.memory = HostMemory(frames)
-        self.shadow = Shadow(frames)
+        self.shadow = Shadow(frames, POOL_PER_FRAME * frames + POOL_SPARE)
         self.trace = Trace()
         self.chooser = self._choose()
         self.sched = Scheduler(self.chooser)
