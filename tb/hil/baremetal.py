@@ -150,22 +150,25 @@ class BareMetal:
         limit = self.device.cycle + PATIENCE
         while True:
             events = yield limit
-            self.log.extend(events)
-            for event in events:
-                if isinstance(event, Irq):
-                    self._irq = (self._irq & ~(1 << event.line)) | (event.level << event.line)
-                self.violated |= isinstance(event, OracleStop)
+            self._note(events)
             if events:
                 return events
             if self.device.cycle >= limit:
                 raise StuckError(f"nothing happened for {PATIENCE} cycles up to {self.device.cycle}")
+
+    def _note(self, events: Sequence[Event]) -> None:
+        self.log.extend(events)
+        for event in events:
+            if isinstance(event, Irq):
+                self._irq = (self._irq & ~(1 << event.line)) | (event.level << event.line)
+            self.violated |= isinstance(event, OracleStop)
 
     def sleep(self, cycles: int) -> Steps:
         """Let time pass; what happens is served later."""
         until = self.device.cycle + cycles
         while self.device.cycle < until:
             events = yield until
-            self.log.extend(events)
+            self._note(events)
             self._inbox.extend(events)
 
     # ---- contexts --------------------------------------------------------------------------------------------------
