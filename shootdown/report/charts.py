@@ -57,7 +57,7 @@ def latency_chart(name: str, title: str, samples: Samples, clock_mhz: int) -> st
     with mpl.rc_context({**SETTINGS, "svg.hashsalt": name}):
         figure, (axes,) = _figure(1)
         low = max(1, int(samples.min()))
-        high = max(low + 1, int(samples.max()))
+        high = max(2 * low, int(samples.max()))  # samples that are all alike still get an axis
         steps = max(6, int(np.ceil(np.log10(high / low) * BINS_PER_DECADE)))
         edges = np.geomspace(low, high, steps + 1)
         edges[-1] = np.nextafter(high, np.inf)
@@ -72,12 +72,12 @@ def latency_chart(name: str, title: str, samples: Samples, clock_mhz: int) -> st
         axes.set_ylim(0, axes.get_ylim()[1] * 1.25)
         middle = np.sqrt(low * high)
         for row, label in enumerate(("p50", "p99")):
-            value = summary[label]
+            value = max(1, int(summary[label]))  # the axis is logarithmic
             axes.axvline(value, color=MARK, linewidth=1.2)
             # One label a row, on the side that has room: they never meet, however close the two lie.
             side, shift = ("right", -4) if value > middle else ("left", 4)
             axes.annotate(
-                f"{label} {value:,}",
+                f"{label} {summary[label]:,}",
                 (value, 1.0),
                 xycoords=("data", "axes fraction"),
                 xytext=(shift, -1 - 12 * row),

@@ -36,6 +36,7 @@ th, td { text-align: left; padding: .25rem .6rem; border-bottom: 1px solid var(-
 th { color: var(--muted); font-weight: 600; font-size: .85rem; }
 td.n, th.n { text-align: right; white-space: nowrap; }
 tr.zero td { color: var(--muted); }
+table.chain { min-width: 46rem; }
 table.chain td { overflow-wrap: anywhere; width: 30%; font-family: ui-monospace, monospace; font-size: .85em; }
 table.chain td.n { width: 10%; }
 table.chain tr:last-child td { color: var(--bad); font-weight: 600; }

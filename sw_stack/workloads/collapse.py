@@ -37,6 +37,7 @@ __all__ = ["Collapser", "RunLimitError"]
 
 _READABLE = PROT_READ | PROT_WRITE | PROT_EXEC  # on x86 any of them lets a page be read
 _ALL = PROT_READ | PROT_WRITE
+_FROM_IMAGE = 8  # beside the rights: still as the image has it, so that a first write makes the image writable
 _PENDING = 1 << 16  # runs held back at most
 _IMAGE_JOIN = 16  # image areas this many pages apart, of equal rights, are one segment
 
@@ -169,8 +170,8 @@ class Collapser:
         for start, end, rights in self._image:
             if joined:
                 _, before, same = joined[-1]
-                between = self._known.gaps(before, start)
-                if same == rights and start - before <= _IMAGE_JOIN and between in ([], [(before, start)]):
+                untouched = self._known.gaps(before, start) == [(before, start)]
+                if same == rights and start - before <= _IMAGE_JOIN and untouched:
                     joined[-1][1] = end
                     continue
             joined.append([start, end, rights])
@@ -182,24 +183,24 @@ class Collapser:
         rights = self._areas.lookup(page)
         if rights is None:
             self._adopt(page, page + 1)
-            rights = _ALL
-        if write and rights & PROT_WRITE and self._image.lookup(page) == PROT_READ:
+            rights = self._areas.lookup(page) or 0
+        if write and rights & _FROM_IMAGE and self._image.lookup(page) == PROT_READ:
             self._image.map(page, page + 1, _ALL)
         return bool(rights & (PROT_WRITE if write else _READABLE))
 
     def _adopt(self, start: int, end: int) -> None:
         """Pages in use that nothing we saw has mapped: of the image when they are new, made in an unseen way when not."""
         for low, high in self._areas.gaps(start, end):
+            new = AreaMap()
             for first, last in self._known.gaps(low, high):
                 self._image.map(first, last, PROT_READ)
-            again = AreaMap()
-            again.map(low, high, _ALL)
-            for first, last in self._known.gaps(low, high):
-                again.unmap(first, last)
-            for first, last, _ in again:
+                new.map(first, last, _ALL | _FROM_IMAGE)
+            for first, last in new.gaps(low, high):
                 self._close_runs()
                 self.writer.event(Mmap(first << PAGE_SHIFT, (last - first) << PAGE_SHIFT, _ALL, MAP_IMAGE))
-            self._map(low, high, _ALL)
+                self._map(first, last, _ALL)
+            for first, last, rights in new:
+                self._map(first, last, rights)
 
     def _map(self, start: int, end: int, rights: int) -> None:
         self._areas.map(start, end, rights)
@@ -214,9 +215,11 @@ class Collapser:
             return False
         old = _span(event.old, event.old_len)
         self._adopt(*old)
-        rights = self._areas.lookup(old[0])
+        rights = self._areas.lookup(old[0]) or 0
         self._areas.unmap(*old)
-        self._map(*new, _ALL if rights is None else rights)
+        if rights & _FROM_IMAGE:  # writes to come will be elsewhere
+            self._image.map(*old, _ALL)
+        self._map(*new, rights & ~_FROM_IMAGE)
         return True
 
     def _close_runs(self) -> None:
