@@ -292,6 +292,16 @@ class RtlMutant(IntEnum):
     WRONG_REPORT = 23  # a dropped drop-in is reported as entered
     ACK_TWICE = 24  # shootdown status pulses twice
     LOST_ANSWER = 25  # a write to a clean entry gets no answer
+    ACK_EARLY = 32  # shootdown status returns on acceptance, before the drain
+    LATE_FILL = 33  # WRITE_RESTART drops in although no miss is pending
+    UNLOAD_BUSY = 34  # INTERRUPT_SYNC completes with accesses in flight
+    NO_FMM_LOCK = 35  # INTERRUPT ignores a fault-map miss
+    USE_DONE_EARLY = 36  # the TLB hears 'access over' when the request leaves
+    AXI_UNSTABLE = 37  # write data changes while it waits for ready
+    QUIET_LIE = 38  # quiescent_o ignores the pipeline
+    IRQ_PULSE = 39  # the line falls although its map is not empty
+    TWO_ACCESSES = 40  # a restarted control block is queued twice
+    FAULT_LOST = 41  # the fault map bit of a miss is not set
 
 
 class Tgh:

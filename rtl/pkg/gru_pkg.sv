@@ -295,6 +295,16 @@ package gru_pkg;
   localparam logic [7:0] MUT_WRONG_REPORT = 8'd23;  // a dropped drop-in is reported as entered
   localparam logic [7:0] MUT_ACK_TWICE = 8'd24;  // shootdown status pulses twice
   localparam logic [7:0] MUT_LOST_ANSWER = 8'd25;  // a write to a clean entry gets no answer
+  localparam logic [7:0] MUT_ACK_EARLY = 8'd32;  // shootdown status returns on acceptance, before the drain
+  localparam logic [7:0] MUT_LATE_FILL = 8'd33;  // WRITE_RESTART drops in although no miss is pending
+  localparam logic [7:0] MUT_UNLOAD_BUSY = 8'd34;  // INTERRUPT_SYNC completes with accesses in flight
+  localparam logic [7:0] MUT_NO_FMM_LOCK = 8'd35;  // INTERRUPT ignores a fault-map miss
+  localparam logic [7:0] MUT_USE_DONE_EARLY = 8'd36;  // the TLB hears 'access over' when the request leaves
+  localparam logic [7:0] MUT_AXI_UNSTABLE = 8'd37;  // write data changes while it waits for ready
+  localparam logic [7:0] MUT_QUIET_LIE = 8'd38;  // quiescent_o ignores the pipeline
+  localparam logic [7:0] MUT_IRQ_PULSE = 8'd39;  // the line falls although its map is not empty
+  localparam logic [7:0] MUT_TWO_ACCESSES = 8'd40;  // a restarted control block is queued twice
+  localparam logic [7:0] MUT_FAULT_LOST = 8'd41;  // the fault map bit of a miss is not set
 
   // TLB global handle: one shootdown at a time, status ACTIVE until it is done.
   typedef struct packed {
