@@ -121,24 +121,24 @@ class MmuNotifierChain:
     # ---- dispatch --------------------------------------------------------------------------------------------------
 
     async def release(self) -> None:
-        """The address space is being torn down. Each client is taken off the list before it is called, so it may go away itself."""
+        """The address space is being torn down. A client stays on the list until its release has returned: reclaim and migration
+        still unmap pages meanwhile, and the client may still be using them."""
         self._need_unreleased("release")
         self._released = True
         if self._active:
             raise NotifierError(f"MN-4: release of mm {self._mm_id} with {len(self._active)} ranges active")
         if self._clients:
             self._emit(TraceEvent.MN_RELEASE)
-        while self._clients:
-            client = self._clients.pop(0)
+        for client in tuple(self._clients):
             with self._walk((client,)):
                 await self._call(client, "release", False, partial(client.release, self._owner))
+            self._clients.remove(client)
         self._observer.released()
 
     async def age_page(self, address: int) -> bool:
         """True if a client's device has used the page. Every client is asked: the question also clears."""
         if not self._clients:
             return False
-        self._need_unreleased("age_page")
         young = False
         with self._walk(tuple(self._clients)) as clients:
             for client in clients:
@@ -149,7 +149,6 @@ class MmuNotifierChain:
     async def invalidate_page(self, address: int) -> None:
         """The pte at `address` was cleared and flushed; its page is not reused before this returned (MN-3)."""
         if self._clients:
-            self._need_unreleased("invalidate_page")
             self._emit(TraceEvent.MN_INVALIDATE_PAGE, address)
             with self._walk(tuple(self._clients)) as clients:
                 for client in clients:
@@ -224,11 +223,13 @@ class MmuNotifierChain:
     async def _call(self, client: MmuNotifier, operation: str, atomic: bool, start: Callable[[], Any]) -> Any:
         if operation not in self._implements[client]:
             return None
-        self._calls[operation] += 1
         task = self._sched.task()
         task.atomic += atomic
         try:
             await self._sched.charge(timing.SW_NOTIFIER_CALL)
+            if client not in self._clients and operation != "invalidate_range_end":
+                return None  # released since this pass began: it holds nothing, and nothing is called afterwards (MN-4)
+            self._calls[operation] += 1
             return await start()
         finally:
             task.atomic -= atomic

@@ -9,6 +9,7 @@ from support.gru_rig import Rig
 from support.gru_scenes import (
     asid_kept_over_a_flush,
     drop_in_inside_a_range,
+    exit_against_reclaim,
     huge_pages,
     migration_during_a_drop_in,
     preloaded_copy,
@@ -82,6 +83,11 @@ def test_migration_during_a_drop_in(rtl: Rtl) -> None:
     for rig in rigs:
         _clean(rig)
     assert any(rig.device.statistics()["dropins_dropped"] for rig in rigs)
+
+
+def test_exit_against_reclaim(rtl: Rtl) -> None:
+    for offset in range(0, 6000, 1000):
+        _clean(exit_against_reclaim(offset, rtl))
 
 
 @pytest.mark.parametrize("mutant", ["free_before_ack", "no_flush", "flush_short"])

@@ -36,15 +36,16 @@ class NoChoice:
         pass
 
 
-class SlowHandler:
-    """Delays the interrupt handlers, and nobody else, at every preemption point by the longest step."""
+class SlowTask:
+    """Delays the tasks whose names begin so, and nobody else, at every preemption point by the longest step."""
 
-    def __init__(self) -> None:
+    def __init__(self, prefix: str) -> None:
+        self.prefix = prefix
         self.sched: Scheduler | None = None
 
     def choose(self, kind: str, n: int) -> int:
         task = self.sched.current if self.sched is not None else None
-        return n - 1 if kind == "preempt" and task is not None and task.name.startswith("gru_intr") else 0
+        return n - 1 if kind == "preempt" and task is not None and task.name.startswith(self.prefix) else 0
 
     def close(self) -> None:
         pass
@@ -60,11 +61,11 @@ class Rig:
         frames: int = 1024,
         seed: int | None = None,
         magic: bool = True,
-        slow_handler: bool = False,
+        slow_task: str | None = None,
         cores: int = 2,
         device: DeviceFactory | None = None,
     ) -> None:
-        slow = SlowHandler() if slow_handler else None
+        slow = SlowTask(slow_task) if slow_task is not None else None
         self.sched = Scheduler(slow or (NoChoice() if seed is None else SeededChooser(seed, preempt_odds=4)))
         if slow is not None:
             slow.sched = self.sched

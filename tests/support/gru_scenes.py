@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
+
 from support.gru_rig import BASE, PAGE, RW, DeviceFactory, Rig, open_user
 
 from hwif.gen.gru import CbEcause, CbIstatus, CbXtype
 from sw_stack.drivers.gru.policy import DriverPolicy, Dropin, Mutant
-from sw_stack.drivers.gru.user import GruUser, gru_bcopy, gru_nop, gru_vload, gru_vset
+from sw_stack.drivers.gru.user import GruError, GruUser, gru_bcopy, gru_nop, gru_vload, gru_vset
 from sw_stack.mm import Mm
 
 
@@ -111,7 +113,7 @@ def drop_in_inside_a_range(mutant: Mutant | None, device: DeviceFactory | None =
 
 def migration_during_a_drop_in(offset: int, magic: bool, device: DeviceFactory | None = None) -> Rig:
     """The handler has read the pte and is slow to write it; the page moves meanwhile. Migration takes no lock the handler knows."""
-    rig = Rig(magic=magic, slow_handler=True, device=device)
+    rig = Rig(magic=magic, slow_task="gru_intr", device=device)
 
     async def body() -> None:
         mm = await mapped(rig, 1)
@@ -127,9 +129,36 @@ def migration_during_a_drop_in(offset: int, magic: bool, device: DeviceFactory |
     return rig
 
 
+def exit_against_reclaim(offset: int, device: DeviceFactory | None = None) -> Rig:
+    """An address space exits, slowly, while its device runs and reclaim takes its pages."""
+    rig = Rig(slow_task="exit", frames=128, device=device)
+
+    async def worker(user: GruUser, index: int) -> None:
+        with contextlib.suppress(GruError):
+            while True:
+                await user.execute(index, gru_bcopy(BASE, BASE + PAGE, 512 * index, CbXtype.CL, 60, 4))
+
+    async def leave(mm: Mm) -> None:
+        await mm.exit()
+
+    async def program() -> None:
+        mm = await mapped(rig, 2)
+        user = await open_user(rig, mm)
+        tasks = [rig.sched.spawn(worker(user, index), f"worker {index}", 1) for index in range(4)]
+        await rig.sched.sleep(30_000)
+        tasks.append(rig.sched.spawn(leave(mm), "exit", 1))
+        await rig.sched.sleep(offset)
+        await rig.machine.reclaim(2)
+        for task in tasks:
+            await rig.sched.join(task)
+
+    rig.run(program())
+    return rig
+
+
 def unload_during_a_copy(offset: int, device: DeviceFactory | None = None) -> Rig:
     """A context is unloaded `offset` cycles into a copy that faults, and goes on with other control blocks."""
-    rig = Rig(slow_handler=offset % 1400 == 0, device=device)
+    rig = Rig(slow_task="gru_intr" if offset % 1400 == 0 else None, device=device)
 
     async def body() -> None:
         mm = await mapped(rig, 4)

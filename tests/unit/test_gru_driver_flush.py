@@ -6,7 +6,14 @@ from collections.abc import Callable
 
 import pytest
 from support.gru_rig import BASE, PAGE, RW, Rig, open_user
-from support.gru_scenes import asid_kept_over_a_flush, drop_in_inside_a_range, mapped, migration_during_a_drop_in, storm
+from support.gru_scenes import (
+    asid_kept_over_a_flush,
+    drop_in_inside_a_range,
+    exit_against_reclaim,
+    mapped,
+    migration_during_a_drop_in,
+    storm,
+)
 
 from hwif.gen.events import TraceEvent
 from hwif.gen.gru import INVAL_ALL_N, CbEcause, CbIstatus, CbXtype
@@ -213,6 +220,15 @@ def test_exit_under_a_running_copy_stops_it() -> None:
     assert "gone" in reasons[0]
     assert not rig.device.violations()
     assert not rig.shadow.ctx_mm.any()
+
+
+def test_reclaim_still_reaches_a_device_whose_program_is_exiting() -> None:
+    reached = 0
+    for offset in range(0, 6000, 1000):
+        rig = exit_against_reclaim(offset)
+        assert not rig.device.violations(), offset
+        reached += rig.stats["mmu_invalidate_page"]
+    assert reached
 
 
 # ---- broken variants ---------------------------------------------------------------------------------------------------
