@@ -25,24 +25,25 @@ __all__ = ["migrate_page"]
 
 async def migrate_page(machine: Machine, mm: Mm, vaddr: int) -> bool:
     """Move the page at `vaddr` to another frame. False if it is not present or somebody holds on to it: try again later."""
-    async with mm.mmap_lock.reading():
-        vma = mm.vmas.find(vaddr)
-        if vma is not None and vma.shift != PAGE_SHIFT:
-            raise MmError(errno.EINVAL, f"{mm.name}: the large page at {vaddr:#x} cannot be migrated")
-        new = await machine.alloc_page()
-        try:
+    new = await machine.alloc_page()
+    try:
+        async with mm.mmap_lock.reading():
+            vma = mm.vmas.find(vaddr)
+            if vma is not None and vma.shift != PAGE_SHIFT:
+                raise MmError(errno.EINVAL, f"{mm.name}: the large page at {vaddr:#x} cannot be migrated")
             pte = mm.page_table.get(vaddr >> PAGE_SHIFT)
             if not pte & PRESENT:
                 return False
             old = machine.frames[pte >> VALUE_SHIFT]
             old.pins += 1
-            try:
-                async with old.lock:
-                    return await _move(machine, old, new)
-            finally:
-                machine.unpin(old)
+        # The move needs no mmap lock, as compaction takes none: the mapping may change, fork or move away meanwhile.
+        try:
+            async with old.lock:
+                return await _move(machine, old, new)
         finally:
-            machine.unpin(new)
+            machine.unpin(old)
+    finally:
+        machine.unpin(new)
 
 
 async def _move(machine: Machine, old: Frame, new: Frame) -> bool:
