@@ -1,9 +1,10 @@
 """The TLB beside an untimed model of it: what a TLB of unlimited size would answer.
 
-Promises: `CheckedTlb.cycle` runs one clock cycle and, with `check`, raises `Mismatch` when the TLB disagrees with the model about an
-answer, a drop-in's fate, an acknowledgement (to the cycle) or a removed entry. The model knows no sets, slots, log or sweep: a shootdown
-kills at once, a drop-in replaces what it overlaps, an acknowledgement waits for exactly the covered accesses.
-Needs: with `exact`, that no set is asked to hold more than its ways; otherwise a miss where the model would hit counts as an eviction.
+Promises: `CheckedTlb.cycle` runs one clock cycle and, with `check`, raises `MismatchError` when the TLB disagrees with the
+model about an answer, a drop-in's fate, an acknowledgement (to the cycle) or a removed entry. The model knows no sets, slots,
+log or sweep: a shootdown kills at once, a drop-in replaces what it overlaps, an acknowledgement waits for exactly the covered
+accesses.
+Needs: with `exact`, that no set is asked to hold more than its ways; otherwise a miss where the model would hit is an eviction.
 Costs: some 30 us a cycle.
 """
 
@@ -17,14 +18,14 @@ from types import SimpleNamespace
 from hwif.gen.gru import PAGE_SHIFTS
 from tb.tlb.bench import Tlb
 
-__all__ = ["ALL_PAGES", "SCOPE_ASID", "SCOPE_CTX", "SCOPE_RANGE", "CheckedTlb", "Fill", "Lookup", "Mismatch", "Shoot"]
+__all__ = ["ALL_PAGES", "SCOPE_ASID", "SCOPE_CTX", "SCOPE_RANGE", "CheckedTlb", "Fill", "Lookup", "MismatchError", "Shoot"]
 
 SCOPE_RANGE, SCOPE_ASID, SCOPE_CTX = range(3)
 ALL_PAGES = (1 << 52) - 1
 LOG_DEPTH = 64
 
 
-class Mismatch(AssertionError):
+class MismatchError(AssertionError):
     """The TLB and the model disagree."""
 
 
@@ -131,7 +132,7 @@ class CheckedTlb:
     def expect(self, condition: bool, text: str) -> None:
         """Raise when the model is contradicted."""
         if self.check and not condition:
-            raise Mismatch(f"cycle {self.now}: {text}")
+            raise MismatchError(f"cycle {self.now}: {text}")
 
     def cycle(
         self, lookup: Lookup | None = None, uses: Iterable[int] = (), fill: Fill | None = None, shoot: Shoot | None = None
@@ -163,7 +164,7 @@ class CheckedTlb:
             if self.cycle().idle:
                 break
         else:
-            raise Mismatch(f"cycle {self.now}: never idle")
+            raise MismatchError(f"cycle {self.now}: never idle")
         if self.exact:
             self.expect(not +self.removed, f"dead entries stay in the arrays: {dict(+self.removed)}")
 
@@ -172,6 +173,9 @@ class CheckedTlb:
     def _compare(self, out: SimpleNamespace) -> None:
         if not self.check:
             return
+        if self.exact:
+            probing = self._looking is not None and len(self._looking[1]) > 2
+            self.expect(bool(out.lkp_ready) or probing, "the lookup port is closed")
         answer = self._answer
         found = bool(out.rsp_valid and (out.rsp_hit or out.rsp_mod))
         if answer and answer.entry and not self.exact and not found:
@@ -215,9 +219,7 @@ class CheckedTlb:
 
     # ---- what this cycle changes ------------------------------------------------------------------------------------------
 
-    def _advance(
-        self, out: SimpleNamespace, lookup: Lookup | None, uses: set[int], fill: Fill | None, shoot: Shoot | None
-    ) -> None:
+    def _advance(self, out: SimpleNamespace, lookup: Lookup | None, uses: set[int], fill: Fill | None, shoot: Shoot | None) -> None:
         self._hit_stage()
         self._use(uses)
         accepted = shoot if shoot and out.shoot_ready else None

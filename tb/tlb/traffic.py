@@ -16,8 +16,8 @@ from tb.tlb.checked import ALL_PAGES, SCOPE_ASID, SCOPE_CTX, SCOPE_RANGE, Checke
 __all__ = ["Style", "Traffic", "set_index"]
 
 SETS, WAYS = 128, 4
-# Contexts: address space and page sizes. Two share an address space; 0 and the largest are ordinary.
-CONTEXTS = [(8, 0b1), (8, 0b100001), (0, 0b11), (0xFFFFF0, 0b1), (16, 0b11111111111), (24, 0b10000100001)]
+# Contexts: address space and page sizes. Two share an address space; 0 and the largest are ordinary; 8 and 9 use the same sets.
+CONTEXTS = [(8, 0b1), (9, 0b1), (8, 0b100001), (0, 0b11), (0xFFFFF0, 0b1), (16, 0b11111111111), (24, 0b10000100001)]
 
 
 def set_index(asid: int, va: int, code: int) -> int:
@@ -68,11 +68,14 @@ class Traffic:
 
     def _places(self) -> dict[int, list[int]]:
         """Page numbers of each address space: the first, the last, neighbours, and the corners of large pages."""
-        places = {}
+        places: dict[int, list[int]] = {}
         load: dict[int, set[tuple[int, int, int]]] = {}
-        for asid, _ in CONTEXTS:
+        for asid in dict(CONTEXTS):
             found = {0, ALL_PAGES}
             while len(found) < self.style.pages:
+                if asid == 9:  # the pages of 8, in the same sets
+                    found = set(places[8])
+                    break
                 base = self.rng.choice([0, 0, 1 << 9, 1 << 18, self.rng.getrandbits(52), ALL_PAGES - 1023])
                 found.add(base + self.rng.choice([0, 1, 2, 3, 15, 511, self.rng.randrange(600)]) & ALL_PAGES)
             places[asid] = sorted(page for page in found if self.style.crowded or self._fits(asid, page, load))
@@ -181,13 +184,14 @@ class Traffic:
         kind = rng.random()
         if kind < 0.02:
             return Shoot(tgh, rng.getrandbits(52), rng.getrandbits(52), asid, SCOPE_ASID)
-        if kind < 0.05:
-            bitmap = rng.choice([1 << rng.randrange(6), rng.getrandbits(16), 0xFFFF, 0])
+        if kind < 0.09:
+            one = 1 << rng.randrange(len(CONTEXTS))
+            bitmap = rng.choice([one, one, one, rng.getrandbits(16), 0xFFFF, 0])
             return Shoot(tgh, 0, 0, rng.getrandbits(24), SCOPE_CTX, ctxbitmap=bitmap)
         first = rng.choice(self.places[asid])
         first = max(0, first - rng.choice([0, 0, 0, 1, 7]))
         last = min(ALL_PAGES, first + rng.choice([0, 0, 0, 1, 2, 14, 510, 511, 1022, 1 << 20]))
-        if kind < 0.08:
+        if kind < 0.12:
             first, last = rng.choice([(0, 0), (ALL_PAGES, ALL_PAGES), (0, ALL_PAGES), (ALL_PAGES - 1, ALL_PAGES)])
         if kind > 0.95:
             mask = ALL_PAGES ^ (1 << rng.randrange(39)) - 1
