@@ -10,12 +10,12 @@ from __future__ import annotations
 import heapq
 from collections import Counter
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from itertools import count
 
 import numpy as np
 from numpy.typing import NDArray
 from support.fake_program import Access, begin, finish, next_access
+from support.fake_tlb import Page, Shoot
 
 from hwif.fields import Field, Line, new_line
 from hwif.gen import gru as g
@@ -39,33 +39,6 @@ from hwif.port import (
 from hwif.shadow import READ, WRITE, Shadow
 
 BUS, STEP, MEMORY = 6, 4, 40  # cycles: a bus access, one engine step, a memory access
-
-
-@dataclass(frozen=True)
-class Page:
-    """A translation: bytes first..last of an ASID."""
-
-    asid: int
-    ctx: int
-    first: int
-    last: int
-    frame: int
-    dirty: bool
-
-
-@dataclass(frozen=True)
-class Shoot:
-    """A shootdown; `first` None: the whole ASID; `asid` None: every ASID of the contexts."""
-
-    asid: int | None
-    contexts: int
-    first: int | None
-    last: int
-
-    def covers(self, page: Page) -> bool:
-        if self.asid is None:
-            return bool(self.contexts >> page.ctx & 1)
-        return self.asid == page.asid and (self.first is None or not (page.last < self.first or self.last < page.first))
 
 
 class FakeGru:
