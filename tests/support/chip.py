@@ -23,7 +23,7 @@ from tb.hil.abi import HarnessOptions
 from tb.hil.baremetal import BareMetal
 from tb.hil.native import NativeDevice
 
-__all__ = ["BASE", "Chip", "PAGE"]
+__all__ = ["BASE", "FIRST", "PAGE", "Chip"]
 
 T = TypeVar("T")
 PAGE = 4096
@@ -108,8 +108,8 @@ class Chip(BareMetal):
     def refused(self, addr: int, words: Sequence[int] | None = None) -> bool:
         """Whether an access ends in a bus error."""
         serial = self._next_serial()
-        request = MmioRead(self.native.cycle, serial, addr, 1) if words is None else MmioWrite(self.native.cycle, serial, addr, tuple(words))
-        self.native.submit(request)
+        now = self.native.cycle
+        self.native.submit(MmioRead(now, serial, addr, 1) if words is None else MmioWrite(now, serial, addr, tuple(words)))
         while True:
             for event in self.native.advance(self.native.cycle + 1000):
                 if isinstance(event, MmioDone) and event.serial == serial:

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from support.chip import BASE, PAGE, Chip
+from support.chip import BASE, FIRST, PAGE, Chip
 
 from hwif.gen import gru as g
-from hwif.shadow import KERNEL
 
-O, X = g.CbOpc, g.CbXtype
+Op, X = g.CbOpc, g.CbXtype
 SIZES = {X.B: 1, X.S: 2, X.W: 4, X.DW: 8, X.CL: 64}
 IDLE, EXCEPTION = g.CbIstatus.IDLE, g.CbIstatus.EXCEPTION
 
@@ -29,8 +28,8 @@ def cause(chip: Chip, cb: int = 0) -> int:
 
 
 def test_nop_and_empty_vectors_end_at_once(chip: Chip) -> None:
-    assert chip.execute(chip.instruction(O.NOP)) is IDLE
-    for opc in (O.VLOAD, O.VSTORE, O.VSET, O.IVSET, O.BCOPY):
+    assert chip.execute(chip.instruction(Op.NOP)) is IDLE
+    for opc in (Op.VLOAD, Op.VSTORE, Op.VSET, Op.IVSET, Op.BCOPY):
         assert chip.execute(chip.instruction(opc, va=3, count=0, tri1=8)) is IDLE
     assert chip.native.statistics()["translations"] == 0
     assert g.Cb.icmd.get(chip.cb()) == 0
@@ -44,13 +43,13 @@ def test_random_vectors_move_exactly_their_bytes(chip: Chip, seed: int) -> None:
     memory = chip.mem.bytes.copy()
 
     def place(va: int) -> int:
-        return 8 * PAGE + va - BASE
+        return FIRST * PAGE + va - BASE
 
     for _ in range(25):
         xtype = X(rng.choice(list(SIZES)))
         size = SIZES[xtype]
-        opc = O(rng.choice([O.VLOAD, O.VSTORE, O.VSET, O.IVLOAD, O.IVSTORE, O.IVSET]))
-        indexed = opc in (O.IVLOAD, O.IVSTORE, O.IVSET)
+        opc = Op(rng.choice([Op.VLOAD, Op.VSTORE, Op.VSET, Op.IVLOAD, Op.IVSTORE, Op.IVSET]))
+        indexed = opc in (Op.IVLOAD, Op.IVSTORE, Op.IVSET)
         count = int(rng.integers(1, 2048 // size if not indexed else min(2048 // size, 64) + 1))
         stride = int(rng.choice([1, 1, 2, 3, 5])) if not indexed else 1
         count = count if stride == 1 else min(count, 100)  # these go one element an access
@@ -67,9 +66,9 @@ def test_random_vectors_move_exactly_their_bytes(chip: Chip, seed: int) -> None:
         assert chip.execute(line) is IDLE
         for element in range(count):
             at, pos = place(va + int(index[element]) * size), tri0 + element * size
-            if opc in (O.VLOAD, O.IVLOAD):
+            if opc in (Op.VLOAD, Op.IVLOAD):
                 segment[pos : pos + size] = memory[at : at + size].tobytes()
-            elif opc in (O.VSTORE, O.IVSTORE):
+            elif opc in (Op.VSTORE, Op.IVSTORE):
                 memory[at : at + size] = np.frombuffer(bytes(segment[pos : pos + size]), dtype=np.uint8)
             else:
                 filler = (
@@ -85,7 +84,7 @@ def test_random_vectors_move_exactly_their_bytes(chip: Chip, seed: int) -> None:
 
 def test_negative_stride_walks_down(chip: Chip) -> None:
     expected = chip.window(BASE, PAGE).view(np.uint64)[::-1][:100].copy()
-    line = chip.instruction(O.VLOAD, va=BASE + PAGE - 8, count=100, stride=2**64 - 1)
+    line = chip.instruction(Op.VLOAD, va=BASE + PAGE - 8, count=100, stride=2**64 - 1)
     assert chip.execute(line) is IDLE
     assert (chip.dsr(0, 800).view(np.uint64) == expected).all()
 
@@ -97,9 +96,9 @@ def test_bcopy_copies_through_its_buffer(chip: Chip, xtype: g.CbXtype, lines: in
     tri0 = 1024 + (0 if xtype is X.CL else 24)
     source, target = BASE + PAGE - 64, BASE + 8 * PAGE + shift
     before = chip.mem.bytes.copy()
-    line = chip.instruction(O.BCOPY, va=source, value=target, count=count, xtype=xtype, tri0=tri0, tri1=lines)
+    line = chip.instruction(Op.BCOPY, va=source, value=target, count=count, xtype=xtype, tri0=tri0, tri1=lines)
     assert chip.execute(line) is IDLE
-    start, end = 8 * PAGE + source - BASE, 8 * PAGE + target - BASE
+    start, end = FIRST * PAGE + source - BASE, FIRST * PAGE + target - BASE
     before[end : end + count * size] = before[start : start + count * size]
     assert (chip.mem.bytes == before).all()
     last = chip.cbe(0)
@@ -108,18 +107,18 @@ def test_bcopy_copies_through_its_buffer(chip: Chip, xtype: g.CbXtype, lines: in
 
 
 ATOMICS = [
-    (O.GAMIR, g.ExopIr.FETCH, lambda old, a, b: old),
-    (O.GAMIR, g.ExopIr.CLR, lambda old, a, b: 0),
-    (O.GAMIR, g.ExopIr.INC, lambda old, a, b: old + 1),
-    (O.GAMIRR, g.ExopIr.DEC, lambda old, a, b: old - 1),
-    (O.GAMIRR, g.ExopIr.DECZ, lambda old, a, b: old - 1 if old else 0),
-    (O.GAMER, g.ExopEr.SWAP, lambda old, a, b: a),
-    (O.GAMER, g.ExopEr.OR, lambda old, a, b: old | a),
-    (O.GAMER, g.ExopEr.AND, lambda old, a, b: old & a),
-    (O.GAMERR, g.ExopEr.XOR, lambda old, a, b: old ^ a),
-    (O.GAMERR, g.ExopEr.ADD, lambda old, a, b: old + a),
-    (O.GAMER, g.ExopEr.CSWAP, lambda old, a, b: a if old == b else old),
-    (O.GAMER, g.ExopEr.CADD, lambda old, a, b: old + a if old == b else old),
+    (Op.GAMIR, g.ExopIr.FETCH, lambda old, a, b: old),
+    (Op.GAMIR, g.ExopIr.CLR, lambda old, a, b: 0),
+    (Op.GAMIR, g.ExopIr.INC, lambda old, a, b: old + 1),
+    (Op.GAMIRR, g.ExopIr.DEC, lambda old, a, b: old - 1),
+    (Op.GAMIRR, g.ExopIr.DECZ, lambda old, a, b: old - 1 if old else 0),
+    (Op.GAMER, g.ExopEr.SWAP, lambda old, a, b: a),
+    (Op.GAMER, g.ExopEr.OR, lambda old, a, b: old | a),
+    (Op.GAMER, g.ExopEr.AND, lambda old, a, b: old & a),
+    (Op.GAMERR, g.ExopEr.XOR, lambda old, a, b: old ^ a),
+    (Op.GAMERR, g.ExopEr.ADD, lambda old, a, b: old + a),
+    (Op.GAMER, g.ExopEr.CSWAP, lambda old, a, b: a if old == b else old),
+    (Op.GAMER, g.ExopEr.CADD, lambda old, a, b: old + a if old == b else old),
 ]
 
 
@@ -147,7 +146,7 @@ def test_contended_atomics_lose_no_increment() -> None:
     word = chip.window(BASE, 8).view(np.uint64)
     word[0] = 0
     for cb in range(32):
-        chip.do(chip.issue(0, cb, chip.instruction(O.GAMIR, va=BASE, exop=g.ExopIr.INC)))
+        chip.do(chip.issue(0, cb, chip.instruction(Op.GAMIR, va=BASE, exop=g.ExopIr.INC)))
     chip.settle(50)
     chip.tfh_command(3, g.TfhOpc.WRITE_ONLY, BASE)
     chip.cch(0, g.CchOpc.INTERRUPT_SYNC)
@@ -162,8 +161,8 @@ def test_contended_atomics_lose_no_increment() -> None:
 def test_polls_wait_for_memory(chip: Chip, exop: int, equal: bool) -> None:
     word = chip.window(BASE, 8).view(np.uint64)
     word[0] = 1 if equal else 2
-    chip.do(chip.issue(0, 0, chip.instruction(O.GAMERR, va=BASE, exop=exop, stride=2)))
-    chip.do(chip.issue(0, 1, chip.instruction(O.NOP)))
+    chip.do(chip.issue(0, 0, chip.instruction(Op.GAMERR, va=BASE, exop=exop, stride=2)))
+    chip.do(chip.issue(0, 1, chip.instruction(Op.NOP)))
     while chip.do(chip.istatus(0, 1)) is not IDLE or not chip.answered:
         chip.do(chip.serve(lambda: chip.answered > 0))
         chip.settle(10)
@@ -183,10 +182,10 @@ def test_message_queue_takes_its_limit_and_no_more(chip: Chip) -> None:
     payload = bytes(range(128))
     chip.dsr_put(64, payload)
     for message in range(3):
-        assert chip.execute(chip.instruction(O.MESQ, va=queue, count=2, xtype=X.CL, tri0=64)) is IDLE
+        assert chip.execute(chip.instruction(Op.MESQ, va=queue, count=2, xtype=X.CL, tri0=64)) is IDLE
         assert chip.window(queue + 64 * (2 + 2 * message), 128).tobytes() == payload
         assert head[0] == 4 + 2 * message
-    assert chip.execute(chip.instruction(O.MESQ, va=queue, count=2, xtype=X.CL, tri0=64)) is EXCEPTION
+    assert chip.execute(chip.instruction(Op.MESQ, va=queue, count=2, xtype=X.CL, tri0=64)) is EXCEPTION
     line = chip.cb()
     assert g.Cb.isubstatus.get(line) == g.CbSubstatus.QLIMIT_REACHED
     assert g.Cb.avalue.get(line) == 8 | 8 << 32 and tuple(head) == (8, 8)
@@ -195,24 +194,24 @@ def test_message_queue_takes_its_limit_and_no_more(chip: Chip) -> None:
 def test_queue_checks_reserve_or_refuse(chip: Chip) -> None:
     head = chip.window(BASE, 8).view(np.uint32)
     head[:] = (5, 8)
-    assert chip.execute(chip.instruction(O.GAMIR, va=BASE, exop=g.ExopIr.QCHK2)) is IDLE and head[0] == 7
-    assert chip.execute(chip.instruction(O.GAMIR, va=BASE, exop=g.ExopIr.QCHK2)) is EXCEPTION and head[0] == 7
+    assert chip.execute(chip.instruction(Op.GAMIR, va=BASE, exop=g.ExopIr.QCHK2)) is IDLE and head[0] == 7
+    assert chip.execute(chip.instruction(Op.GAMIR, va=BASE, exop=g.ExopIr.QCHK2)) is EXCEPTION and head[0] == 7
     assert g.Cb.isubstatus.get(chip.cb()) == g.CbSubstatus.QLIMIT_REACHED
-    assert chip.execute(chip.instruction(O.GAMIR, va=BASE, exop=g.ExopIr.QCHK1)) is IDLE and head[0] == 8
+    assert chip.execute(chip.instruction(Op.GAMIR, va=BASE, exop=g.ExopIr.QCHK1)) is IDLE and head[0] == 8
 
 
 INVALID = [
-    {"opc": O.VFLUSH},
-    {"opc": O.BSTORE},
-    {"opc": O.GAMXR},
-    {"opc": O.VLOAD, "va": BASE + 4, "count": 1},
-    {"opc": O.VLOAD, "va": BASE, "count": 1, "tri0": 2},
-    {"opc": O.IVLOAD, "va": BASE, "count": 1, "tri1": 4},
-    {"opc": O.GAMIR, "va": BASE, "exop": 3},
-    {"opc": O.GAMIR, "va": BASE, "exop": g.ExopIr.INC, "xtype": X.B},
-    {"opc": O.GAMER, "va": BASE, "exop": g.ExopEr.EPOLL},
-    {"opc": O.MESQ, "va": BASE, "count": 1, "xtype": X.DW},
-    {"opc": O.BCOPY, "va": BASE, "value": BASE, "count": 1, "tri1": 0},
+    {"opc": Op.VFLUSH},
+    {"opc": Op.BSTORE},
+    {"opc": Op.GAMXR},
+    {"opc": Op.VLOAD, "va": BASE + 4, "count": 1},
+    {"opc": Op.VLOAD, "va": BASE, "count": 1, "tri0": 2},
+    {"opc": Op.IVLOAD, "va": BASE, "count": 1, "tri1": 4},
+    {"opc": Op.GAMIR, "va": BASE, "exop": 3},
+    {"opc": Op.GAMIR, "va": BASE, "exop": g.ExopIr.INC, "xtype": X.B},
+    {"opc": Op.GAMER, "va": BASE, "exop": g.ExopEr.EPOLL},
+    {"opc": Op.MESQ, "va": BASE, "count": 1, "xtype": X.DW},
+    {"opc": Op.BCOPY, "va": BASE, "value": BASE, "count": 1, "tri1": 0},
 ]
 
 
@@ -221,17 +220,17 @@ def test_invalid_instructions(chip: Chip, case: dict) -> None:  # type: ignore[t
     assert chip.execute(chip.instruction(**case)) is EXCEPTION
     assert cause(chip) == g.CbEcause.INVALID_INSTRUCTION
     assert g.Cbe.cbrexecstatus.get(chip.cbe(0)) & (1 << g.CbrExs.EXCEPTION)
-    assert chip.execute(chip.instruction(O.NOP)) is IDLE  # the next instruction starts clean
+    assert chip.execute(chip.instruction(Op.NOP)) is IDLE  # the next instruction starts clean
     assert g.Cbe.ecause.get(chip.cbe(0)) == 0
 
 
-@pytest.mark.parametrize("opc", [O.VLOAD, O.VSTORE, O.BCOPY, O.IVLOAD])
+@pytest.mark.parametrize("opc", [Op.VLOAD, Op.VSTORE, Op.BCOPY, Op.IVLOAD])
 def test_data_segment_limit(chip: Chip, opc: g.CbOpc) -> None:
     outside = 4 * g.DSR_AU_BYTES
-    tri0, tri1 = (outside - 64, 1) if opc is not O.IVLOAD else (0, outside)
+    tri0, tri1 = (outside - 64, 1) if opc is not Op.IVLOAD else (0, outside)
     assert (
         chip.execute(
-            chip.instruction(opc, va=BASE, value=BASE + PAGE, count=9, tri0=tri0 + (64 if opc is O.BCOPY else 0), tri1=tri1)
+            chip.instruction(opc, va=BASE, value=BASE + PAGE, count=9, tri0=tri0 + (64 if opc is Op.BCOPY else 0), tri1=tri1)
         )
         is EXCEPTION
     )
@@ -239,7 +238,7 @@ def test_data_segment_limit(chip: Chip, opc: g.CbOpc) -> None:
 
 
 def test_iaa_must_match_the_translation(chip: Chip) -> None:
-    line = chip.instruction(O.VSET, va=BASE, count=1)
+    line = chip.instruction(Op.VSET, va=BASE, count=1)
     g.Cb.iaa0.put(line, g.Gaa.MMIO)
     assert chip.execute(line) is EXCEPTION
     assert cause(chip) == g.CbEcause.IAA_GAA_MISMATCH
@@ -250,19 +249,18 @@ def test_unmapped_needs_permission_and_the_kernels_frames() -> None:
     chip = Chip()
     chip.context(0)
     chip.context(1, unmapped=True)
-    assert chip.execute(chip.instruction(O.VSET, va=3 * PAGE, count=4, value=5, ima=g.CbIma.UNMAPPED)) is EXCEPTION
+    assert chip.execute(chip.instruction(Op.VSET, va=3 * PAGE, count=4, value=5, ima=g.CbIma.UNMAPPED)) is EXCEPTION
     assert cause(chip) == g.CbEcause.UNMAPPED_MODE_FORBIDDEN
     chip.native.shadow.grant_kernel(3)
-    assert KERNEL
-    assert chip.execute(chip.instruction(O.VSET, va=3 * PAGE, count=4, value=5, ima=g.CbIma.UNMAPPED), ctx=1) is IDLE
+    assert chip.execute(chip.instruction(Op.VSET, va=3 * PAGE, count=4, value=5, ima=g.CbIma.UNMAPPED), ctx=1) is IDLE
     assert (chip.mem.frame(3)[:32].view(np.uint64) == 5).all() and chip.native.statistics()["translations"] == 0
-    line = chip.instruction(O.VSET, va=(1 << 62) | 3 * PAGE, count=4, ima=g.CbIma.UNMAPPED)
+    line = chip.instruction(Op.VSET, va=(1 << 62) | 3 * PAGE, count=4, ima=g.CbIma.UNMAPPED)
     assert chip.execute(line, ctx=1) is EXCEPTION
     assert g.Cbe.ecause.get(chip.cbe(chip.cbr(1, 0))) == 1 << g.CbEcause.IAA_GAA_MISMATCH
 
 
 @pytest.mark.parametrize(
-    ("opc", "expected"), [(O.VLOAD, "RA_RESPONSE_FATAL"), (O.VSET, "HA_RESPONSE_FATAL"), (O.GAMIR, "RA_RESPONSE_FATAL")]
+    ("opc", "expected"), [(Op.VLOAD, "RA_RESPONSE_FATAL"), (Op.VSET, "HA_RESPONSE_FATAL"), (Op.GAMIR, "RA_RESPONSE_FATAL")]
 )
 def test_memory_errors_end_the_instruction(opc: g.CbOpc, expected: str) -> None:
     chip = Chip()
@@ -280,8 +278,8 @@ def test_done_bit_and_interrupt(chip: Chip) -> None:
     g.Cch.tfm_done_bit_enable.put(line, 1)
     g.Cch.tlb_int_select.put(line, 5)
     chip.cch(0, g.CchOpc.START, line)
-    chip.do(chip.issue(0, 1, chip.instruction(O.NOP, ima=g.CbIma.INTERRUPT)))
-    chip.do(chip.issue(0, 2, chip.instruction(O.NOP)))
+    chip.do(chip.issue(0, 1, chip.instruction(Op.NOP, ima=g.CbIma.INTERRUPT)))
+    chip.do(chip.issue(0, 2, chip.instruction(Op.NOP)))
     chip.settle(100)
     assert chip.irq == 1 << 5
     low, _ = chip.do(chip.swap(g.TFM_BASE + 5 * g.HANDLE_STRIDE + 32, 2))

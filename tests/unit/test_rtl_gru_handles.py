@@ -10,7 +10,7 @@ from hwif.fields import Line, new_line
 from hwif.gen import gru as g
 from hwif.port import LineKind
 
-O, X = g.CbOpc, g.CbXtype
+Op, X = g.CbOpc, g.CbXtype
 IDLE, EXCEPTION, CALL_OS, ACTIVE = g.CbIstatus.IDLE, g.CbIstatus.EXCEPTION, g.CbIstatus.CALL_OS, g.CbIstatus.ACTIVE
 MISS = {g.TfhState.MISS_UPM, g.TfhState.MISS_FMM}
 
@@ -54,7 +54,7 @@ def test_allocation_maps_translate_user_numbers() -> None:
     chip.cch(7, g.CchOpc.START)
     for user, cbr in ((0, 6), (1, 7), (2, 120), (3, 121)):
         before = len(chip.snoops(LineKind.CB))
-        chip.do(chip.issue(7, user, chip.instruction(O.GAMXR)))
+        chip.do(chip.issue(7, user, chip.instruction(Op.GAMXR)))
         chip.settle(100)
         assert len(chip.snoops(LineKind.CB)) == before + 1
         assert g.Cbe.ecause.get(chip.cbe(cbr)) == 1 << g.CbEcause.INVALID_INSTRUCTION
@@ -123,7 +123,7 @@ def test_context_commands_are_checked(chip: Chip) -> None:
 def test_fault_map_miss_locks_the_context() -> None:
     chip = Chip()
     chip.context(0, core=3)
-    chip.do(chip.issue(0, 0, chip.instruction(O.VSET, va=BASE, count=1)))
+    chip.do(chip.issue(0, 0, chip.instruction(Op.VSET, va=BASE, count=1)))
     chip.settle(100)
     assert chip.irq == 1 << 3
     for opc in (g.CchOpc.INTERRUPT_SYNC, g.CchOpc.INTERRUPT):
@@ -145,16 +145,16 @@ def test_fault_map_miss_locks_the_context() -> None:
 
 @pytest.mark.parametrize("wait", [0, 150, 700, 1500, 2600])
 def test_saved_context_goes_on_elsewhere(wait: int) -> None:
-    """A BCOPY is interrupted, its context saved, given other control blocks and data segment, and restored; so is one that missed."""
+    """A BCOPY is interrupted, saved, and restored in other control blocks and data segment; so is an instruction that missed."""
     chip = Chip()
     chip.context(0, cbrs=4, dsr_units=2, core=None)
     for page in range(8):
-        chip.do(chip.issue(0, 0, chip.instruction(O.VLOAD, va=BASE + page * PAGE, count=1)))
+        chip.do(chip.issue(0, 0, chip.instruction(Op.VLOAD, va=BASE + page * PAGE, count=1)))
         chip.settle(100)
         chip.tfh_command(0, g.TfhOpc.WRITE_RESTART, BASE + page * PAGE)
         chip.settle(300)
-    chip.do(chip.issue(0, 1, chip.instruction(O.BCOPY, va=BASE + 8, value=BASE + 4 * PAGE, count=600, tri0=512, tri1=3)))
-    chip.do(chip.issue(0, 2, chip.instruction(O.VSET, va=BASE + 20 * PAGE, count=8, value=77)))
+    chip.do(chip.issue(0, 1, chip.instruction(Op.BCOPY, va=BASE + 8, value=BASE + 4 * PAGE, count=600, tri0=512, tri1=3)))
+    chip.do(chip.issue(0, 2, chip.instruction(Op.VSET, va=BASE + 20 * PAGE, count=8, value=77)))
     chip.settle(100 + wait)
     chip.cch(0, g.CchOpc.INTERRUPT_SYNC)
     saved = [(chip.cb(0, cb), chip.cbe(chip.cbr(0, cb))) for cb in range(4)]
@@ -166,7 +166,7 @@ def test_saved_context_goes_on_elsewhere(wait: int) -> None:
 
     line = list(chip.do(chip.read(g.CCH_BASE, 8)))
     chip.context(1, cbrs=6, dsr_units=5, core=None)
-    chip.execute(chip.instruction(O.NOP), ctx=1)
+    chip.execute(chip.instruction(Op.NOP), ctx=1)
     g.Cch.cbr_allocation_map.put(line, 1 << 50 | 1 << 51)
     g.Cch.dsr_allocation_map.put(line, 1 << 30 | 1 << 21)
     chip.cch(5, g.CchOpc.ALLOCATE, line)
@@ -205,7 +205,7 @@ def parked(chip: Chip, line: Line) -> None:
 
 def test_a_miss_names_itself_to_the_user(chip: Chip) -> None:
     colour = g.Cb.tlb_fault_color.get(chip.cb())
-    parked(chip, chip.instruction(O.VSET, va=BASE + PAGE + 8, count=4, value=9, ima=g.CbIma.INTERRUPT))
+    parked(chip, chip.instruction(Op.VSET, va=BASE + PAGE + 8, count=4, value=9, ima=g.CbIma.INTERRUPT))
     handle = chip.tfh(0)
     assert g.Tfh.missvaddr.get(handle) == BASE + PAGE + 8 and g.Tfh.missasid.get(handle) == chip.asid(0)
     assert g.Tfh.cause.get(handle) == g.TfhCause.TLB_MISS and g.Tfh.ctxnum.get(handle) == 0
@@ -221,7 +221,7 @@ def test_a_miss_names_itself_to_the_user(chip: Chip) -> None:
 
 
 def test_commands_that_leave_the_miss(chip: Chip) -> None:
-    parked(chip, chip.instruction(O.VLOAD, va=BASE, count=1))
+    parked(chip, chip.instruction(Op.VLOAD, va=BASE, count=1))
     for opc, va in ((g.TfhOpc.NOOP, None), (g.TfhOpc.WRITE_ONLY, BASE + PAGE), (g.TfhOpc.USER_POLLING_MODE, None)):
         after = chip.tfh_command(0, opc, va)
         assert g.Tfh.status.get(after) == g.HandleStatus.EXCEPTION and g.Tfh.state.get(after) == g.TfhState.MISS_UPM
@@ -230,12 +230,12 @@ def test_commands_that_leave_the_miss(chip: Chip) -> None:
     assert g.Tfh.state.get(chip.tfh(0)) == g.TfhState.MISS_UPM and chip.native.statistics()["tlb_misses"] == 2
     chip.tfh_command(0, g.TfhOpc.WRITE_RESTART, BASE)
     chip.settle(300)
-    assert chip.execute(chip.instruction(O.VLOAD, va=BASE + PAGE, count=1)) is IDLE  # WRITE_ONLY had filled it
+    assert chip.execute(chip.instruction(Op.VLOAD, va=BASE + PAGE, count=1)) is IDLE  # WRITE_ONLY had filled it
     assert chip.native.statistics()["tlb_misses"] == 2
 
 
 def test_exception_ends_the_instruction(chip: Chip) -> None:
-    parked(chip, chip.instruction(O.VLOAD, va=BASE, count=1))
+    parked(chip, chip.instruction(Op.VLOAD, va=BASE, count=1))
     assert g.Tfh.status.get(chip.tfh_command(0, g.TfhOpc.EXCEPTION)) == g.HandleStatus.IDLE
     chip.settle(10)
     assert chip.do(chip.istatus(0, 0)) is EXCEPTION
@@ -253,10 +253,10 @@ def test_command_without_a_miss_changes_nothing(chip: Chip, opc: g.TfhOpc) -> No
 
 
 def test_write_to_a_clean_entry_is_a_mod_miss(chip: Chip) -> None:
-    parked(chip, chip.instruction(O.VLOAD, va=BASE, count=1))
+    parked(chip, chip.instruction(Op.VLOAD, va=BASE, count=1))
     chip.tfh_command(0, g.TfhOpc.WRITE_RESTART, BASE, write=False)
     chip.settle(300)
-    parked(chip, chip.instruction(O.VSET, va=BASE, count=1))
+    parked(chip, chip.instruction(Op.VSET, va=BASE, count=1))
     assert g.Tfh.cause.get(chip.tfh(0)) == g.TfhCause.TLB_MOD
     chip.tfh_command(0, g.TfhOpc.WRITE_RESTART, BASE)
     chip.settle(300)
@@ -267,7 +267,7 @@ def test_write_to_a_clean_entry_is_a_mod_miss(chip: Chip) -> None:
 
 
 def test_shootdown_between_miss_and_drop_in_drops_it(chip: Chip) -> None:
-    parked(chip, chip.instruction(O.VSET, va=BASE, count=1))
+    parked(chip, chip.instruction(Op.VSET, va=BASE, count=1))
     chip.do(chip.shootdown(4, 0, BASE, 1))
     chip.tfh_command(0, g.TfhOpc.WRITE_RESTART, BASE)
     chip.settle(100)
@@ -306,21 +306,23 @@ def test_shootdowns_under_traffic(seed: int) -> None:
         for cb in range(8):
             tri0 = 1024 * cb
             source, target = BASE + PAGE * int(rng.integers(0, 20)), BASE + PAGE * int(rng.integers(0, 20))
-            opc = O.BCOPY if cb < 4 else O.VSET if cb < 6 else O.VLOAD
-            count = 1500 if opc is not O.VLOAD else 120
-            chip.do(chip.issue(ctx, cb, chip.instruction(opc, va=source, value=target, count=count, tri0=tri0, tri1=int(rng.integers(1, 8)))))
+            opc = Op.BCOPY if cb < 4 else Op.VSET if cb < 6 else Op.VLOAD
+            count = 1500 if opc is not Op.VLOAD else 120
+            lines = int(rng.integers(1, 8))
+            chip.do(chip.issue(ctx, cb, chip.instruction(opc, va=source, value=target, count=count, tri0=tri0, tri1=lines)))
     for _ in range(60):
         ctx, page, pages = int(rng.integers(0, 4)), int(rng.integers(0, 20)), int(rng.integers(1, 5))
         vpns = [BASE // PAGE + page + extra for extra in range(min(pages, 24 - page))]
         taken = {vpn: chip.unmap_page(ctx, vpn) for vpn in vpns}
-        chip.do(chip.shootdown(int(rng.integers(0, g.NUM_TGH)), ctx, vpns[0] * PAGE, len(vpns), everything=bool(rng.random() < 0.2)))
+        everything = bool(rng.random() < 0.2)
+        chip.do(chip.shootdown(int(rng.integers(0, g.NUM_TGH)), ctx, vpns[0] * PAGE, len(vpns), everything=everything))
         for vpn, entry in taken.items():
             chip.revoke(ctx, vpn, entry)
         chip.settle(int(rng.integers(0, 300)))
         for vpn, entry in taken.items():
             chip.map_page(ctx, vpn, entry.frame)
         stop = chip.native.cycle + int(rng.integers(1, 400))
-        chip.do(chip.serve(lambda stop=stop: chip.native.cycle >= stop or not busy(chip)))  # type: ignore[misc]
+        chip.do(chip.serve(lambda stop=stop: chip.native.cycle >= stop or not busy(chip)))
     for ctx in range(4):
         assert chip.do(chip.finish(ctx, range(8))) == [IDLE] * 8
     assert not chip.native.violations()
