@@ -5,7 +5,7 @@ Promises: `put` changes no other field and raises on a value that does not fit. 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 __all__ = ["Field", "Line", "new_line"]
 
@@ -23,35 +23,39 @@ def new_line() -> Line:
 
 @dataclass(frozen=True, slots=True)
 class Field:
-    """A field: `lsb` from bit 0 of double-word 0, `width` in bits. May run over several double-words."""
+    """A field: `lsb` from bit 0 of double-word 0, `width` in bits. May run over several double-words.
+
+    `dw`: first double-word; `words`: double-words touched. Both, and the place inside the first one, are worked out once: every
+    access to a handle comes through here.
+    """
 
     name: str
     lsb: int
     width: int
+    dw: int = field(init=False, repr=False)
+    words: int = field(init=False, repr=False)
+    _shift: int = field(init=False, repr=False)
+    _mask: int = field(init=False, repr=False)
 
-    @property
-    def dw(self) -> int:
-        """First double-word."""
-        return self.lsb // WORD
-
-    @property
-    def words(self) -> int:
-        """Double-words touched."""
-        return (self.lsb + self.width - 1) // WORD - self.dw + 1
+    def __post_init__(self) -> None:
+        put = object.__setattr__  # the dataclass is frozen from here on
+        put(self, "dw", self.lsb // WORD)
+        put(self, "words", (self.lsb + self.width - 1) // WORD - self.dw + 1)
+        put(self, "_shift", self.lsb % WORD)
+        put(self, "_mask", (1 << self.width) - 1)
 
     def get(self, line: Line) -> int:
         """The field's value in a whole line."""
-        return self.of(line[self.dw]) if self.words == 1 else self._wide(line)
-
-    def of(self, word: int) -> int:
-        """The field's value in its own double-word (single-word fields)."""
-        return (word >> (self.lsb % WORD)) & ((1 << self.width) - 1)
-
-    def _wide(self, line: Line) -> int:
+        if self.words == 1:
+            return (line[self.dw] >> self._shift) & self._mask
         value = 0
         for index in range(self.words):
             value |= line[self.dw + index] << (WORD * index)
-        return (value >> (self.lsb % WORD)) & ((1 << self.width) - 1)
+        return (value >> self._shift) & self._mask
+
+    def of(self, word: int) -> int:
+        """The field's value in its own double-word (single-word fields)."""
+        return (word >> self._shift) & self._mask
 
     def put(self, line: Line, value: int) -> None:
         """Set the field in a whole line. Raises ValueError when `value` does not fit."""
