@@ -25,7 +25,10 @@ __all__ = ["migrate_page"]
 
 async def migrate_page(machine: Machine, mm: Mm, vaddr: int) -> bool:
     """Move the page at `vaddr` to another frame. False if it is not present or somebody holds on to it: try again later."""
-    new = await machine.alloc_page()
+    try:
+        new = await machine.alloc_page()
+    except MmError:
+        return False  # no frame to move to: as much a reason to try later as a busy page
     try:
         async with mm.mmap_lock.reading():
             vma = mm.vmas.find(vaddr)

@@ -135,15 +135,25 @@ class PageTable:
         return found
 
     def populated(self, start: int, end: int) -> list[tuple[int, int]]:
-        """Stretches (start, end) of pages inside start..end-1 that cover every entry, each small enough for one hold of the pte
-        lock: a leaf, or one large page."""
+        """Disjoint stretches (first, last + 1) of pages inside start..end-1. Between them they meet every entry once, and each is
+        small enough for one hold of the pte lock: what a leaf spans, or one page larger than that."""
         first, last = start >> LEAF_SHIFT, (end - 1) >> LEAF_SHIFT
-        keys = {k for k in self._leaves if first <= k <= last} if last - first >= len(self._leaves) else set(range(first, last + 1))
-        stretches = {(max(k << LEAF_SHIFT, start), min((k + 1) << LEAF_SHIFT, end)) for k in keys if k in self._leaves}
+        if last - first < len(self._leaves):
+            spans = {key for key in range(first, last + 1) if key in self._leaves}
+        else:
+            spans = {key for key in self._leaves if first <= key <= last}
+        larger = []
         for shift, table in self._large.items():
             pages = 1 << (shift - PAGE_SHIFT)
-            stretches |= {(vpn, vpn + pages) for vpn in table if vpn < end and vpn + pages > start}
-        return sorted(stretches)
+            inside = [vpn for vpn in table if vpn < end and vpn + pages > start]
+            if pages <= LEAF_ENTRIES:
+                spans.update(vpn >> LEAF_SHIFT for vpn in inside)
+            else:
+                larger += [(vpn, vpn + pages) for vpn in inside]
+        stretches = [(max(key << LEAF_SHIFT, start), min((key + 1) << LEAF_SHIFT, end)) for key in spans]
+        # A leaf emptied and not yet pruned may lie under a page larger than its span.
+        stretches = [(low, high) for low, high in stretches if not any(big[0] <= low < big[1] for big in larger)]
+        return sorted(stretches + larger)
 
     def prune(self, start: int, end: int) -> None:
         """Free the leaves of pages start..end-1 that have become empty."""

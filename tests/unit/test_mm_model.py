@@ -214,7 +214,7 @@ def draw_script(rng: random.Random, count: int) -> list[tuple[int, tuple[Any, ..
     for name in rng.choices(list(weights), list(weights.values()), k=count):
         first, pages = rng.randrange(PAGES), rng.randrange(1, 8)
         extra = {
-            "mmap": (first, pages, rng.choice([0, 1, 3, 3, 3])), "large": (first, 1, 3),
+            "mmap": (first, pages, rng.choice([0, 1, 3, 3, 3])), "large": (first, rng.randrange(1, 3), 3),
             "mprotect": (first, pages, rng.choice([0, 1, 3])),
             "mremap": (first, pages, rng.randrange(1, 8), rng.randrange(PAGES)), "fork": (), "reclaim": (rng.randrange(1, 12),),
             "migrate": (first,), "load": (first,), "store": (first, rng.randrange(PAGE - 8)),
