@@ -11,6 +11,9 @@
 // Needs: one access a control block; one use_done for every hit, not before its answer; a shootdown handle is not reused before its
 //   shoot_done_o; drop-ins only of page sizes that the context's lookups probe; no back-pressure on answers.
 // Costs: three copies of the tags, two of the data; see the parts. mutant_i is 0 in the product.
+//
+// Parts: gru_tlb_lookup the pipeline · gru_tlb_fill the drop-in's way in and the log · gru_tlb_slots what is dead and not yet swept ·
+//   gru_tlb_drain accesses in flight. Here: valid bits, pseudo-LRU state, and the port that drop-ins and the sweep share.
 
 module gru_tlb
   import gru_pkg::*;
@@ -53,7 +56,6 @@ module gru_tlb
   localparam int unsigned IdxW = $clog2(Sets);
   localparam int unsigned WayW = $clog2(Ways);
   localparam int unsigned FillSlots = 4;
-  localparam int unsigned AsidLsb = 3;  // address spaces are handed out in blocks of eight: one ASID a region
 
   if (Ways < 2 || Ways > 4 || (Ways & (Ways - 1)) != 0) begin : g_check_ways
     $error("gru_tlb: Ways must be 2 or 4");
@@ -66,224 +68,81 @@ module gru_tlb
   typedef logic [WayW-1:0] way_t;
   typedef logic [Ways-1:0] ways_t;
 
-  // The page number picks the set; the address space shifts it, so that equal layouts do not fight for the same sets.
-  function automatic idx_t set_of(input idx_t skew, input vpn_t vpn, input size_t size);
-    set_of = idx_t'(vpn >> (page_shift(5'(size)) - 6'(PAGE_SHIFT))) ^ skew;
-  endfunction
+  // ---- lookups ----------------------------------------------------------------------------------------------------------------
 
-  function automatic size_t lowest(input logic [NumSizes-1:0] sizes);
-    lowest = '0;
-    for (int s = NumSizes - 1; s >= 0; s--) begin
-      if (sizes[s]) lowest = size_t'(s);
-    end
-  endfunction
-
-  // ---- stage 0: which sets ------------------------------------------------------------------------------------------------
-
-  logic s1_valid_q, s1_found, s1_more, hold, slots_active;
-  tlb_req_t s1_req_q, s0_req;
-  logic [NumSizes-1:0] s1_rest_q, s0_sizes, s0_rest;
-  logic s0_read;
-  size_t [1:0] s0_size, s1_size_q;
-  logic [1:0] s0_probe, s1_probe_q;
-  idx_t [1:0] s0_idx, s1_idx_q;
-
-  assign s1_more = s1_valid_q && s1_rest_q != '0;
-  assign hold = mutant_i == MUT_SWEEP_STALLS && slots_active;
-  assign lkp_ready_o = !s1_more && !hold;
-  assign s0_req = s1_more ? s1_req_q : lkp_i;
-  assign s0_sizes = s1_more ? s1_rest_q : lkp_i.sizes;
-  assign s0_read = s1_more || (lkp_valid_i && !hold);
-  assign s0_rest = s0_sizes & (s0_sizes - 1'b1);
-
-  always_comb begin
-    s0_size = '0;
-    s0_idx = '0;
-    s0_probe = '0;
-    if (s0_read) begin
-      s0_probe = {s0_rest != '0, s0_sizes != '0};
-      s0_size[0] = lowest(s0_sizes);
-      s0_size[1] = lowest(s0_rest);
-      for (int p = 0; p < 2; p++) begin
-        s0_idx[p] = set_of(idx_t'(s0_req.asid >> AsidLsb), s0_req.va[VA_WIDTH-1:PAGE_SHIFT], s0_size[p]);
-      end
-    end
-  end
-
-  // ---- the arrays -------------------------------------------------------------------------------------------------------
-
-  logic m0_read, wr_en;
-  idx_t m0_idx, wr_idx;
+  logic wr_en, slots_active;
+  idx_t wr_idx;
   way_t wr_way;
-  tlb_tag_t wr_tag, wr_tag_q;
-  tlb_data_t wr_data, wr_data_q;
-  tlb_tag_t [1:0][Ways-1:0] s1_tag_ram;
-  tlb_data_t [1:0][Ways-1:0] s1_data_ram;
-  tlb_tag_t [Ways-1:0] m1_tag_ram;
-
-  for (genvar w = 0; w < Ways; w++) begin : g_way
-    logic we;
-    assign we = wr_en && wr_way == way_t'(w);
-    for (genvar p = 0; p < 2; p++) begin : g_probe
-      ram_1r1w #(
-        .Width($bits(tlb_tag_t) + $bits(tlb_data_t)),
-        .Depth(Sets)
-      ) u_ram (
-        .clk_i,
-        .we_i   (we),
-        .waddr_i(wr_idx),
-        .wdata_i({wr_tag, wr_data}),
-        .re_i   (s0_read && s0_probe[p]),
-        .raddr_i(s0_idx[p]),
-        .rdata_o({s1_tag_ram[p][w], s1_data_ram[p][w]})
-      );
-    end
-    ram_1r1w #(
-      .Width($bits(tlb_tag_t)),
-      .Depth(Sets)
-    ) u_sweep (
-      .clk_i,
-      .we_i   (we),
-      .waddr_i(wr_idx),
-      .wdata_i(wr_tag),
-      .re_i   (m0_read),
-      .raddr_i(m0_idx),
-      .rdata_o(m1_tag_ram[w])
-    );
-  end
+  tlb_tag_t wr_tag;
+  tlb_data_t wr_data;
 
   ways_t valid_q[Sets];
   logic [Ways-2:0] plru_q[Sets];
 
-  // The arrays answer a read of the set being written with the old entry: note it and take the new one from the write register.
-  logic [1:0] s1_byp_q;
-  logic m1_byp_q;
-  way_t wr_way_q;
-
-  always_ff @(posedge clk_i) begin
-    if (wr_en) begin
-      wr_tag_q  <= wr_tag;
-      wr_data_q <= wr_data;
-      wr_way_q  <= wr_way;
-    end
-    if (s0_read) begin
-      for (int p = 0; p < 2; p++) s1_byp_q[p] <= wr_en && wr_idx == s0_idx[p] && mutant_i != MUT_NO_BYPASS;
-    end
-    if (m0_read) m1_byp_q <= wr_en && wr_idx == m0_idx;
-  end
-
-  // ---- stage 1: hit -------------------------------------------------------------------------------------------------------
-
+  // Stage 1 of the pipeline.
+  logic s1_valid, s1_sel, s1_hit, s1_miss;
+  tlb_req_t s1_req;
+  idx_t [1:0] s1_idx;
   ways_t [1:0] s1_ways;
   logic [1:0] s1_match, s1_dead;
   way_t [1:0] s1_way;
   tlb_page_t [1:0] s1_page;
-  tlb_data_t [1:0] s1_data;
-  logic s1_sel, s1_last, s1_hit, s1_mod, s1_miss;
+  idx_t s1_use_idx;
+  logic [Ways-2:0] s1_plru;
 
-  always_comb begin
-    s1_ways = '0;
-    s1_way = '0;
-    s1_page = '0;
-    s1_data = '0;
-    if (s1_valid_q) begin
-      for (int p = 0; p < 2; p++) begin
-        s1_page[p].asid = s1_req_q.asid;
-        s1_page[p].span = span_of(s1_size_q[p]);
-        s1_page[p].lo = s1_req_q.va[VA_WIDTH-1:PAGE_SHIFT] & ~vpn_t'(s1_page[p].span);
-        for (int w = 0; w < Ways; w++) begin
-          automatic logic byp = s1_byp_q[p] && wr_way_q == way_t'(w);
-          automatic tlb_tag_t tag = byp ? wr_tag_q : s1_tag_ram[p][w];
-          if (s1_probe_q[p] && valid_q[s1_idx_q[p]][w] && tag.lo == s1_page[p].lo && tag.size == s1_size_q[p] &&
-              (tag.asid == s1_req_q.asid || mutant_i == MUT_ASID_IGNORED)) begin
-            s1_ways[p][w] = 1'b1;
-            s1_way[p] = way_t'(w);
-            s1_page[p].ctx = tag.ctx;
-            s1_data[p] = byp ? wr_data_q : s1_data_ram[p][w];
-          end
-        end
-      end
-    end
-  end
+  logic unused_watched;
+  assign unused_watched = ^{s1_req, s1_ways, s1_way};  // whole for the assertions
 
-  assign s1_match = {s1_ways[1] != '0, s1_ways[0] != '0};
-
-  // One live match at most (SD-7); a dead one of another size may stand beside it.
-  assign s1_found = (s1_match & ~s1_dead) != '0;
-  assign s1_sel = !(s1_match[0] && !s1_dead[0]);
-  assign s1_last = s1_valid_q && (s1_found || s1_rest_q == '0);
-  assign s1_mod = s1_found && s1_req_q.write && !s1_data[s1_sel].dirty && mutant_i != MUT_MOD_LOST;
-  assign s1_hit = s1_found && !s1_mod;
-  assign s1_miss = s1_last && !s1_hit;
-
-  // Where a drop-in would go: a hint for software, decided again when it comes.
-  way_t hint_victim, hint_way;
-  logic [Ways-2:0] hit_plru;
-  idx_t hit_idx;
-  plru_tree #(
+  gru_tlb_lookup #(
+    .Sets(Sets),
     .Ways(Ways)
-  ) u_hit_plru (
-    .state_i (plru_q[hit_idx]),
-    .touch_i (s1_way[s1_sel]),
-    .state_o (hit_plru),
-    .victim_o(hint_victim)
+  ) u_lookup (
+    .clk_i,
+    .rst_ni,
+    .mutant_i,
+    .hold_i     (mutant_i == MUT_SWEEP_STALLS && slots_active),
+    .lkp_valid_i,
+    .lkp_ready_o,
+    .lkp_i,
+    .rsp_valid_o,
+    .rsp_o,
+    .wr_en_i    (wr_en),
+    .wr_idx_i   (wr_idx),
+    .wr_way_i   (wr_way),
+    .wr_tag_i   (wr_tag),
+    .wr_data_i  (wr_data),
+    .valid_o    (s1_valid),
+    .req_o      (s1_req),
+    .idx_o      (s1_idx),
+    .set_valid_i({valid_q[s1_idx[1]], valid_q[s1_idx[0]]}),
+    .ways_o     (s1_ways),
+    .match_o    (s1_match),
+    .page_o     (s1_page),
+    .way_o      (s1_way),
+    .dead_i     (s1_dead),
+    .sel_o      (s1_sel),
+    .hit_o      (s1_hit),
+    .miss_o     (s1_miss),
+    .use_idx_o  (s1_use_idx),
+    .plru_i     (plru_q[s1_use_idx]),
+    .plru_o     (s1_plru)
   );
-  assign hit_idx = s1_idx_q[s1_hit && s1_sel];
-
-  function automatic way_t place(input ways_t used, input way_t victim);
-    place = victim;
-    for (int w = Ways - 1; w >= 0; w--) begin
-      if (!used[w]) place = way_t'(w);
-    end
-  endfunction
-  assign hint_way = place(valid_q[hit_idx], hint_victim);
-
-  always_ff @(posedge clk_i or negedge rst_ni) begin
-    if (!rst_ni) begin
-      s1_valid_q  <= 1'b0;
-      rsp_valid_o <= 1'b0;
-    end else begin
-      s1_valid_q  <= s1_more ? !s1_found : (lkp_valid_i && lkp_ready_o);
-      rsp_valid_o <= s1_last && !(s1_mod && mutant_i == MUT_LOST_ANSWER);
-    end
-  end
-
-  always_ff @(posedge clk_i) begin
-    if (s0_read) begin
-      s1_req_q   <= s0_req;
-      s1_rest_q  <= s0_rest & (s0_rest - 1'b1);
-      s1_size_q  <= s0_size;
-      s1_probe_q <= s0_probe;
-      s1_idx_q   <= s0_idx;
-    end
-    if (s1_last) begin
-      rsp_o.cbr      <= s1_req_q.cbr;
-      rsp_o.hit      <= s1_hit;
-      rsp_o.mod      <= s1_mod;
-      rsp_o.pa       <= {
-        (s1_data[s1_sel].pfn & ~pfn_t'(s1_page[s1_sel].span)) |
-        (pfn_t'(s1_req_q.va[PAGE_SHIFT+:SpanW]) & (mutant_i == MUT_PAGE_OFFSET ? '0 : pfn_t'(s1_page[s1_sel].span))),
-        s1_req_q.va[PAGE_SHIFT-1:0]
-      };
-      rsp_o.gaa      <= s1_data[s1_sel].gaa;
-      rsp_o.pagesize <= psize_t'(s1_size_q[s1_sel]);
-      rsp_o.indexway <= INDEXWAY_WIDTH'({hit_idx, hint_way});
-    end
-  end
 
   // ---- drop-ins and the sweep share the third port --------------------------------------------------------------------------
 
-  logic accept, fill_go, decide, drop, lapped, commit, fill_free, slot_taken;
+  logic m0_read, m1_byp_q, accept, fill_go, decide, drop, lapped, commit, fill_free, slot_taken;
   logic m1_valid_q, m1_fill_q, m1_sweep_q;
-  idx_t m1_idx_q, sweep_idx_q;
-  tlb_tag_t [Ways-1:0] m1_tag;
+  idx_t m0_idx, m1_idx_q, sweep_idx_q;
+  tlb_tag_t wr_tag_q;
+  way_t wr_way_q;
+  tlb_tag_t [Ways-1:0] m1_tag, m1_tag_ram;
   tlb_page_t [Ways-1:0] m1_page;
   tlb_page_t fill_page;
   tlb_fill_t fill;
   ways_t m1_cover, m1_overlap, m1_kill;
   logic [NumSizes-1:0] sizes_q, fill_size, larger, visit_q, visit_next_q;
   logic other_sizes, other_sizes_q, m1_last_q, visit;
-  idx_t visit_skew_q;
+  asid_t visit_asid_q;
   vpn_t visit_vpn_q;
 
   assign accept = shoot_valid_i && shoot_ready_o;
@@ -292,8 +151,8 @@ module gru_tlb
   assign m0_read = fill_go || slots_active;
   always_comb begin
     m0_idx = sweep_idx_q;
-    if (visit) m0_idx = set_of(visit_skew_q, visit_vpn_q, lowest(visit_q));
-    else if (fill_go) m0_idx = set_of(idx_t'(fill_page.asid >> AsidLsb), fill_page.lo, size_of(fill.pagesize));
+    if (visit) m0_idx = idx_t'(set_hash(visit_asid_q, visit_vpn_q, lowest_size(visit_q)));
+    else if (fill_go) m0_idx = idx_t'(set_hash(fill_page.asid, fill_page.lo, size_of(fill.pagesize)));
   end
 
   // Entries of other sizes may overlap the page from other sets; they die through a slot. A larger page can be in one set only, so
@@ -312,7 +171,7 @@ module gru_tlb
     .fill_ready_o,
     .fill_i,
     .miss_i       (s1_miss),
-    .miss_cbr_i   (s1_req_q.cbr),
+    .miss_cbr_i   (s1_req.cbr),
     .accept_i     (accept),
     .shoot_i,
     .ready_to_go_i(visit_q == '0 && (fill_free || !other_sizes)),
@@ -323,6 +182,30 @@ module gru_tlb
     .fill_o       (fill),
     .page_o       (fill_page)
   );
+
+  for (genvar w = 0; w < Ways; w++) begin : g_way
+    ram_1r1w #(
+      .Width($bits(tlb_tag_t)),
+      .Depth(Sets)
+    ) u_ram (
+      .clk_i,
+      .we_i   (wr_en && wr_way == way_t'(w)),
+      .waddr_i(wr_idx),
+      .wdata_i(wr_tag),
+      .re_i   (m0_read),
+      .raddr_i(m0_idx),
+      .rdata_o(m1_tag_ram[w])
+    );
+  end
+
+  // As in the lookup pipeline: a read of the entry being written takes it from a register.
+  always_ff @(posedge clk_i) begin
+    if (wr_en) begin
+      wr_tag_q <= wr_tag;
+      wr_way_q <= wr_way;
+    end
+    if (m0_read) m1_byp_q <= wr_en && wr_idx == m0_idx;
+  end
 
   assign commit = decide && !drop;
   assign slot_taken = commit && other_sizes_q;
@@ -369,13 +252,20 @@ module gru_tlb
     .way_page_i   (m1_page),
     .cover_o      (m1_cover),
     .probe_valid_i(s1_match),
-    .probe_set_i  (s1_idx_q),
+    .probe_set_i  (s1_idx),
     .probe_page_i (s1_page),
     .probe_dead_o (s1_dead),
     .active_o     (slots_active)
   );
 
   assign m1_kill = (mutant_i == MUT_FILL_HIDES && m1_fill_q ? '0 : m1_cover) | m1_overlap;
+
+  function automatic way_t place(input ways_t used, input way_t victim);
+    place = victim;
+    for (int w = Ways - 1; w >= 0; w--) begin
+      if (!used[w]) place = way_t'(w);
+    end
+  endfunction
 
   way_t fill_victim;
   logic [Ways-2:0] fill_plru;
@@ -422,7 +312,7 @@ module gru_tlb
       if (m1_kill != '0 || commit) begin
         valid_q[m1_idx_q] <= (valid_q[m1_idx_q] & ~m1_kill) | (commit ? ways_t'(1) << wr_way : '0);
       end
-      if (s1_hit) plru_q[hit_idx] <= hit_plru;
+      if (s1_hit) plru_q[s1_use_idx] <= s1_plru;
       if (commit) plru_q[m1_idx_q] <= fill_plru;
     end
   end
@@ -434,7 +324,7 @@ module gru_tlb
       visit_next_q  <= (sizes_q & (fill_size - 1'b1)) == '0 ? larger : '0;
     end
     if (slot_taken) begin
-      visit_skew_q <= idx_t'(fill_page.asid >> AsidLsb);
+      visit_asid_q <= fill_page.asid;
       visit_vpn_q  <= fill_page.lo;
     end
     if (decide) begin
@@ -451,8 +341,8 @@ module gru_tlb
     .rst_ni,
     .mutant_i,
     .hit_valid_i(s1_hit),
-    .hit_cbr_i  (s1_req_q.cbr),
-    .hit_ctx_i  (s1_req_q.ctx),
+    .hit_cbr_i  (s1_req.cbr),
+    .hit_ctx_i  (s1_req.ctx),
     .hit_page_i (s1_page[s1_sel]),
     .use_done_valid_i,
     .use_done_cbr_i,
@@ -462,7 +352,7 @@ module gru_tlb
     .busy_o     (drain_busy)
   );
 
-  assign idle_o = !(s1_valid_q || rsp_valid_o || !fill_ready_o || fill_done_o || m1_valid_q || slots_active || drain_busy);
+  assign idle_o = !(s1_valid || rsp_valid_o || !fill_ready_o || fill_done_o || m1_valid_q || slots_active || drain_busy);
 
   // ---- what a monitor sees --------------------------------------------------------------------------------------------------
 

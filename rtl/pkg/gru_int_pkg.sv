@@ -102,6 +102,20 @@ package gru_int_pkg;
     size_of = (code >= psize_t'(NumSizes)) ? size_t'(NumSizes - 1) : size_t'(code);
   endfunction
 
+  // The set of the TLB a page lives in, before it is cut to the number of sets: its page number, shifted by the address space, so that
+  // equal layouts do not fight for the same sets. Address spaces come in blocks of eight, one ASID a region.
+  localparam int unsigned SetHashW = INDEXWAY_WIDTH;
+  function automatic logic [SetHashW-1:0] set_hash(input asid_t asid, input vpn_t vpn, input size_t size);
+    set_hash = SetHashW'(vpn >> (page_shift(5'(size)) - 6'(PAGE_SHIFT))) ^ asid[3+:SetHashW];
+  endfunction
+
+  function automatic size_t lowest_size(input logic [NumSizes-1:0] sizes);
+    lowest_size = '0;
+    for (int s = NumSizes - 1; s >= 0; s--) begin
+      if (sizes[s]) lowest_size = size_t'(s);
+    end
+  endfunction
+
   function automatic span_t span_of(input size_t size);
     span_of = ~(~span_t'(0) << (page_shift(5'(size)) - 6'(PAGE_SHIFT)));
   endfunction

@@ -36,11 +36,11 @@ module gru_tlb_props
   input logic                       s1_hit,
   input logic                       s1_miss,
   input logic                       s1_sel,
-  input tlb_req_t                   s1_req_q,
+  input tlb_req_t                   s1_req,
   input logic      [1:0][ Ways-1:0] s1_ways,
   input logic           [      1:0] s1_dead,
   input logic      [1:0][ WayW-1:0] s1_way,
-  input logic      [1:0][ IdxW-1:0] s1_idx_q,
+  input logic      [1:0][ IdxW-1:0] s1_idx,
   input logic                       wr_en,
   input logic           [ IdxW-1:0] wr_idx,
   input logic           [ WayW-1:0] wr_way,
@@ -106,7 +106,7 @@ module gru_tlb_props
   book_t hit_book;
   book_t fill_book;
   assign fill_book = book_of(fill);
-  assign hit_book = book_q[s1_idx_q[s1_sel]][s1_way[s1_sel]];
+  assign hit_book = book_q[s1_idx[s1_sel]][s1_way[s1_sel]];
 
   always_comb begin
     finished = '0;
@@ -121,10 +121,10 @@ module gru_tlb_props
       for (int i = 0; i < NUM_CBR; i++) missed_q[i] <= '0;
     end else begin
       if (accept) count_q <= count_q + 1;
-      if (s1_miss) missed_q[s1_req_q.cbr] <= count_q;
+      if (s1_miss) missed_q[s1_req.cbr] <= count_q;
       if (s1_hit || use_done_valid_i != '0) begin
         flying_q <= flying_q & ~finished;
-        if (s1_hit) flying_q[s1_req_q.cbr] <= 1'b1;
+        if (s1_hit) flying_q[s1_req.cbr] <= 1'b1;
       end
       if (accept || shoot_done_o != '0) begin
         outstanding_q <= outstanding_q & ~shoot_done_o;
@@ -138,15 +138,15 @@ module gru_tlb_props
       history_q[count_q[HistW-1:0]] <= shoot_i;
       handle_q[shoot_i.tgh] <= count_q;
     end
-    if (s1_hit) book_q[s1_idx_q[s1_sel]][s1_way[s1_sel]].sound <= count_q;  // checked below; not checked again
+    if (s1_hit) book_q[s1_idx[s1_sel]][s1_way[s1_sel]].sound <= count_q;  // checked below; not checked again
     if (wr_en) begin
       book_q[wr_idx][wr_way] <= book_of(fill);
       book_q[wr_idx][wr_way].sound <= count_q + serial_t'(accept);
     end
     if (s1_hit) begin
-      flight_q[s1_req_q.cbr] <= hit_book;
-      flight_ctx_q[s1_req_q.cbr] <= s1_req_q.ctx;
-      flight_vpn_q[s1_req_q.cbr] <= s1_req_q.va[63:12];
+      flight_q[s1_req.cbr] <= hit_book;
+      flight_ctx_q[s1_req.cbr] <= s1_req.ctx;
+      flight_vpn_q[s1_req.cbr] <= s1_req.va[63:12];
     end
     if (outstanding_q != '0) begin
       for (int h = 0; h < NUM_TGH; h++) begin
@@ -162,8 +162,8 @@ module gru_tlb_props
         covered[i] = flying_q[i] && !finished[i] &&
             (covers(shoot_i, flight_q[i]) || (shoot_i.scope == SCOPE_CTX && shoot_i.ctxbitmap[flight_ctx_q[i]]));
       end
-      if (s1_hit && (covers(shoot_i, hit_book) || (shoot_i.scope == SCOPE_CTX && shoot_i.ctxbitmap[s1_req_q.ctx]))) begin
-        covered[s1_req_q.cbr] = 1'b1;
+      if (s1_hit && (covers(shoot_i, hit_book) || (shoot_i.scope == SCOPE_CTX && shoot_i.ctxbitmap[s1_req.ctx]))) begin
+        covered[s1_req.cbr] = 1'b1;
       end
       pending_q[shoot_i.tgh] <= covered;
     end
@@ -272,9 +272,9 @@ module gru_tlb_props
         else $error("two live entries match one lookup");
       sd_8_no_starvation: assert (waited_q <= 16'(2 * Sets + 8)) else $error("a shootdown waits longer than a sweep");
 
-      hit_is_the_entry: assert (!s1_hit || (hit_book.asid == s1_req_q.asid && s1_req_q.va[63:12] >= hit_book.first &&
-          s1_req_q.va[63:12] <= hit_book.last)) else $error("hit of another page's entry");
-      write_needs_dirty: assert (!s1_hit || !s1_req_q.write || hit_book.dirty) else $error("write through a clean entry");
+      hit_is_the_entry: assert (!s1_hit || (hit_book.asid == s1_req.asid && s1_req.va[63:12] >= hit_book.first &&
+          s1_req.va[63:12] <= hit_book.last)) else $error("hit of another page's entry");
+      write_needs_dirty: assert (!s1_hit || !s1_req.write || hit_book.dirty) else $error("write through a clean entry");
       answer_is_the_entry: assert (!(rsp_valid_o && rsp_o.hit) || (flying_q[rsp_o.cbr] && !rsp_o.mod &&
           rsp_o.pagesize == flight_q[rsp_o.cbr].code && rsp_o.pa[PA_WIDTH-1:12] == answer_pfn))
         else $error("answer differs from the entry");

