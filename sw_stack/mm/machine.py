@@ -26,9 +26,8 @@ from sw_stack.sched import Scheduler, Task, WaitQueue
 
 __all__ = ["Machine"]
 
-CALLS: Final = ("mmap", "munmap", "mprotect", "mremap", "brk", "madvise", "fork", "exit")
 COUNTERS: Final = (
-    *CALLS,
+    "mmap", "munmap", "mprotect", "mremap", "brk", "madvise", "fork", "exit",
     "fault_anon", "fault_swapin", "fault_cow", "fault_reuse", "fault_error",
     "reclaimed", "swapped_out", "swapped_in", "migrated", "direct_reclaim", "kswapd_wakeups",
 )  # fmt: skip
@@ -93,10 +92,6 @@ class Machine:
     def statistics(self) -> dict[str, int]:
         """Events so far, by name."""
         return {name: self._counts[name] for name in COUNTERS}
-
-    def vm_events(self) -> int:
-        """Memory calls made so far: what a program asked for, not what the VM did to serve it."""
-        return sum(self._counts[name] for name in CALLS)
 
     def count(self, name: str, by: int = 1) -> None:
         """Add to a statistic."""

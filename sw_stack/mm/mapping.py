@@ -171,11 +171,10 @@ async def brk(mm: Mm, new: int) -> int:
         return new
 
 
-def set_heap(mm: Mm, start: int) -> None:
-    check_range(start, PAGE_SIZE)
-    if mm.heap_end != mm.heap_start:
-        raise MmError(errno.EINVAL, f"{mm.name} has a heap at {mm.heap_start:#x} already")
-    mm.heap_start = mm.heap_end = start
+def set_heap(mm: Mm, start: int, end: int) -> None:
+    if not 0 <= start <= end < ADDRESS_END:
+        raise MmError(errno.EINVAL, f"no heap from {start:#x} to {end:#x}")
+    mm.heap_start, mm.heap_end = start, end
 
 
 async def exit_mm(mm: Mm) -> None:

@@ -72,9 +72,9 @@ class Mm:
         """Move the end of the heap; the end as it then is. 0 asks."""
         return await mapping.brk(self, new)
 
-    def set_heap(self, start: int) -> None:
-        """Where the heap begins, as the loader of a program decides. Before the first brk."""
-        mapping.set_heap(self, start)
+    def set_heap(self, start: int, end: int | None = None) -> None:
+        """Where the heap begins and ends, as a loader or a checkpoint decides (prctl PR_SET_MM). Maps nothing."""
+        mapping.set_heap(self, start, start if end is None else end)
 
     async def mremap(self, old: int, old_len: int, new_len: int, *, may_move: bool = True, new: int | None = None) -> int:
         """Shrink, grow or move a mapping; where it then is. `new` forces the place (MREMAP_FIXED)."""

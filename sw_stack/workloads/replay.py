@@ -201,6 +201,8 @@ class Replay:
                 await self._mremap(record)
             elif isinstance(record, records.Brk):
                 low, high = sorted((record.old, record.new))
+                if mm.heap_end != record.old:  # the loader's choice, or grown before the recording began
+                    mm.set_heap(low, record.old)
                 with golden.changing(low, high):
                     await mm.brk(record.new)
                     if record.new < record.old:

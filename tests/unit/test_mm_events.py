@@ -120,9 +120,13 @@ def test_the_loader_chooses_where_the_heap_begins() -> None:
     async def body(s: Scene) -> None:
         s.mm.set_heap(0x55_5555_5000)
         assert await s.mm.brk(0) == 0x55_5555_5000
-        await s.mm.brk(0x55_5555_6000)
-        with pytest.raises(MmError, match="has a heap"):
-            s.mm.set_heap(0x1000)
+        assert await s.mm.brk(0x55_5555_6000) == 0x55_5555_6000
+        await s.mm.store(0x55_5555_5000, b"heap")
+        s.mm.set_heap(0x55_5555_5123, 0x55_5555_5ABC)  # a heap may begin and end anywhere within pages
+        assert await s.mm.brk(0x55_5555_5200) == 0x55_5555_5200
+        assert await s.mm.load(0x55_5555_5000, 4) == b"heap"
+        with pytest.raises(MmError, match="no heap from 0x2000 to 0x1000"):
+            s.mm.set_heap(0x2000, 0x1000)
 
     stage(body)
 

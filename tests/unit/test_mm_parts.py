@@ -5,7 +5,7 @@ from __future__ import annotations
 from itertools import pairwise
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from mm_rig import NoChoice
 
@@ -25,6 +25,7 @@ vpns = st.integers(0, 3000)
 # ---- page table -----------------------------------------------------------------------------------------------------------------
 
 
+@settings(deadline=None)
 @given(st.lists(st.tuples(vpns, st.integers(0, 3)), max_size=60), vpns, vpns)
 def test_page_table_is_a_dictionary(writes: list[tuple[int, int]], a: int, b: int) -> None:
     table, model = PageTable(), dict[int, int]()
@@ -81,6 +82,7 @@ def test_the_last_page_has_an_entry() -> None:
 area = st.tuples(st.integers(0, 40), st.integers(1, 10), st.integers(0, 3))
 
 
+@settings(deadline=None)
 @given(st.lists(st.tuples(st.booleans(), area), max_size=40), st.integers(0, 50), st.integers(1, 20))
 def test_areas_are_a_map_from_page_to_protection(script: list[tuple[bool, tuple[int, int, int]]], probe: int, span: int) -> None:
     vmas, model = VmaMap(), dict[int, int]()
@@ -127,6 +129,7 @@ def test_overlapping_areas_are_refused() -> None:
 # ---- frames ---------------------------------------------------------------------------------------------------------------------
 
 
+@settings(deadline=None)
 @given(st.integers(1, 80), st.lists(st.tuples(st.integers(0, 4), st.integers(0, 30)), max_size=60))
 def test_the_buddy_allocator_hands_out_every_frame_once(count: int, script: list[tuple[int, int]]) -> None:
     allocator = FrameAllocator(Scheduler(NoChoice()), count)

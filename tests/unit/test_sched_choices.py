@@ -6,7 +6,7 @@ import gzip
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from mm_rig import drive
 
@@ -31,6 +31,7 @@ def run(chooser: Chooser) -> list[tuple[int, str]]:
     return log
 
 
+@settings(deadline=None)
 @given(seed=st.integers(0, 2**32), choices=CHOICES)
 def test_replay_repeats_every_choice(tmp_path_factory: pytest.TempPathFactory, seed: int, choices: list[tuple[str, int]]) -> None:
     path = tmp_path_factory.mktemp("schedule") / "s"

@@ -6,7 +6,7 @@ import gc
 from collections.abc import Callable
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from mm_rig import NoChoice, drive
 
@@ -58,6 +58,7 @@ def story(seed: int) -> list[tuple[int, str]]:
     return log
 
 
+@settings(deadline=None)
 @given(st.integers(0, 2**32))
 def test_one_seed_is_one_run(seed: int) -> None:
     assert story(seed) == story(seed)

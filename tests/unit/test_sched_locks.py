@@ -6,7 +6,7 @@ from collections.abc import Callable, Coroutine
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from mm_rig import NoChoice, drive
 
@@ -23,6 +23,7 @@ def play(*bodies: Body) -> Scheduler:
     return sched
 
 
+@settings(deadline=None)
 @given(seed=st.integers(0, 2**32), spin=st.booleans())
 def test_exclusive_locks_exclude(seed: int, spin: bool) -> None:
     sched = Scheduler(SeededChooser(seed, preempt_odds=2))
@@ -44,6 +45,7 @@ def test_exclusive_locks_exclude(seed: int, spin: bool) -> None:
     assert not lock.locked
 
 
+@settings(deadline=None)
 @given(st.integers(0, 2**32))
 def test_rwsem_has_readers_or_one_writer(seed: int) -> None:
     sched = Scheduler(SeededChooser(seed, preempt_odds=2))
