@@ -22,6 +22,7 @@ RELEVANT = np.array(
     [
         TraceEvent.DEV_MISS,
         TraceEvent.DEV_RESTART,
+        TraceEvent.DEV_FILL,
         TraceEvent.DEV_KILL,
         TraceEvent.DEV_SHOOT_ACCEPT,
         TraceEvent.DRV_SHOOTDOWN,
@@ -33,8 +34,15 @@ RELEVANT = np.array(
 )
 # A killed entry is reported when the sweep passes it: a sweep after the shootdown was accepted, at most two when it had to wait.
 SWEEP_WINDOW = 1024
+REPLACE_WINDOW = 512  # cycles from a drop-in to the death of the older entries it replaces
 INTENT_WINDOW = 200_000  # cycles between a notifier call and the last shootdown it causes
 MAX_BINS = 200
+
+
+def _page(vaddr: int, code: int) -> tuple[int, int]:
+    """First byte of the page round an address, and one past its last."""
+    size = 1 << PAGE_SHIFTS.get(code, PAGE_SHIFT)
+    return vaddr & -size, (vaddr & -size) + size
 
 
 class Measure:
@@ -50,6 +58,7 @@ class Measure:
         self._issued: dict[int, int] = {}
         self._intents: deque[tuple[int, int, int]] = deque()  # cycle, start, end of notifier calls
         self._accepted: deque[tuple[int, int, int, int, bool]] = deque()  # cycle, asid, start, end, global
+        self._filled: deque[tuple[int, int, int, int]] = deque()  # cycle, asid, start, end
         self._bins: list[tuple[int, int, int]] = []  # cycle, lookups, hits so far
 
     def __call__(self, records: NDArray[np.uint64]) -> None:
@@ -93,6 +102,9 @@ class Measure:
             self._intents.append((cycle, row[3], row[4]))
         elif event == TraceEvent.MN_INVALIDATE_PAGE:
             self._intents.append((cycle, row[3], row[3] + (1 << PAGE_SHIFT)))
+        elif event == TraceEvent.DEV_FILL:
+            start, end = _page(row[3], row[6])
+            self._filled.append((cycle, row[4], start, end))
         elif event == TraceEvent.DEV_SHOOT_ACCEPT:
             self._accept(cycle, row)
         else:
@@ -113,14 +125,15 @@ class Measure:
     def _kill(self, cycle: int, row: list[int]) -> None:
         while self._accepted and self._accepted[0][0] < cycle - SWEEP_WINDOW:
             self._accepted.popleft()
-        size = 1 << PAGE_SHIFTS.get(row[4], PAGE_SHIFT)
-        first = row[2] & -size
+        while self._filled and self._filled[0][0] < cycle - REPLACE_WINDOW:
+            self._filled.popleft()
+        first, last = _page(row[2], row[4])
         for _cycle, asid, start, end, everything in self._accepted:
-            if everything or (asid == row[3] and first < end and first + size > start):
+            if everything or (asid == row[3] and first < end and last > start):
                 return
-        # Replaced by a drop-in: no shootdown of this address space was near, so none over-reached.
-        if any(asid == row[3] for _cycle, asid, _start, _end, _all in self._accepted):
-            self.over_invalidated += 1
+        if any(asid == row[3] and first < end and last > start for _cycle, asid, start, end in self._filled):
+            return  # replaced by a drop-in, which is no invalidation
+        self.over_invalidated += 1
 
     def hit_rate(self) -> HitRate | None:
         """Lookups and hits by time, in at most MAX_BINS equal bins."""
