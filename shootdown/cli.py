@@ -80,7 +80,7 @@ def record(
     command: Annotated[list[str], typer.Argument(metavar="-- CMD ...", help="The program and its arguments.")],
     out: Annotated[Path, typer.Option(help="The trace to write (.sdt).")],
     max_runs: Annotated[int, typer.Option(help="Stop after this many page-granular runs.")] = 1_000_000,
-    window: Annotated[int, typer.Option(help="Pages whose accesses are merged at once; 1: only neighbours.")] = 16,
+    window: Annotated[int, typer.Option(help="Pages whose accesses are merged at once; 1: only neighbours.")] = 64,
 ) -> int:
     """Run a program under valgrind and keep its memory life: page accesses and memory calls."""
     from shootdown.commands import record as recorder  # noqa: PLC0415

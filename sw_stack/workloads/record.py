@@ -16,10 +16,13 @@ import shutil
 import signal
 import subprocess
 import tempfile
+import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from types import FrameType
+from typing import Any
 
 from sw_stack.workloads.collapse import Collapser, RunLimitError
 from sw_stack.workloads.lackey import LackeyParser
@@ -29,7 +32,7 @@ from sw_stack.workloads.trace_records import TraceInfo
 __all__ = ["DEFAULT_MAX_RUNS", "DEFAULT_WINDOW", "RecordError", "RecordProgress", "Recording", "record"]
 
 DEFAULT_MAX_RUNS = 1_000_000
-DEFAULT_WINDOW = 16
+DEFAULT_WINDOW = 64  # a processor's first-level data TLB: what is left is what a page walk would see
 
 _PIECE = 1 << 20
 _WAIT = 0.1  # seconds between looks at the program when the pipe is silent
@@ -150,6 +153,7 @@ class _Session:
         self._progress = progress
         self._start = time.monotonic()
         self._reported = 0.0
+        self._interrupted = False
         pipe = folder / "log"
         os.mkfifo(pipe)
         # Our own write end keeps the pipe open between two program images.
@@ -183,21 +187,40 @@ class _Session:
     def run(self) -> tuple[str, int | None]:
         """How the program ended, and its exit status if it exited by itself."""
         try:
-            self._read()
+            with self._interrupts_wait():
+                self._read()
         except RunLimitError:
             return "max-runs", None
-        except KeyboardInterrupt:
-            return "interrupted", None
         finally:
             self._close()
             self._stop()
             self.seconds = time.monotonic() - self._start
             self._report(last=True)
+        if self._interrupted:
+            return "interrupted", None
         status = self._process.returncode
         return ("signal", None) if status < 0 else ("exit", status)
 
+    @contextlib.contextmanager
+    def _interrupts_wait(self) -> Iterator[None]:
+        """Ctrl-C and SIGTERM take effect between two pieces of the log, never inside a record. A second one is not held."""
+
+        def note(number: int, _frame: FrameType | None) -> None:
+            self._interrupted = True
+            signal.signal(number, before[number])
+
+        if threading.current_thread() is not threading.main_thread():  # only there may handlers be set
+            yield
+            return
+        before: dict[int, Any] = {number: signal.signal(number, note) for number in (signal.SIGINT, signal.SIGTERM)}
+        try:
+            yield
+        finally:
+            for number, handler in before.items():
+                signal.signal(number, handler)
+
     def _read(self) -> None:
-        while True:
+        while not self._interrupted:
             ready, _, _ = select.select([self._reader], [], [], _WAIT)
             if ready:
                 self.parser.feed(os.read(self._reader, _PIECE))

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import shutil
+import signal
 import sys
 from pathlib import Path
 
@@ -15,7 +17,7 @@ from numpy.typing import NDArray
 from sw_stack.workloads.areas import AreaMap
 from sw_stack.workloads.collapse import Collapser, RunLimitError
 from sw_stack.workloads.lackey import LackeyParser
-from sw_stack.workloads.record import RecordError, record
+from sw_stack.workloads.record import RecordError, RecordProgress, record
 from sw_stack.workloads.trace import (
     MAP_IMAGE,
     Brk,
@@ -290,18 +292,35 @@ def test_a_program_killed_by_a_signal(tmp_path: Path) -> None:
 
 @needs_valgrind
 def test_the_limit_ends_a_program_that_does_not(tmp_path: Path) -> None:
-    trace = read_trace(record(["sh", "-c", "while :; do :; done"], tmp_path / "t.sdt", max_runs=500).path)
+    trace = read_trace(record(["sh", "-c", "while :; do :; done"], tmp_path / "t.sdt", max_runs=500, window=1).path)
     assert trace.info.ended == "max-runs" and trace.runs == 500
     consistent(trace)
 
 
 @needs_valgrind
 def test_an_interrupted_recording_is_whole(tmp_path: Path) -> None:
-    def stop(_progress: object) -> None:
-        raise KeyboardInterrupt
+    stopped: list[int] = []
 
-    with pytest.raises(KeyboardInterrupt):  # from the last report, which is the test's own doing
-        record(["sh", "-c", "while :; do :; done"], tmp_path / "t.sdt", progress=stop)
+    def stop(counts: RecordProgress) -> None:
+        if counts.runs > 100 and not stopped:
+            stopped.append(counts.runs)
+            os.kill(os.getpid(), signal.SIGINT)
+
+    before = signal.getsignal(signal.SIGINT)
+    trace = read_trace(record(["sh", "-c", "while :; do :; done"], tmp_path / "t.sdt", progress=stop).path)
+    assert trace.info.ended == "interrupted" and trace.info.exit_status is None
+    assert trace.runs > 100
+    assert signal.getsignal(signal.SIGINT) is before
+    consistent(trace)
+
+
+@needs_valgrind
+def test_a_recording_that_fails_leaves_nothing(tmp_path: Path) -> None:
+    def fail(_counts: RecordProgress) -> None:
+        raise RuntimeError
+
+    with pytest.raises(RuntimeError):
+        record(["sh", "-c", "while :; do :; done"], tmp_path / "t.sdt", progress=fail)
     assert list(tmp_path.iterdir()) == []
 
 
