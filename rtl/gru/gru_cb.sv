@@ -118,65 +118,26 @@ module gru_cb
     end
   end
 
-  // ------------------------------------------------------------------------------------------------ CBE as software sees it
-  cbr_state_e cbr_state;
-  logic [7:0] exs;
-  cbs_t       s;
-  assign s = static_mem[idx];
-  always_comb begin
-    if (!alloc_i[idx]) cbr_state = CBR_STATE_INACTIVE;
-    else if (restored_q[idx]) cbr_state = CBR_STATE_INTERRUPTED;
-    else if (!active_q[idx]) cbr_state = CBR_STATE_IDLE;
-    else if (running) begin
-      if (ready_i[idx]) cbr_state = CBR_STATE_QUEUED;
-      else if (look_i[idx]) cbr_state = CBR_STATE_PE_CHECK;
-      else if (busy_i[idx]) cbr_state = CBR_STATE_REQUEST_ISSUE;
-      else cbr_state = CBR_STATE_WAIT_RESPONSE;
-    end else begin
-      if (fmm_i[idx])
-        cbr_state = stopping_i[idx] ? CBR_STATE_BUSY_INTERRUPT_MISS_FMM : CBR_STATE_INTERRUPTED_MISS_FMM;
-      else if (upm_i[idx])
-        cbr_state = stopping_i[idx] ? CBR_STATE_BUSY_INTERRUPTED_MISS_UPM : CBR_STATE_INTERRUPTED_MISS_UPM;
-      else cbr_state = busy_i[idx] ? CBR_STATE_BUSY_INTERRUPT : CBR_STATE_INTERRUPTED;
-    end
-    exs                         = '0;
-    exs[CBR_EXS_INT_OCC]        = active_q[idx] && !running;
-    exs[CBR_EXS_PENDING]        = active_q[idx];
-    exs[CBR_EXS_QUEUED]         = ready_i[idx];
-    exs[CBR_EXS_TLB_INVAL]      = inval_q[idx];
-    exs[CBR_EXS_EXCEPTION]      = {st1_q[idx], st0_q[idx]} == CB_ISTATUS_EXCEPTION;
-    exs[CBR_EXS_CB_INT_PENDING] = active_q[idx] && |(s.ima & CB_IMA_INTERRUPT);
-  end
-
-  always_comb begin
-    cbe_rdata_o = '0;
-    unique case (reg_i.dw)
-      3'd0: begin
-        cbe_rdata_o[CBE_IMACPY_LSB+:CBE_IMACPY_WIDTH]       = s.ima;
-        cbe_rdata_o[CBE_XTYPECPY_LSB+:CBE_XTYPECPY_WIDTH]   = s.xtype;
-        cbe_rdata_o[CBE_IAA0CPY_LSB+:CBE_IAA0CPY_WIDTH]     = s.iaa0;
-        cbe_rdata_o[CBE_IAA1CPY_LSB+:CBE_IAA1CPY_WIDTH]     = s.iaa1;
-        cbe_rdata_o[CBE_OPCCPY_LSB+:CBE_OPCCPY_WIDTH]       = s.opc;
-        cbe_rdata_o[CBE_EXOPCCPY_LSB+:CBE_EXOPCCPY_WIDTH]   = s.exopc;
-        cbe_rdata_o[CBE_IDEF2CPY_LSB+:CBE_IDEF2CPY_WIDTH]   = s.idef2;
-      end
-      3'd1: begin
-        cbe_rdata_o[CBE_IDEF4CPY_LSB%64+:CBE_IDEF4CPY_WIDTH] = s.idef4;
-        cbe_rdata_o[CBE_IDEF4UPD_LSB%64+:CBE_IDEF4UPD_WIDTH] = idef4_mem[idx];
-      end
-      3'd2: cbe_rdata_o = idef1_mem[idx];
-      3'd3: cbe_rdata_o = s.idef5;
-      3'd4: cbe_rdata_o = idef6_mem[idx];
-      3'd5: cbe_rdata_o = idef3_mem[idx];
-      3'd6: cbe_rdata_o = idef5_mem[idx];
-      default: begin
-        cbe_rdata_o[CBE_IDEF2UPD_LSB%64+:CBE_IDEF2UPD_WIDTH]           = idef2_mem[idx];
-        cbe_rdata_o[CBE_ECAUSE_LSB%64+:CBE_ECAUSE_WIDTH]               = ecause_mem[idx];
-        cbe_rdata_o[CBE_CBRSTATE_LSB%64+:CBE_CBRSTATE_WIDTH]           = cbr_state;
-        cbe_rdata_o[CBE_CBREXECSTATUS_LSB%64+:CBE_CBREXECSTATUS_WIDTH] = exs;
-      end
-    endcase
-  end
+  gru_cbe_view u_view (
+    .dw_i         (reg_i.dw),
+    .static_i     (static_mem[idx]),
+    .moving_i     ('{idef1: idef1_mem[idx], idef3: idef3_mem[idx], idef5: idef5_mem[idx], idef6: idef6_mem[idx],
+                     idef2: idef2_mem[idx], idef4: idef4_mem[idx]}),
+    .ecause_i     (ecause_mem[idx]),
+    .allocated_i  (alloc_i[idx]),
+    .restored_i   (restored_q[idx]),
+    .active_i     (active_q[idx]),
+    .running_i    (running),
+    .stopping_i   (stopping_i[idx]),
+    .ready_i      (ready_i[idx]),
+    .busy_i       (busy_i[idx]),
+    .look_i       (look_i[idx]),
+    .fmm_i        (fmm_i[idx]),
+    .upm_i        (upm_i[idx]),
+    .tlb_inval_i  (inval_q[idx]),
+    .exception_i  ({st1_q[idx], st0_q[idx]} == CB_ISTATUS_EXCEPTION),
+    .rdata_o      (cbe_rdata_o)
+  );
 
   // ------------------------------------------------------------------------------------------------ one write port each
   cb_t   line;

@@ -59,10 +59,6 @@ module gru_cch
   localparam logic [5:0] LastStep = 6'(NumCbAu - 1);
 
   logic [511:0] row_mem [NUM_CTX];
-  logic [NumSizes+ASID_WIDTH-1:0] region_mem [NUM_CTX*NUM_REGION];
-  logic [CbAuW-1:0]  cb_mem  [NUM_CTX*NumCbAu];
-  logic [DsrAuW-1:0] dsr_mem [NUM_CTX*NumDsrAu];
-  ctx_t              owner_mem [NumCbAu];
 
   ctx_vec_t     active_q;             // status ACTIVE
   ctx_vec_t     exc_q;                // status EXCEPTION
@@ -72,8 +68,6 @@ module gru_cch
   ctx_cfg_t     cfg_q   [NUM_CTX];
   logic [NumCbAu-1:0]  cb_map_q  [NUM_CTX];
   logic [NumDsrAu-1:0] dsr_map_q [NUM_CTX];
-  logic [CbAuW:0]      cb_n_q    [NUM_CTX];
-  logic [DsrAuW:0]     dsr_n_q   [NUM_CTX];
   cbr_vec_t     run_q, alloc_q, stopping_q;
   logic [NumCbAu-1:0]  cb_used_q;
   logic [NumDsrAu-1:0] dsr_used_q;
@@ -219,8 +213,6 @@ module gru_cch
         cfg_q[c]     <= '0;
         cb_map_q[c]  <= '0;
         dsr_map_q[c] <= '0;
-        cb_n_q[c]    <= '0;
-        dsr_n_q[c]   <= '0;
       end
     end else if (start || |active_q || |snoop_q) begin
       active_q <= (active_q | (start ? idx_oh : '0)) & ~((finish ? cur_oh : '0) | rel_oh);
@@ -249,8 +241,6 @@ module gru_cch
               dsr_map_q[cur_q]  <= row.dsr_allocation_map;
               cb_used_q         <= cb_used_q | row.cbr_allocation_map;
               dsr_used_q        <= dsr_used_q | row.dsr_allocation_map;
-              cb_n_q[cur_q]     <= '0;
-              dsr_n_q[cur_q]    <= '0;
             end
             if (row.opc == CCH_OPC_START) fsm_q <= S_LOAD;
             if (is_intr) begin
@@ -263,8 +253,6 @@ module gru_cch
               cb_used_q        <= cb_used_q & ~cb_map_q[cur_q];
               dsr_used_q       <= dsr_used_q & ~dsr_map_q[cur_q];
               alloc_q          <= alloc_q & ~cur_mask;
-              cb_n_q[cur_q]    <= '0;
-              dsr_n_q[cur_q]   <= '0;
               cb_map_q[cur_q]  <= '0;
               dsr_map_q[cur_q] <= '0;
             end
@@ -272,8 +260,6 @@ module gru_cch
         end
         S_ALLOC: if (!rel_any) begin
           step_q <= step_q + 6'd1;
-          if (cb_map_q[cur_q][step_q]) cb_n_q[cur_q] <= cb_n_q[cur_q] + 1'b1;
-          if (!step_q[5] && dsr_map_q[cur_q][step_q[4:0]]) dsr_n_q[cur_q] <= dsr_n_q[cur_q] + 1'b1;
           if (step_last) begin
             fsm_q   <= S_IDLE;
             alloc_q <= alloc_q | cur_mask;
@@ -294,35 +280,38 @@ module gru_cch
     end
   end
 
-  // ------------------------------------------------------------------------------------------------ memories
   logic [2:0] reg_no;
+  logic       cb_known;
   assign reg_no = step_q[2:0];
   always_ff @(posedge clk_i) begin
     if (wr) begin
       if (!active_q[idx]) row_mem[idx][64*reg_i.dw+:64] <= reg_i.wdata;
       else if (reg_i.dw == 3'd0) row_mem[idx][CCH_DELRESP_LSB] <= reg_i.wdata[CCH_DELRESP_LSB];
     end
-    if (fsm_q == S_LOAD && !load_last)
-      region_mem[{cur_q, reg_no}] <= {row.sizeavail[16*reg_no+:NumSizes], row.asid[32*reg_no+:ASID_WIDTH]};
-    if (fsm_q == S_ALLOC && !rel_any) begin
-      if (cb_map_q[cur_q][step_q]) begin
-        cb_mem[{cur_q, cb_n_q[cur_q][CbAuW-1:0]}] <= step_q;
-        owner_mem[step_q] <= cur_q;
-      end
-      if (!step_q[5] && dsr_map_q[cur_q][step_q[4:0]])
-        dsr_mem[{cur_q, dsr_n_q[cur_q][DsrAuW-1:0]}] <= step_q[4:0];
-    end
   end
 
+  // ------------------------------------------------------------------------------------------------ maps
+  gru_cch_maps u_maps (
+    .clk_i, .rst_ni,
+    .ctx_i          (cur_q),
+    .clear_i        (fsm_q == S_CHECK && !fail && (row.opc == CCH_OPC_ALLOCATE || row.opc == CCH_OPC_DEALLOCATE)),
+    .add_cb_i       (fsm_q == S_ALLOC && !rel_any && cb_map_q[cur_q][step_q]),
+    .add_dsr_i      (fsm_q == S_ALLOC && !rel_any && !step_q[5] && dsr_map_q[cur_q][step_q[4:0]]),
+    .add_au_i       (step_q),
+    .set_region_i   (fsm_q == S_LOAD && !load_last),
+    .set_no_i       (reg_no),
+    .set_asid_i     (row.asid[32*reg_no+:ASID_WIDTH]),
+    .set_sizes_i    (row.sizeavail[16*reg_no+:NumSizes]),
+    .owner_cbr_i    (cfg_cbr_i),
+    .owner_o        (cfg_ctx_o),
+    .region_ctx_i, .region_i, .region_asid_o, .region_sizes_o,
+    .dsr_ctx_i, .dsr_au_i, .dsr_ok_o, .dsr_au_o,
+    .cb_ctx_i, .cb_au_i, .cb_ok_o (cb_known), .cb_au_o
+  );
   for (genvar p = 0; p < 3; p++) begin : gen_cfg
-    assign cfg_ctx_o[p] = owner_mem[cfg_cbr_i[p][CbrW-1:1]];
-    assign cfg_o[p]     = cfg_q[cfg_ctx_o[p]];
-    assign dsr_ok_o[p]  = dsr_au_i[p] < 12'(dsr_n_q[dsr_ctx_i[p]]);
-    assign dsr_au_o[p]  = dsr_mem[{dsr_ctx_i[p], dsr_au_i[p][DsrAuW-1:0]}];
+    assign cfg_o[p] = cfg_q[cfg_ctx_o[p]];
   end
-  assign {region_sizes_o, region_asid_o} = region_mem[{region_ctx_i, region_i}];
-  assign cb_ok_o = {1'b0, cb_au_i} < cb_n_q[cb_ctx_i] && state_q[cb_ctx_i] != CCH_STATE_INACTIVE;
-  assign cb_au_o = cb_mem[{cb_ctx_i, cb_au_i}];
+  assign cb_ok_o = cb_known && state_q[cb_ctx_i] != CCH_STATE_INACTIVE;
 
   assign run_o         = run_q;
   assign alloc_o       = alloc_q;
@@ -332,7 +321,6 @@ module gru_cch
   assign busy_o        = fsm_q != S_IDLE || |pend_q || |released || |snoop_q;
 
   logic unused;
-  assign unused = ^{reg_i.unit, reg_i.line, reg_i.wstrb, reg_i.idx[CbrW-1:CtxW], cfg_cbr_i[0][0], cfg_cbr_i[1][0],
-                    cfg_cbr_i[2][0], row};
+  assign unused = ^{reg_i.unit, reg_i.line, reg_i.wstrb, reg_i.idx[CbrW-1:CtxW], row};
 
 endmodule

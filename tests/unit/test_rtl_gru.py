@@ -191,6 +191,27 @@ def test_message_queue_takes_its_limit_and_no_more(chip: Chip) -> None:
     assert g.Cb.avalue.get(line) == 8 | 8 << 32 and tuple(head) == (8, 8)
 
 
+def test_contended_queue_loses_no_message() -> None:
+    """Sixteen senders start in the same cycle; the queue has room for thirteen."""
+    chip = Chip()
+    chip.context(cbrs=16, dsr_units=1, core=None)
+    queue = BASE + PAGE
+    head = chip.window(queue, 8).view(np.uint32)
+    head[:] = (1, 14)
+    for cb in range(16):
+        chip.dsr_put(64 * cb, bytes([cb + 1]) * 64)
+        chip.do(chip.issue(0, cb, chip.instruction(Op.MESQ, va=queue, count=1, xtype=X.CL, tri0=64 * cb)))
+    chip.settle(50)
+    chip.tfh_command(5, g.TfhOpc.WRITE_ONLY, queue)
+    chip.cch(0, g.CchOpc.INTERRUPT_SYNC)
+    chip.cch(0, g.CchOpc.START)
+    outcome = chip.do(chip.finish(0, range(16)))
+    assert outcome.count(IDLE) == 13 and outcome.count(EXCEPTION) == 3 and head[0] == 14
+    sent = [int(line[0]) for line in chip.window(queue + 64, 13 * 64).reshape(13, 64) if (line == line[0]).all()]
+    assert sorted(sent) == [cb + 1 for cb in range(16) if outcome[cb] is IDLE]
+    assert chip.native.statistics()["exclusive_failed"] > 0
+
+
 def test_queue_checks_reserve_or_refuse(chip: Chip) -> None:
     head = chip.window(BASE, 8).view(np.uint32)
     head[:] = (5, 8)

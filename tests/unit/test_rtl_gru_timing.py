@@ -97,6 +97,31 @@ def test_shootdown_of_other_pages_does_not_wait() -> None:
     assert [cycle - taken <= 16 for cycle in chip.snoops(LineKind.TGH)] == [True]
 
 
+def test_skipped_time_changes_nothing() -> None:
+    """A poll, a lock and memory latency: every way to be quiescent, with the clock jumping and without."""
+    logs = []
+    for skip in (0, 1):
+        chip = Chip(skip=skip)
+        chip.context(0)
+        chip.context(1, core=1)
+        word = chip.window(BASE, 8).view(np.uint64)
+        word[0] = 1
+        chip.execute(chip.instruction(Op.NOP))
+        chip.do(chip.issue(0, 0, chip.instruction(Op.GAMERR, va=BASE, exop=g.ExopEr.EPOLL, stride=2)))
+        chip.do(chip.issue(0, 1, chip.instruction(Op.BCOPY, va=BASE, value=BASE + 5 * PAGE, count=900, tri1=4)))
+        chip.do(chip.issue(1, 0, chip.instruction(Op.VSET, va=BASE + 2 * PAGE, count=9)))
+        chip.settle(300)
+        chip.cch(1, g.CchOpc.INTERRUPT_SYNC, wait=False)
+        chip.settle(1000)
+        chip.do(chip.serve(lambda chip=chip: not chip.irq and chip.answered >= 3))
+        chip.settle(500)
+        word[0] = 2
+        chip.do(chip.finish(0, [0, 1]))
+        assert chip.native.statistics()["skipped_cycles"] == 0 or skip
+        logs.append((chip.log, chip.native.drain_trace().tolist()))
+    assert logs[0] == logs[1]
+
+
 # ---- broken variants -------------------------------------------------------------------------------------------------------
 
 

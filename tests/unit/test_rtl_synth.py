@@ -11,7 +11,7 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
 # Tables that must not become flops, by module instance.
-MEMORIES = ["u_dsr.mem", "u_cb.row_mem", "u_cb.idef1_mem", "u_exec.acc_mem", "u_tfh.miss_mem", "u_cch.cb_mem", "u_cch.region_mem"]
+MEMORIES = ["u_dsr.mem", "u_cb.row_mem", "u_cb.idef1_mem", "u_exec.acc_mem", "u_tfh.miss_mem", "u_cch.u_maps.cb_mem"]
 
 
 def test_chip_elaborates_without_latches(tmp_path: Path) -> None:
