@@ -1,4 +1,4 @@
-// Types and helpers of the engine: the register bus behind AXI4-Lite, the working state of an instruction and the access
+// Types and functions of the engine: the register bus behind AXI4-Lite, the working state of an instruction and the access
 // it makes next. Layouts software sees are in gru_pkg; what the blocks share with the TLB is in gru_int_pkg.
 
 package gru_eng_pkg;
