@@ -103,21 +103,21 @@ class BareMetal:
 
     def read(self, addr: int, count: int = 1) -> Generator[int, Sequence[Event], tuple[int, ...]]:
         """Double-words from `addr` upwards."""
-        return (yield from self._await(MmioRead(self.device.cycle, self._next_serial(), addr, count)))
+        return (yield from self._await(MmioRead(self.device.cycle, self.next_serial(), addr, count)))
 
     def write(self, addr: int, words: Iterable[int]) -> Steps:
         """Double-words, the highest address first."""
-        yield from self._await(MmioWrite(self.device.cycle, self._next_serial(), addr, tuple(words)))
+        yield from self._await(MmioWrite(self.device.cycle, self.next_serial(), addr, tuple(words)))
 
     def swap(self, addr: int, count: int) -> Generator[int, Sequence[Event], tuple[int, ...]]:
         """Read and clear a map."""
-        return (yield from self._await(MmioSwap(self.device.cycle, self._next_serial(), addr, count)))
+        return (yield from self._await(MmioSwap(self.device.cycle, self.next_serial(), addr, count)))
 
     def issue_all(self, writes: Sequence[tuple[int, Line]]) -> Steps:
         """Write many lines back to back, then wait for all of them."""
         waiting = set()
         for addr, line in writes:
-            request = MmioWrite(self.device.cycle, self._next_serial(), addr, tuple(line))
+            request = MmioWrite(self.device.cycle, self.next_serial(), addr, tuple(line))
             waiting.add(request.serial)
             self.device.submit(request)
         while waiting:
@@ -141,9 +141,12 @@ class BareMetal:
                 _refuse(found)
                 return found.data
 
-    def _next_serial(self) -> int:
+    def next_serial(self) -> int:
+        """A number no request has had."""
         self._serial += 1
         return self._serial
+
+    _next_serial = next_serial
 
     def _events(self) -> Generator[int, Sequence[Event], Sequence[Event]]:
         """The next events, at least one."""

@@ -46,7 +46,7 @@ extern "C" int hil_printf(const char *format, ...) {
 void vl_finish(const char *file, int line, const char *) { failed("$finish", file, line); }
 // A failing assertion ends in $stop. With "asserts" off it is ignored: the oracle alone must then object.
 void vl_stop(const char *file, int line, const char *) {
-  if (harness::active->asserts) failed("$stop", file, line);
+  if (harness::active == nullptr || harness::active->asserts) failed("$stop", file, line);
 }
 void vl_fatal(const char *file, int line, const char *, const char *message) {
   failed((std::string("fatal: ") + message).c_str(), file, line);

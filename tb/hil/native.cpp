@@ -13,6 +13,7 @@ namespace harness {
 class Model {
  public:
   explicit Model(uint64_t seed) {
+    Verilated::threadContextp(&context_);
     context_.threads(1);
     context_.randReset(HIL_RANDOM_RESET);
     context_.randSeed(static_cast<int>(seed));
@@ -27,6 +28,8 @@ class Model {
     top_->eval();
   }
   ~Model() {
+    // The thread's context may be that of a model that is gone.
+    Verilated::threadContextp(&context_);
     trace_off();
     top_->final();
   }
