@@ -36,7 +36,7 @@ PAGE = 1 << PAGE_SHIFT
 PROGRAM_CPU = 0
 DEVICE_CPU = 1
 CHARGE_EVERY = 32  # runs between two charges of processor time: one scheduler round trip for many accesses
-RECENT = 64  # pages the device picks from
+RECENT = 384  # pages the device picks from
 CHILD_TOUCHES = 24
 
 
@@ -46,7 +46,7 @@ class ReplayOptions:
 
     seed: int
     workers: int = 6
-    op_every: int = 40
+    op_every: int = 120
     migrate_every: int = 1500
     limit: int | None = None
 
