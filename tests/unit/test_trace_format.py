@@ -234,3 +234,15 @@ def test_the_same_trace_is_the_same_file(tmp_path: Path) -> None:
     write(tmp_path / "a.sdt", SMALL)
     write(tmp_path / "b.sdt", SMALL)
     assert (tmp_path / "a.sdt").read_bytes() == (tmp_path / "b.sdt").read_bytes()
+
+
+def test_the_shipped_trace() -> None:
+    """Small, whole, of a program that ended, and with every call the virtual memory knows."""
+    path = Path(__file__).parents[2] / "examples" / "traces" / "blockcache.sdt"
+    trace = read_trace(path)
+    assert path.stat().st_size < 2_000_000
+    assert (trace.info.ended, trace.info.exit_status, trace.info.dropped) == ("exit", 0, 0)
+    assert all(trace.event_counts().values())
+    brks = [event for block in trace.blocks for event in block.events if isinstance(event, Brk)]
+    assert any(brk.new < brk.old for brk in brks) and any(brk.new > brk.old for brk in brks)
+    assert b"/home" not in path.read_bytes()
