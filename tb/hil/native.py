@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hwif.memory import HostMemory
-from hwif.port import Event, Request, Violation
+from hwif.port import Device, Event, Request, Violation
 from hwif.shadow import Shadow
 from tb.hil.abi import MAX_EVENTS, NEVER, DeviceError, Harness, HarnessOptions, load
 from tb.hil.build import BuildOptions, build_native
@@ -101,3 +101,6 @@ class NativeDevice:
 
     def __exit__(self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None) -> None:
         self.close()
+
+
+_DEVICE: type[Device] = NativeDevice  # the type checker compares the class with the port

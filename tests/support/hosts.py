@@ -23,6 +23,7 @@ from tb.hil.cocotb_host import Simulator, run_under_cocotb
 from tb.hil.native import NativeDevice
 
 HOSTS = ("native", "cocotb")
+"""Hosts a case can be played on. The model joins here once it is behind the port."""
 
 
 @dataclass(frozen=True)
