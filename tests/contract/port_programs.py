@@ -150,3 +150,21 @@ def _collect(gru: BareMetal, count: int) -> Generator[int, Sequence[Event], list
             if isinstance(event, MmioDone):
                 answers.append(event)
     return answers
+
+
+def revoked_under_read() -> Any:
+    """A page is shot down and revoked while the memory has not yet answered a load from it."""
+
+    def program(gru: BareMetal) -> Seen:
+        yield from gru.start_context(0, 2, 2)
+        gru.map_page(0, VPN, 5)
+        yield from gru.issue(0, 0, gru.instruction(g.CbOpc.VLOAD, va=VA, count=8))
+        yield from gru.serve(lambda: gru.answered == 1)
+        yield from gru.sleep(40)
+        page = gru.unmap_page(0, VPN)
+        yield from gru.shootdown(0, 0, VA, 1)
+        gru.revoke(0, VPN, page)
+        gru.stop_on_violation = False
+        return (yield from gru.finish(0, [0]))
+
+    return program
