@@ -116,7 +116,7 @@ def _counters(result: RunResult) -> str:
             _plural(oracle.violations, "violation"),
             f"{oracle.checked_beats:,} beats, {_bytes(oracle.checked_bytes)} checked",
         ),
-        ("VM events", f"{sum(result.vm_events.values()):,}", f"{sum(result.notifier.values()):,} notifier calls"),
+        ("Memory calls", f"{result.vm_calls:,}", f"{sum(result.notifier.values()):,} notifier calls"),
         ("Cycles", f"{result.cycles:,}", f"{skipped:.0%} idle, skipped" if skipped else "none skipped"),
     ]
     items = "".join(f"<div><dt>{name}</dt><dd>{value}</dd><small>{note}</small></div>" for name, value, note in tiles)
