@@ -102,7 +102,7 @@ def hit_rate_chart(name: str, rate: HitRate) -> str:
         upper.set_ylim(0, 1.05)
         upper.yaxis.set_major_formatter(PercentFormatter(1.0, decimals=0))
         upper.set_ylabel("hit rate")
-        lower.bar(middles, rate.lookups, width=rate.bin_cycles, color=MUTED)
+        lower.stairs(rate.lookups, np.arange(len(rate.lookups) + 1) * rate.bin_cycles, fill=True, color=MUTED)
         lower.set_ylabel("lookups")
         lower.set_xlabel("device cycles")
         lower.yaxis.set_major_locator(MaxNLocator(3))
@@ -124,7 +124,9 @@ def _short(value: float, _position: int | None = None) -> str:
 
 
 def _figure(rows: int) -> tuple[Figure, list[Axes]]:
-    figure = Figure(figsize=(WIDTH, HEIGHT), layout="constrained")
+    figure = Figure(figsize=(WIDTH, HEIGHT))
+    # Fixed margins: the labels are short, and laying out by trial costs more than drawing.
+    figure.subplots_adjust(left=0.125, right=0.985, top=0.97, bottom=0.17, hspace=0.12)
     FigureCanvasSVG(figure)
     heights = [2.2, 1.0] if rows == 2 else [1.0]
     grid = figure.subplots(rows, 1, sharex=True, squeeze=False, gridspec_kw={"height_ratios": heights})
