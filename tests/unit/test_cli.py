@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import json
 import re
 import shutil
@@ -20,6 +21,7 @@ from shootdown.commands.bench import REACH, flatten
 from shootdown.errors import InputError
 from shootdown.result import CosimConfig, ProgressUpdate, RunResult
 from sw_stack.sched import RecordedChooser, SeededChooser
+from sw_stack.workloads.record import DEFAULT_MAX_RUNS, DEFAULT_WINDOW
 from sw_stack.workloads.trace import TraceInfo, TraceWriter
 from tests.support.results import clean_result, violated
 
@@ -246,6 +248,12 @@ def test_a_schedule_fixes_the_run(trace: Path, tmp_path: Path, rig: Play, capsys
 )
 def test_bad_commands(arguments: list[str], part: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert part in refused(arguments, capsys)
+
+
+def test_the_recorder_s_defaults_are_the_command_s() -> None:
+    """Written twice so that --help need not load the recorder."""
+    defaults = {name: parameter.default for name, parameter in inspect.signature(cli.record).parameters.items()}
+    assert (defaults["max_runs"], defaults["window"]) == (DEFAULT_MAX_RUNS, DEFAULT_WINDOW)
 
 
 def test_no_command_shows_the_help(capsys: pytest.CaptureFixture[str]) -> None:
