@@ -146,8 +146,6 @@ class BareMetal:
         self._serial += 1
         return self._serial
 
-    _next_serial = next_serial
-
     def _events(self) -> Generator[int, Sequence[Event], Sequence[Event]]:
         """The next events, at least one."""
         limit = self.device.cycle + PATIENCE

@@ -45,12 +45,13 @@ class Model {
   }
 
 #if VM_TRACE
-  bool trace_on(const char *path) {
+  bool trace_on(const char *path, uint64_t next) {
     trace_off();
     fst_ = std::make_unique<VerilatedFstC>();
     top_->trace(fst_.get(), 99);
     fst_->open(path);
     if (!fst_->isOpen()) fst_.reset();
+    dump(2 * next);  // the pins as they are now
     return fst_ != nullptr;
   }
   void trace_off() {
@@ -118,7 +119,7 @@ int hil_advance(hil_t *h, uint64_t until, hil_event_t *events, uint32_t max) {
 
 int hil_trace_on(hil_t *h, const char *path) {
 #if VM_TRACE
-  if (h->model->trace_on(path)) return 0;
+  if (h->model->trace_on(path, h->next())) return 0;
   h->error = std::string("cannot write ") + path;
   return -1;
 #else

@@ -107,7 +107,7 @@ class Chip(BareMetal):
 
     def refused(self, addr: int, words: Sequence[int] | None = None) -> bool:
         """Whether an access ends in a bus error."""
-        serial = self._next_serial()
+        serial = self.next_serial()
         now = self.native.cycle
         self.native.submit(MmioRead(now, serial, addr, 1) if words is None else MmioWrite(now, serial, addr, tuple(words)))
         while True:

@@ -18,7 +18,7 @@ Op = g.CbOpc
 
 def write_and_wait(chip: Chip, addr: int, words: list[int]) -> int:
     """Cycle in which the bus takes double-word 0: the answer is decided the cycle after and shows in the one after that."""
-    serial = chip._next_serial()
+    serial = chip.next_serial()
     chip.native.submit(MmioWrite(chip.native.cycle + 1, serial, addr, tuple(words)))
     while True:
         for event in chip.native.advance(chip.native.cycle + 1000):
