@@ -48,6 +48,8 @@ MIN_FRAMES = 64
 SPARE_FRAMES = 1024  # beyond the program's own pages: children, migration
 POOL_PER_FRAME = 16  # further mappings of a frame, on average: forks that share everything
 POOL_SPARE = 4096
+OPERATIONS = 6_000  # device operations of a whole run: enough to meet every kind of race, seconds to play
+MIN_OP_EVERY = 12
 WAVE_LEAD = 2_000  # cycles of waveform before a violation
 WAVE_TAIL = 50
 WAVE_LENGTH = 100_000  # cycles of waveform of a clean run
@@ -93,7 +95,10 @@ class Session:
             self.shadow,
             policy=DriverPolicy(dropin=config.dropin, mutant=driver_mutant),  # type: ignore[arg-type]
         )
-        self.replay = Replay(self.sched, self.machine, self.driver, program, ReplayOptions(seed=config.seed, limit=config.limit))
+        every = max(MIN_OP_EVERY, program.runs // OPERATIONS)
+        self.replay = Replay(
+            self.sched, self.machine, self.driver, program, ReplayOptions(seed=config.seed, limit=config.limit, op_every=every)
+        )
         self.replay.on_failure = self._stop
         self.ring = EventRing()
         self.measure = Measure()

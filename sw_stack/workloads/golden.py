@@ -68,6 +68,8 @@ class Golden:
             if page is None:
                 page = self._pages[vpn] = bytearray(PAGE)
             page[offset : offset + step] = data[done : done + step]
+            if step == PAGE:
+                self._unknown.discard(vpn)
             if vpn in self._in_flight:
                 self._mark(vpn, by)
             if self._watched is not None:
@@ -90,15 +92,19 @@ class Golden:
         first, last = start >> PAGE_SHIFT, (end + PAGE - 1) >> PAGE_SHIFT
         for vpn in self._within(self._pages, first, last):
             del self._pages[vpn]
+        self._unknown -= {vpn for vpn in self._unknown if first <= vpn < last}
         self.remapped(start, end)
 
     def move(self, old: int, new: int, length: int) -> None:
-        """mremap: the pages of [old, old+length) are now at `new`."""
+        """mremap: the pages of [old, old+length) are now at `new`. What a device had written of an operation that the move cut
+        short went along, so nothing is known of those pages."""
         first, last = old >> PAGE_SHIFT, (old + length + PAGE - 1) >> PAGE_SHIFT
         shift = (new >> PAGE_SHIFT) - first
         moved = {vpn + shift: self._pages.pop(vpn) for vpn in self._within(self._pages, first, last)}
+        unsure = self._unknown | self._under_write()
         self.drop(new, new + length)
         self._pages.update(moved)
+        self._unknown |= {vpn + shift for vpn in unsure if first <= vpn < last}
         self.remapped(old, old + length)
 
     def remapped(self, start: int, end: int) -> None:
@@ -133,8 +139,7 @@ class Golden:
         """The child's contents: a copy, but nothing is known of pages `written` during the fork or under a device write."""
         child = Golden()
         child._pages = {vpn: bytearray(page) for vpn, page in self._pages.items()}
-        under_write = {vpn for vpn, others in self._in_flight.items() if any(vpn in other.writes for other in others)}
-        child._unknown = self._unknown | written | under_write
+        child._unknown = self._unknown | written | self._under_write()
         return child
 
     def known(self, vpn: int) -> bool:
@@ -154,6 +159,8 @@ class Golden:
             others.append(operation)
         if any(first <= vpn < last for first, last in self._changing for vpn in operation.pages):
             operation.racy = operation.unmapped = True
+        if self._unknown & operation.pages:
+            operation.racy = True
         return operation
 
     def end(self, operation: Operation) -> None:
@@ -163,6 +170,9 @@ class Golden:
             others.remove(operation)
             if not others:
                 del self._in_flight[vpn]
+
+    def _under_write(self) -> set[int]:
+        return {vpn for vpn, others in self._in_flight.items() if any(vpn in other.writes for other in others)}
 
     def _mark(self, vpn: int, by: Operation | None) -> None:
         for operation in self._in_flight[vpn]:

@@ -36,7 +36,7 @@ PAGE = 1 << PAGE_SHIFT
 PROGRAM_CPU = 0
 DEVICE_CPU = 1
 CHARGE_EVERY = 32  # runs between two charges of processor time: one scheduler round trip for many accesses
-RECENT = 384  # pages the device picks from
+RECENT = 128  # pages the device picks from
 CHILD_TOUCHES = 24
 
 
@@ -252,11 +252,13 @@ class Replay:
                 continue  # read-only in the parent too
             if golden.known(vpn):
                 golden.write(address, data)
-        await self._compare(child, golden, [vpn for vpn in pages if golden.known(vpn)])
+        await self._compare(child, golden, pages)
         await child.exit()
 
     async def _compare(self, mm: Mm, golden: Golden, pages: list[int]) -> None:
         for vpn in pages:
+            if not golden.known(vpn):
+                continue
             try:
                 found = await mm.load(vpn << PAGE_SHIFT, PAGE)
             except MmError:

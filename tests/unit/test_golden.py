@@ -71,3 +71,14 @@ def test_ended_operations_are_forgotten() -> None:
     golden.end(operation)
     golden.write(PAGE, b"x")
     assert not operation.racy
+
+
+def test_a_page_moved_under_a_device_write_is_unknown_until_it_is_adopted() -> None:
+    golden = Golden()
+    golden.write(PAGE, b"x")
+    golden.begin([], [1])
+    golden.move(PAGE, 8 * PAGE, PAGE)
+    assert not golden.known(8)
+    assert golden.begin([8], []).racy
+    golden.write(8 * PAGE, bytes(PAGE))
+    assert golden.known(8)
