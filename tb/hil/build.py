@@ -166,6 +166,10 @@ def _verilate(model: Path, options: BuildOptions) -> None:
     flags += ["CFG_CXXFLAGS_PCH_I=-include", f"OBJCACHE={shutil.which('ccache') or ''}"]
     _run(["make", "-C", str(model), "-f", "Vtop.mk", "-j", str(os.cpu_count() or 1), *flags, "libVtop.a", "libverilated.a"],
          model.parent / "make.log")  # fmt: skip
+    # The archives have it all; a build is 5 MB then instead of 200.
+    for path in model.iterdir():
+        if path.suffix in (".cpp", ".o", ".gch", ".d"):
+            path.unlink()
 
 
 def _compile(folder: Path, model: Path, sources: list[Path], options: BuildOptions) -> list[str]:
