@@ -56,6 +56,7 @@ class CosimConfig:
     dropin: str = "interrupt"
     mutant: str | None = None
     asserts: bool = True
+    preempt_odds: int = 16
 
 
 @dataclass(frozen=True)

@@ -116,7 +116,7 @@ class Session:
         config = self.config
         if config.schedule is not None:
             return ReplayChooser(config.schedule)
-        seeded = SeededChooser(config.seed)
+        seeded = SeededChooser(config.seed, config.preempt_odds)
         if config.record_schedule is None:
             return seeded
         header = {

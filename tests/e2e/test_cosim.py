@@ -97,10 +97,11 @@ def test_a_schedule_of_another_run_is_refused_with_its_step(config: CosimConfig,
 
 
 def caught_by_the_oracle(config: CosimConfig, mutant: str) -> RunResult:
-    """Seeds are tried until one meets the race; assertions are passed over, so only the oracle can object."""
+    """Seeds are tried until one meets the race, under heavy preemption; assertions are passed over, so only the oracle can
+    object."""
     assert mutant in RTL_MUTANTS or DriverPolicy(mutant=mutant)  # type: ignore[arg-type]
     for seed in range(1, 25):
-        result = play(config, mutant=mutant, seed=seed, asserts=False, limit=None, memory=300)
+        result = play(config, mutant=mutant, seed=seed, asserts=False, limit=None, memory=300, preempt_odds=2)
         if result.verdict is not Verdict.CLEAN:
             return result
     raise AssertionError(f"the oracle let {mutant} pass")
@@ -125,7 +126,7 @@ def test_the_oracle_catches_a_broken_driver(config: CosimConfig, mutant: str) ->
 
 @pytest.mark.parametrize("mutant", ["ack_before_drain", "fill_not_dropped", "dup_upgrade", "mod_lost", "drop_any"])
 def test_a_bound_assertion_stops_broken_rtl_in_the_same_run(config: CosimConfig, mutant: str) -> None:
-    result = play(config, mutant=mutant)
+    result = play(config, mutant=mutant, limit=None, preempt_odds=4)
     assert result.verdict is Verdict.VIOLATION
     assert result.violations[0].rule == "SVA"
 
