@@ -7,12 +7,13 @@ that had it; an interrupt (Ctrl-C) stops it between two events; both leave a com
 
 from __future__ import annotations
 
+import difflib
 import time
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, get_args
 
 import numpy as np
 from numpy.typing import NDArray
@@ -30,6 +31,7 @@ from shootdown.measure import Measure
 from shootdown.result import CosimConfig, OracleCounts, ProgressUpdate, RunResult, ViolationReport
 from sw_stack.drivers.gru.driver import GruDriver
 from sw_stack.drivers.gru.policy import DriverPolicy
+from sw_stack.drivers.gru.policy import Mutant as DriverMutant
 from sw_stack.mm.machine import Machine
 from sw_stack.notifier import NotifierError
 from sw_stack.sched import Chooser, LockdepError, RecordedChooser, ReplayChooser, Scheduler, SeededChooser
@@ -48,7 +50,7 @@ MIN_FRAMES = 64
 SPARE_FRAMES = 1024  # beyond the program's own pages: children, migration
 POOL_PER_FRAME = 16  # further mappings of a frame, on average: forks that share everything
 POOL_SPARE = 4096
-OPERATIONS = 6_000  # device operations of a whole run: enough to meet every kind of race, seconds to play
+OPERATIONS = 4_500  # device operations of a whole run: enough to meet every kind of race, seconds to play
 MIN_OP_EVERY = 12
 WAVE_LEAD = 2_000  # cycles of waveform before a violation
 WAVE_TAIL = 50
@@ -233,7 +235,14 @@ class Session:
             stalled=self.stalled,
             interrupted=self.interrupted,
             schedule=self.config.record_schedule or self.config.schedule,
+            notes=self._notes(),
         )
+
+    def _notes(self) -> tuple[str, ...]:
+        failed = self.machine.statistics()["alloc_failed"]
+        if not failed:
+            return ()
+        return (f"{failed} allocations failed for want of frames: the program needs more --memory than {self.memory.frames}",)
 
     def _workload_counts(self) -> dict[str, int]:
         progress = self.replay.progress
@@ -372,8 +381,17 @@ def _with_waves(config: CosimConfig, program: Program, progress: Report, result:
     return replace(result, waves=traced.waves)
 
 
+def check_mutant(name: str | None) -> None:
+    """Raises InputError for a mutant that does not exist, with the nearest names."""
+    known = [*RTL_MUTANTS, *get_args(DriverMutant)]
+    if name is not None and name not in known:
+        near = difflib.get_close_matches(name, known, 3, 0.4) or known
+        raise InputError(f"--mutant {name}: there is no such mutant", f"try {', '.join(near)}")
+
+
 def run_cosim(config: CosimConfig, progress: Report) -> RunResult:
     """Play `config.trace` against the device. Raises InputError and the readers' one-line errors for bad input."""
+    check_mutant(config.mutant)
     program = read_trace(config.trace)
     result = _run_cocotb(config, progress) if config.backend == "cocotb" else _run_native(config, program, progress)
     return _with_waves(config, program, progress, result)

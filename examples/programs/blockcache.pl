@@ -1,5 +1,5 @@
 #!/usr/bin/perl
-# A block cache: blocks of 2 to 24 KiB come in, grow while they are filled, are sealed against writes, are recycled, and leave again,
+# A block cache: blocks of 2 to 56 KiB come in, grow while they are filled, are sealed against writes, are recycled, and leave again,
 # singly or a whole generation at once. Workers share the job, and now and then a child marks what is in the cache. Small,
 # deterministic, and with a busy memory life: this is the program of the shipped trace. x86-64 Linux.
 # usage: blockcache.pl BLOCKS-PER-WORKER
@@ -37,7 +37,7 @@ sub work {
     for my $number (1 .. $blocks) {
         my $line = chr(65 + $number % 26) x 64;
         $cache{$number} = $line x (32 + 4 * $draw->(26));
-        $cache{$number} .= substr($cache{$number}, 0, 2048) for 1 .. $draw->($number % 2 ? 3 : 9);
+        $cache{$number} .= substr($cache{$number}, 0, 2048) for 1 .. $draw->($number % 2 ? 4 : 24);
         push @order, $number;
         $seal->($number, READ) if $number % 4 != 1;
         $sum = ($sum + ord(substr($cache{$_}, $draw->(length $cache{$_}), 1))) & 0xffff for @order;
@@ -57,16 +57,24 @@ sub work {
                 @order = grep { $_ != $name } @order;
             }
         }
+        if ($number % 16 == 0) {    # a report: many small lines for a short time
+            my @report = map { $line x 50 } 1 .. 40 + $number;
+            $sum = ($sum + @report) & 0xffff;
+        }
         if ($seed == 1 && $number % 40 == 0) {
             my $child = fork();
             die "fork: $!\n" unless defined $child;
             if (!$child) {
-                for (grep { !$sealed{$_} } @order) { substr($cache{$_}, 0, 1) = '!' }
+                for (@order) {
+                    $seal->($_, WRITE) if $sealed{$_};
+                    substr($cache{$_}, 0, 1) = '!';
+                }
                 exit(0);
             }
             waitpid($child, 0);
         }
     }
+    $drop->($_) for @order;    # sealed memory must not go back to malloc
     return $sum;
 }
 

@@ -29,7 +29,7 @@ __all__ = ["Machine"]
 COUNTERS: Final = (
     "mmap", "munmap", "mprotect", "mremap", "brk", "madvise", "fork", "exit",
     "fault_anon", "fault_swapin", "fault_cow", "fault_reuse", "fault_error",
-    "reclaimed", "swapped_out", "swapped_in", "migrated", "direct_reclaim", "kswapd_wakeups",
+    "reclaimed", "swapped_out", "swapped_in", "migrated", "direct_reclaim", "kswapd_wakeups", "alloc_failed",
 )  # fmt: skip
 
 RECLAIM_BATCH: Final = 16
@@ -138,6 +138,7 @@ class Machine:
             frame = self.frames.alloc(order)
         if frame is not None:
             return frame
+        self.count("alloc_failed")
         raise MmError(
             errno.ENOMEM,
             f"out of memory for {1 << order} frames: {self.frames.free} of {self.frames.count} free, "

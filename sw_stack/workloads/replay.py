@@ -148,6 +148,9 @@ class Replay:
     def _vm_events(self) -> int:
         return sum(self.machine.statistics().values())
 
+    def _allocations_failed(self) -> int:
+        return self.machine.statistics()["alloc_failed"]
+
     async def _run(self, run: records.Run) -> None:
         progress, options = self.progress, self.options
         vpn = run.page
@@ -310,8 +313,11 @@ class Replay:
         if not self._still_allowed(operation):
             flight.unmapped = flight.racy = True
         before = operation.expect(self.golden)
+        failed = self._allocations_failed()
         await user.issue(index, operation.instruction(base))
         result = await user.wait(index)
+        if self._allocations_failed() != failed:  # no memory for the page the device asked for: an exception is a legal end too
+            flight.unmapped = flight.racy = True
         loaded = b""
         if operation.result is not None and result.istatus == CbIstatus.IDLE:
             loaded = await user.read_dsr(base + operation.result[0], operation.result[1])
