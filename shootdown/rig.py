@@ -137,6 +137,7 @@ class Session:
     def loop(self, device: HostDevice) -> Generator[int, Sequence[Event], None]:
         """The generator a host drives: yields the cycle to advance to, is sent the events."""
         self._device = device
+        self._started = time.monotonic()  # building the RTL is not the run
         self.machine.start_kswapd(0)
         self.driver.start()
         self.replay.start()
