@@ -203,11 +203,13 @@ class _Session:
 
     @contextlib.contextmanager
     def _interrupts_wait(self) -> Iterator[None]:
-        """Ctrl-C and SIGTERM take effect between two pieces of the log, never inside a record. A second one is not held."""
+        """Ctrl-C and SIGTERM take effect between two pieces of the log, never inside a record. A second one does not wait, and
+        costs the trace."""
 
-        def note(number: int, _frame: FrameType | None) -> None:
+        def note(_number: int, _frame: FrameType | None) -> None:
+            if self._interrupted:
+                raise KeyboardInterrupt
             self._interrupted = True
-            signal.signal(number, before[number])
 
         if threading.current_thread() is not threading.main_thread():  # only there may handlers be set
             yield
