@@ -315,6 +315,21 @@ def test_an_interrupted_recording_is_whole(tmp_path: Path) -> None:
 
 
 @needs_valgrind
+def test_a_second_interrupt_does_not_wait(tmp_path: Path) -> None:
+    sent: list[int] = []
+
+    def insist(_counts: RecordProgress) -> None:
+        if not sent:  # not again in the last report, when the handlers are gone
+            sent.append(1)
+            os.kill(os.getpid(), signal.SIGTERM)
+            os.kill(os.getpid(), signal.SIGTERM)
+
+    with pytest.raises(KeyboardInterrupt):
+        record(["sh", "-c", "while :; do :; done"], tmp_path / "t.sdt", progress=insist)
+    assert list(tmp_path.iterdir()) == []
+
+
+@needs_valgrind
 def test_a_recording_that_fails_leaves_nothing(tmp_path: Path) -> None:
     def fail(_counts: RecordProgress) -> None:
         raise RuntimeError
