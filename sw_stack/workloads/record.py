@@ -110,7 +110,7 @@ def record(
             ended=ended,
             exit_status=status,
             dropped=collapser.dropped,
-            note=f"after {collapser.images - 1} execve" if collapser.images > 1 else "",
+            note=_note(collapser.images, session.signal),
         )
         collapser.finish(info)
     except BaseException:
@@ -118,6 +118,12 @@ def record(
         raise
     writer = collapser.writer
     return Recording(out, info, writer.runs, writer.events, out.stat().st_size, session.seconds)
+
+
+def _note(images: int, number: int) -> str:
+    parts = [signal.Signals(number).name] if number in set(signal.Signals) else []
+    parts += [f"after {images - 1} execve"] if images > 1 else []
+    return ", ".join(parts)
 
 
 def _version(valgrind: str) -> str:
@@ -149,6 +155,7 @@ class _Session:
     ) -> None:
         self.parser = LackeyParser(collapser)
         self.seconds = 0.0
+        self.signal = 0  # that ended the program
         self._collapser = collapser
         self._progress = progress
         self._start = time.monotonic()
@@ -199,7 +206,10 @@ class _Session:
         if self._interrupted:
             return "interrupted", None
         status = self._process.returncode
-        return ("signal", None) if status < 0 else ("exit", status)
+        if status < 0:
+            self.signal = -status
+            return "signal", None
+        return "exit", status
 
     @contextlib.contextmanager
     def _interrupts_wait(self) -> Iterator[None]:

@@ -287,7 +287,7 @@ def test_a_launcher_is_followed_and_a_child_is_not(tmp_path: Path) -> None:
 @needs_valgrind
 def test_a_program_killed_by_a_signal(tmp_path: Path) -> None:
     trace = read_trace(record(["sh", "-c", "kill -9 $$"], tmp_path / "t.sdt").path)
-    assert (trace.info.ended, trace.info.exit_status) == ("signal", None)
+    assert (trace.info.ended, trace.info.exit_status, trace.info.note) == ("signal", None, "SIGKILL")
 
 
 @needs_valgrind
