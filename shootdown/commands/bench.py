@@ -43,6 +43,8 @@ def flatten(numbers: Mapping[str, Any], prefix: str = "") -> dict[str, float]:
 def table(numbers: Mapping[str, Any]) -> Table:
     """The numbers beside what they are to reach."""
     shown = Table("key", "what", "measured", "to reach", "")
+    shown.columns[0].no_wrap = True  # a key cut short cannot be looked up
+    shown.columns[0].overflow = "fold"
     for column in (2, 3):
         shown.columns[column].justify = "right"
     for key, value in flatten(numbers).items():
