@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hwif.gen.events import CATALOGUE, TraceEvent
-from hwif.gen.gru import PAGE_SHIFT, PAGE_SHIFTS
+from hwif.gen.gru import INVAL_ALL_N, PAGE_SHIFT, PAGE_SHIFTS
 from hwif.port import Violation
 from hwif.trace import CPU_SHIFT, EVENT_MASK
 from shootdown.result import ChainRow, Column
@@ -61,7 +61,7 @@ def _covers(names: dict[str, int], va: int) -> bool:
     if "start" in names and "end" in names:
         return names["start"] <= va < names["end"]
     if "n" in names:  # a shootdown: 4 KiB pages; the widest n purges the address space
-        return names["n"] >= 1023 or names.get("global", 0) == 1 or 0 <= va - names["vaddr"] < (names["n"] + 1) << PAGE_SHIFT
+        return names["n"] == INVAL_ALL_N or names.get("global", 0) == 1 or 0 <= va - names["vaddr"] < (names["n"] + 1) << PAGE_SHIFT
     if "vaddr" in names:
         shift = PAGE_SHIFTS.get(names.get("pagesize", 0), PAGE_SHIFT)
         return names["vaddr"] >> shift == va >> shift

@@ -107,8 +107,9 @@ class ChainRow:
 
 @dataclass(frozen=True)
 class ViolationReport:
-    """One objection of the oracle or one difference of data. `what`: one line; `rule`: SD-1 …, MN-1 … or "DATA". `chain`: the
-    events that explain it, oldest first."""
+    """One objection of the oracle or one difference of data. `what`: one line. `rule`: the oracle's reason
+    (hwif.port.ViolationReason by name), "SVA" for an assertion of the RTL, MN-1 … of the notifiers, "LOCKDEP", "BUS" or
+    "DATA". `chain`: the events that explain it, oldest first."""
 
     cycle: int
     rule: str

@@ -34,7 +34,7 @@ from sw_stack.drivers.gru.policy import DriverPolicy
 from sw_stack.drivers.gru.policy import Mutant as DriverMutant
 from sw_stack.mm.machine import Machine
 from sw_stack.notifier import NotifierError
-from sw_stack.sched import Chooser, LockdepError, RecordedChooser, ReplayChooser, Scheduler, SeededChooser
+from sw_stack.sched import BusError, Chooser, LockdepError, RecordedChooser, ReplayChooser, Scheduler, SeededChooser
 from sw_stack.workloads.replay import DataFailure, Replay, ReplayOptions
 from sw_stack.workloads.trace import Trace as Program
 from sw_stack.workloads.trace import read_trace
@@ -159,14 +159,17 @@ class Session:
         except KeyboardInterrupt:
             self.interrupted = True
         except LockdepError as error:
-            self._broken("LOCKDEP", str(error))
+            self._broken(self.sched.now, "LOCKDEP", str(error))
+        except BusError as error:
+            self._broken(self.sched.now, "BUS", str(error))
         except NotifierError as error:
-            self._broken("MN-1", str(error))
-        except AssertionFailure as error:
-            self._broken("SVA", str(error))
+            rule, _, what = str(error).partition(": ")
+            self._broken(self.sched.now, rule, what)
+        except AssertionFailure as error:  # its own cycle: software may have slept through many before it
+            self._broken(error.cycle, "SVA", error.text)
 
-    def _broken(self, rule: str, what: str) -> None:
-        self.broken.append(ViolationReport(self.sched.now, rule, what))
+    def _broken(self, cycle: int, rule: str, what: str) -> None:
+        self.broken.append(ViolationReport(cycle, rule, what))
 
     def _between(self) -> bool:
         """Before each advance: drain now and then; True ends the run."""
@@ -260,8 +263,8 @@ class Session:
 
 def _report(violation: Violation, records: list[list[int]]) -> ViolationReport:
     kind = "write" if violation.write else "read"
-    what = f"{kind} of va {violation.va:#x} at pa {violation.pa:#x} by control block {violation.cbr}: {violation.reason.name}"
-    return ViolationReport(violation.cycle, "SD-1", what, tuple(explain(records, violation)))
+    what = f"{kind} of va {violation.va:#x} at pa {violation.pa:#x} by control block {violation.cbr}"
+    return ViolationReport(violation.cycle, violation.reason.name, what, tuple(explain(records, violation)))
 
 
 def _data_report(failure: DataFailure) -> ViolationReport:
@@ -361,6 +364,8 @@ async def cocotb_session(simulator: Any, config: CosimConfig) -> RunResult:
 
 def _with_waves(config: CosimConfig, program: Program, progress: Report, result: RunResult) -> RunResult:
     """The waveform round what went wrong: the same run again, which meets the same cycle, with the pins written to a file."""
+    if result.interrupted:
+        return result  # whoever pressed Ctrl-C does not want to wait for another run
     bad = [report.cycle for report in (*result.violations, *result.data_failures)]
     path = config.out / "waves.fst"
     if bad:
@@ -377,7 +382,7 @@ def _with_waves(config: CosimConfig, program: Program, progress: Report, result:
         traced = _run_native(again, program, lambda _update: None, window)
     except (BuildError, DeviceError) as error:
         return replace(result, notes=(*result.notes, f"no waveform: {error}"))
-    if traced.cycles != result.cycles and not result.interrupted:
+    if traced.cycles != result.cycles:
         return replace(result, notes=(*result.notes, "the waveform's run took another path: this is a defect of shootdown"))
     return replace(result, waves=traced.waves)
 

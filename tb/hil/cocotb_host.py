@@ -18,6 +18,7 @@ from __future__ import annotations
 import importlib.metadata
 import os
 import pickle
+import signal
 import subprocess
 import sys
 import tempfile
@@ -39,6 +40,7 @@ __all__ = ["SESSION_VARIABLE", "CocotbDevice", "CocotbError", "Simulator", "run_
 SESSION_VARIABLE = "SHOOTDOWN_SESSION"
 CLOCK_NS = 2
 LOG_LINES = 15
+INTERRUPT_SECONDS = 30.0  # for an interrupted session to write its result
 
 
 class CocotbError(Exception):
@@ -48,10 +50,11 @@ class CocotbError(Exception):
 class CocotbDevice:
     """The GRU's RTL under cocotb."""
 
-    def __init__(self, dut: Any, memory: HostMemory, shadow: Shadow, options: HarnessOptions | None = None) -> None:
+    def __init__(self, simulator: Simulator, memory: HostMemory, shadow: Shadow, options: HarnessOptions | None = None) -> None:
         self.memory = memory
         self.shadow = shadow
-        self._dut = dut
+        self._simulator = simulator
+        self._dut = simulator.dut
         self._harness = Harness(load(None), memory, shadow, options or HarnessOptions())
         self._stopped: Any = None
 
@@ -71,7 +74,9 @@ class CocotbDevice:
         self._harness.submit(request)
 
     async def advance(self, until: int) -> Sequence[Event]:
-        """Run to the end of the first cycle with an event, or to `until`."""
+        """Run to the end of the first cycle with an event, or to `until`. Raises KeyboardInterrupt after Ctrl-C."""
+        if self._simulator.interrupted:
+            raise KeyboardInterrupt
         harness = self._harness
         harness.flush()
         if harness.lib.hil_arm(harness.handle, min(until, NEVER)) < 0:
@@ -121,15 +126,21 @@ class Simulator:
     """What a session is given: the simulation it runs in."""
 
     def __init__(self, dut: Any) -> None:
-        self._dut = dut
+        self.dut = dut
+        self.interrupted = False
         self._opened = False
+        # A signal may arrive in any frame of the simulator's interpreter; only between two advances is a session whole.
+        signal.signal(signal.SIGINT, self._interrupt)
+
+    def _interrupt(self, _number: int, _frame: object) -> None:
+        self.interrupted = True
 
     def device(self, memory: HostMemory, shadow: Shadow, options: HarnessOptions | None = None) -> CocotbDevice:
         """The device, in power-on state. One per simulation."""
         if self._opened:
             raise CocotbError("one device per simulation: start another one with run_under_cocotb")
         self._opened = True
-        return CocotbDevice(self._dut, memory, shadow, options)
+        return CocotbDevice(self, memory, shadow, options)
 
 
 def run_under_cocotb(
@@ -154,20 +165,18 @@ def run_under_cocotb(
         order, answer, log = folder / "order.pickle", folder / "answer.pickle", folder / "simulator.log"
         order.write_bytes(pickle.dumps({"entry": entry, "arguments": arguments, "answer": str(answer)}))
         with log.open("wb") as output:
+            process = subprocess.Popen(
+                command, env=_environment(order, folder), stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT
+            )
             try:
-                done = subprocess.run(
-                    command,
-                    env=_environment(order, folder),
-                    stdin=subprocess.DEVNULL,
-                    stdout=output,
-                    stderr=subprocess.STDOUT,
-                    timeout=timeout,
-                    check=False,
-                )
+                status = _outcome(process, timeout)
             except subprocess.TimeoutExpired:
                 raise CocotbError(f"the simulator did not finish within {timeout:.0f} s\n{_tail(log)}") from None
+            finally:
+                process.kill()
+                process.wait()
         if not answer.exists():
-            raise CocotbError(f"the simulator ended with status {done.returncode} and left no result\n{_tail(log)}")
+            raise CocotbError(f"the simulator ended with status {status} and left no result\n{_tail(log)}")
         received = pickle.loads(answer.read_bytes())
     if "traceback" in received:
         if received["error"] is None:
@@ -175,6 +184,16 @@ def run_under_cocotb(
         received["error"].add_note(f"raised under cocotb:\n{received['traceback']}")
         raise received["error"]
     return received["result"]
+
+
+def _outcome(process: subprocess.Popen[bytes], timeout: float) -> int:
+    """Wait for the simulator; its exit status. Ctrl-C is passed on, so that the session can leave what it has; a second one is
+    for the launcher itself."""
+    try:
+        return process.wait(timeout)
+    except KeyboardInterrupt:
+        process.send_signal(signal.SIGINT)  # from a terminal it has had one already; twice is harmless
+        return process.wait(INTERRUPT_SECONDS)
 
 
 def _environment(order: Path, folder: Path) -> dict[str, str]:

@@ -1,0 +1,43 @@
+"""A cocotb session that gets SIGINT in the middle, as from Ctrl-C in the launcher."""
+
+from __future__ import annotations
+
+import os
+import signal
+from collections.abc import Sequence
+from typing import Any
+
+from hwif.port import Event
+from shootdown.result import CosimConfig, RunResult
+from shootdown.rig import cocotb_session
+from tb.hil.cocotb_host import CocotbDevice
+
+__all__ = ["session"]
+
+ADVANCES = 2000
+
+
+class Interrupted(CocotbDevice):
+    """Signals its own process once, after a number of advances."""
+
+    count = 0
+
+    async def advance(self, until: int) -> Sequence[Event]:
+        self.count += 1
+        if self.count == ADVANCES:
+            os.kill(os.getpid(), signal.SIGINT)
+        return await super().advance(until)
+
+
+class Simulator:
+    """Hands out the interrupted device."""
+
+    def __init__(self, simulator: Any) -> None:
+        self._simulator = simulator
+
+    def device(self, *arguments: Any) -> Interrupted:
+        return Interrupted(self._simulator, *arguments)
+
+
+async def session(simulator: Any, config: CosimConfig) -> RunResult:
+    return await cocotb_session(Simulator(simulator), config)
