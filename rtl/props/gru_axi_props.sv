@@ -91,7 +91,7 @@ module gru_axi_props
     end
   end
 
-  always_ff @(posedge clk_i or negedge rst_ni) begin
+  always_ff @(posedge clk_i) begin
     if (rst_ni) begin
       axi_ar_stable: assert (!ar_wait_q || (m_axi_arvalid_o && ar == ar_q)) else $error("AR changed while it waited");
       axi_aw_stable: assert (!aw_wait_q || (m_axi_awvalid_o && aw == aw_q)) else $error("AW changed while it waited");

@@ -14,7 +14,7 @@ module gru_cb_props
   input logic w_start
 );
 
-  always_ff @(posedge clk_i or negedge rst_ni) begin
+  always_ff @(posedge clk_i) begin
     if (rst_ni) begin
       one_writer: assert (32'(ret_valid_i) + 32'(cb_wr || cbe_wr) + 32'(w_start) <= 32'd1)
         else $error("two writers of the working state");

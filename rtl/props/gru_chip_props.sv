@@ -212,7 +212,7 @@ module gru_chip_props
     if (interrupted) left = cb_mask(cb_map[state_ctx]);
   end
 
-  always_ff @(posedge clk_i or negedge rst_ni) begin
+  always_ff @(posedge clk_i) begin
     if (rst_ni) begin
       sd_2_status_after_access: assert (!sd2_bad) else $error("shootdown status returned before a covered access ended");
       sd_2_status_waits: assert (!skipped_q || owed_q[skipped_tgh_q] == '0)

@@ -23,7 +23,7 @@ module gru_mem_props
     else blocked_q <= block_i;
   end
 
-  always_ff @(posedge clk_i or negedge rst_ni) begin
+  always_ff @(posedge clk_i) begin
     if (rst_ni) begin
       queue_has_room: assert (!req_valid_i || count_o < 4'(MemDepth)) else $error("bus queue overflow");
       queue_not_empty: assert (!pop || count_o != '0) else $error("bus queue underflow");

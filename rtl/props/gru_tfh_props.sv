@@ -44,7 +44,7 @@ module gru_tfh_props
     if (fill_valid_o && !fill_ready_i) fill_q <= fill_o;
   end
 
-  always_ff @(posedge clk_i or negedge rst_ni) begin
+  always_ff @(posedge clk_i) begin
     if (rst_ni) begin
       tfh_fill_needs_miss: assert (!fill_valid_o || wait_q || missing_q[fill_o.cbr])
         else $error("a drop-in from a handle without a pending miss");

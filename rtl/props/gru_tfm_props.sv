@@ -49,7 +49,7 @@ module gru_tfm_props
     end
   end
 
-  always_ff @(posedge clk_i or negedge rst_ni) begin
+  always_ff @(posedge clk_i) begin
     if (rst_ni) begin
       fq_1_fault_recorded: assert (!set_q || fault_q[sel_q][cbr_q]) else $error("a miss is not in its fault map");
       fq_6_line_rises: assert (!(set_q && int_q) || irq_o[sel_q]) else $error("a miss without its interrupt");
