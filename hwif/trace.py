@@ -3,7 +3,8 @@
 Two streams, each in its own order of time: what software did (emitted here) and what the device did (drained from it). The
 digest covers both, so two runs agree iff every event, argument and cycle agrees. Costs one append per event; hashing happens
 in blocks. Records have the shape of spec/events.toml: cycle, event, up to six 64-bit arguments. The upper half of the event word
-says who: 0 the device, n + 1 processor n.
+says who: bits 47..32 are 0 for the device and n + 1 for processor n; bits 63..48 number the task, in the order in which tasks first
+appear in the trace, from 1 (0: none, or more tasks than there are numbers).
 """
 
 from __future__ import annotations
@@ -11,22 +12,33 @@ from __future__ import annotations
 import hashlib
 from array import array
 from collections.abc import Callable
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from hwif.gen.events import TraceEvent
 
-__all__ = ["CPU_SHIFT", "EVENT_MASK", "RECORD_WORDS", "Trace", "TraceSink"]
+__all__ = ["CPU_MASK", "CPU_SHIFT", "EVENT_MASK", "RECORD_WORDS", "TASK_SHIFT", "Trace", "TraceSink", "TracedTask"]
 
 RECORD_WORDS = 8
 BLOCK_RECORDS = 4096
 CPU_SHIFT = 32
 EVENT_MASK = (1 << CPU_SHIFT) - 1
+TASK_SHIFT = 48
+CPU_MASK = (1 << TASK_SHIFT - CPU_SHIFT) - 1
+MAX_TASKS = (1 << 64 - TASK_SHIFT) - 1
 _MASK = (1 << 64) - 1
 
 TraceSink = Callable[[NDArray[np.uint64]], None]
 """Receives blocks of records, shape (n, 8)."""
+
+
+class TracedTask(Protocol):
+    """What the trace wants to know of a task."""
+
+    name: str
+    cpu: int
 
 
 class Trace:
@@ -40,6 +52,11 @@ class Trace:
         self.records = 0
         self.current_cpu: Callable[[], int] = lambda: 0
         """Set by the rig: the processor whose task is running."""
+        self.current_task: Callable[[], TracedTask | None] = lambda: None
+        """Set by the machine: the task that is running."""
+        self.tasks: list[TracedTask] = []
+        """Tasks that have emitted something; the task numbered n is `tasks[n - 1]`."""
+        self._numbers: dict[int, int] = {}
 
     def subscribe(self, sink: TraceSink) -> None:
         """Every later record also goes to `sink`, software and device blocks each in order of time."""
@@ -47,11 +64,24 @@ class Trace:
 
     def emit(self, cycle: int, event: TraceEvent, *args: int) -> None:
         """One software event; at most six arguments, taken modulo 2**64."""
-        words = [cycle, event | (self.current_cpu() + 1) << CPU_SHIFT, *(value & _MASK for value in args)]
+        who = (self.current_cpu() + 1) << CPU_SHIFT | self._number() << TASK_SHIFT
+        words = [cycle, event | who, *(value & _MASK for value in args)]
         words.extend([0] * (RECORD_WORDS - len(words)))
         self._block.extend(words)
         if len(self._block) >= BLOCK_RECORDS * RECORD_WORDS:
             self.flush()
+
+    def _number(self) -> int:
+        task = self.current_task()
+        if task is None:
+            return 0
+        number = self._numbers.get(id(task))  # `tasks` keeps them alive, so no two share an id
+        if number is None:
+            if len(self.tasks) == MAX_TASKS:
+                return 0
+            self.tasks.append(task)
+            number = self._numbers[id(task)] = len(self.tasks)
+        return number
 
     def feed_device(self, records: NDArray[np.uint64]) -> None:
         """Records drained from the device, shape (n, 8)."""

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from hwif.gen.events import CATALOGUE, TraceEvent
 from hwif.gen.gru import INVAL_ALL_N, PAGE_SHIFT, PAGE_SHIFTS
 from hwif.port import Violation
-from hwif.trace import CPU_SHIFT, EVENT_MASK
+from hwif.trace import CPU_MASK, CPU_SHIFT, EVENT_MASK
 from shootdown.result import ChainRow, Column
 
 __all__ = ["EventRing", "explain"]
@@ -90,7 +90,7 @@ def explain(records: list[list[int]], violation: Violation, rows: int = 24) -> l
         elif event in (TraceEvent.USR_ISSUE, TraceEvent.DEV_RESTART, TraceEvent.DEV_FILL_DROPPED):
             hit = hit or names["cbr"] == violation.cbr
         if hit:
-            who = record[1] >> CPU_SHIFT
+            who = record[1] >> CPU_SHIFT & CPU_MASK
             column = Column.DEVICE if who == 0 else Column(min(who - 1, Column.CPU1))
             related.append(ChainRow(record[0], column, _text(record)))
     kind = "write" if violation.write else "read"

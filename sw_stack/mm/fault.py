@@ -16,6 +16,7 @@ from hwif.gen.events import TraceEvent
 from sw_stack.mm.frames import Frame
 from sw_stack.mm.pagetable import ACCESSED, DIRTY, MIGRATION, PRESENT, READ, SWAP, VALUE_SHIFT, WRITE, make
 from sw_stack.mm.swap import Slot
+from sw_stack.mm.traced import traced
 from sw_stack.mm.types import ADDRESS_END, PAGE_SHIFT, PROT_READ, PROT_WRITE, MmError
 from sw_stack.mm.vma import Vma
 
@@ -37,6 +38,11 @@ class FaultKind(IntEnum):
 
 async def handle_fault(mm: Mm, vaddr: int, write: bool) -> None:
     """Make one step towards a translation of `vaddr` that allows the access. MmError EFAULT if none may, ENOMEM if no frame."""
+    with traced(mm.machine, TraceEvent.VM_FAULT_BEGIN, mm.id, vaddr, int(write), mm=mm.id):
+        await _handle_fault(mm, vaddr, write)
+
+
+async def _handle_fault(mm: Mm, vaddr: int, write: bool) -> None:
     await mm.machine.sched.charge(timing.SW_MINOR_FAULT)
     vma = mm.vmas.find(vaddr) if mm.alive and 0 <= vaddr < ADDRESS_END else None
     if vma is None or not vma.prot & (PROT_WRITE if write else PROT_READ):

@@ -12,6 +12,7 @@ from hwif.gen import timing
 from hwif.gen.events import TraceEvent
 from sw_stack.mm.mapping import check_alive
 from sw_stack.mm.pagetable import ACCESSED, MIGRATION, PRESENT, SWAP, VALUE_SHIFT, WAS_WRITE, WRITE, Entry
+from sw_stack.mm.traced import traced
 from sw_stack.mm.types import PAGE_SHIFT
 from sw_stack.mm.vma import Vma
 
@@ -27,19 +28,19 @@ async def fork(parent: Mm, name: str) -> Mm:
     async with parent.mmap_lock.writing():
         check_alive(parent)
         child = machine.new_mm(name)
-        machine.trace.emit(machine.sched.now, TraceEvent.VM_FORK, parent.id, child.id)
-        machine.count("fork")
-        try:
-            async with child.mmap_lock.writing():
-                child.heap_start, child.heap_end = parent.heap_start, parent.heap_end
-                for vma in parent.vmas:
-                    child.vmas.insert(vma)
-                    async with parent.notifiers.range(vma.start, vma.end, atomic=False):
-                        await _copy_entries(parent, child, vma)
-                await machine.sched.charge(timing.SW_CPU_TLB_FLUSH)
-        except BaseException:
-            await child.exit()
-            raise
+        with traced(machine, TraceEvent.VM_FORK, parent.id, child.id, mm=parent.id):
+            machine.count("fork")
+            try:
+                async with child.mmap_lock.writing():
+                    child.heap_start, child.heap_end = parent.heap_start, parent.heap_end
+                    for vma in parent.vmas:
+                        child.vmas.insert(vma)
+                        async with parent.notifiers.range(vma.start, vma.end, atomic=False):
+                            await _copy_entries(parent, child, vma)
+                    await machine.sched.charge(timing.SW_CPU_TLB_FLUSH)
+            except BaseException:
+                await child.exit()
+                raise
     return child
 
 

@@ -56,6 +56,7 @@ class Machine:
         self.sched = sched
         self.memory = memory
         self.trace = trace
+        trace.current_task = lambda: sched.current
         self.shadow_feed = ShadowFeed(shadow, count)
         self.frames = FrameAllocator(sched, count)
         self.swap = SwapArea(4 * count if swap_slots is None else swap_slots)

@@ -7,12 +7,14 @@ after the pages are free. mprotect and madvise: one range an area. exit: release
 from __future__ import annotations
 
 import errno
+from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING
 
 from hwif.gen import timing
 from hwif.gen.events import TraceEvent
 from hwif.gen.gru import PAGE_SHIFTS
 from sw_stack.mm.pagetable import MIGRATION, PRESENT, READ, WAS_WRITE, WRITE
+from sw_stack.mm.traced import traced
 from sw_stack.mm.types import ADDRESS_END, PAGE_MASK, PAGE_SHIFT, PAGE_SIZE, PROT_READ, PROT_WRITE, MmError
 from sw_stack.mm.unmapping import zap_range
 from sw_stack.mm.vma import Vma
@@ -69,12 +71,13 @@ async def mmap(mm: Mm, addr: int | None, length: int, prot: int, *, fixed: bool,
         if fixed:
             assert addr is not None
             start = addr
-            await do_munmap(mm, start, start + length)
         else:
             start = mm.vmas.free_area(length, size, addr)
-        mm.vmas.insert(Vma(start, start + length, prot, shift))
-        _trace(mm, TraceEvent.VM_MMAP, start, start + length)
-        mm.machine.count("mmap")
+        with _traced(mm, TraceEvent.VM_MMAP, start, start + length):
+            if fixed:
+                await do_munmap(mm, start, start + length)
+            mm.vmas.insert(Vma(start, start + length, prot, shift))
+            mm.machine.count("mmap")
     return start
 
 
@@ -83,9 +86,9 @@ async def munmap(mm: Mm, addr: int, length: int) -> None:
     await mm.machine.sched.charge(timing.SW_SYSCALL)
     async with mm.mmap_lock.writing():
         check_alive(mm)
-        _trace(mm, TraceEvent.VM_MUNMAP, addr, end)
-        mm.machine.count("munmap")
-        await do_munmap(mm, addr, end)
+        with _traced(mm, TraceEvent.VM_MUNMAP, addr, end):
+            mm.machine.count("munmap")
+            await do_munmap(mm, addr, end)
 
 
 async def do_munmap(mm: Mm, start: int, end: int) -> None:
@@ -102,17 +105,17 @@ async def mprotect(mm: Mm, addr: int, length: int, prot: int) -> None:
     await mm.machine.sched.charge(timing.SW_SYSCALL)
     async with mm.mmap_lock.writing():
         check_alive(mm)
-        _trace(mm, TraceEvent.VM_MPROTECT, addr, end, prot)
-        mm.machine.count("mprotect")
-        if not mm.vmas.covered(addr, end):
-            raise MmError(errno.ENOMEM, f"[{addr:#x}, {end:#x}) is not wholly mapped")
-        for part in mm.vmas.whole_pages(addr, end):
-            if part.prot == prot:
-                continue
-            mm.vmas.carve(part.start, part.end)
-            mm.vmas.insert(Vma(part.start, part.end, prot, part.shift))
-            async with mm.notifiers.range(part.start, part.end, atomic=False):
-                await _change_protection(mm, part, prot)
+        with _traced(mm, TraceEvent.VM_MPROTECT, addr, end, prot):
+            mm.machine.count("mprotect")
+            if not mm.vmas.covered(addr, end):
+                raise MmError(errno.ENOMEM, f"[{addr:#x}, {end:#x}) is not wholly mapped")
+            for part in mm.vmas.whole_pages(addr, end):
+                if part.prot == prot:
+                    continue
+                mm.vmas.carve(part.start, part.end)
+                mm.vmas.insert(Vma(part.start, part.end, prot, part.shift))
+                async with mm.notifiers.range(part.start, part.end, atomic=False):
+                    await _change_protection(mm, part, prot)
 
 
 async def _change_protection(mm: Mm, part: Vma, prot: int) -> None:
@@ -141,16 +144,16 @@ async def madvise_dontneed(mm: Mm, addr: int, length: int) -> None:
     await mm.machine.sched.charge(timing.SW_SYSCALL)
     async with mm.mmap_lock.reading():
         check_alive(mm)
-        _trace(mm, TraceEvent.VM_MADVISE, addr, end)
-        mm.machine.count("madvise")
-        parts = mm.vmas.overlapping(addr, end)
-        for part in parts:
-            if part.shift != PAGE_SHIFT:
-                raise MmError(errno.EINVAL, f"large pages at {part.start:#x} cannot be dropped")
-            async with mm.notifiers.range(part.start, part.end, atomic=False):
-                await zap_range(mm, [part])
-        if sum(part.end - part.start for part in parts) != end - addr:
-            raise MmError(errno.ENOMEM, f"[{addr:#x}, {end:#x}) is not wholly mapped")
+        with _traced(mm, TraceEvent.VM_MADVISE, addr, end):
+            mm.machine.count("madvise")
+            parts = mm.vmas.overlapping(addr, end)
+            for part in parts:
+                if part.shift != PAGE_SHIFT:
+                    raise MmError(errno.EINVAL, f"large pages at {part.start:#x} cannot be dropped")
+                async with mm.notifiers.range(part.start, part.end, atomic=False):
+                    await zap_range(mm, [part])
+            if sum(part.end - part.start for part in parts) != end - addr:
+                raise MmError(errno.ENOMEM, f"[{addr:#x}, {end:#x}) is not wholly mapped")
 
 
 async def brk(mm: Mm, new: int) -> int:
@@ -161,12 +164,12 @@ async def brk(mm: Mm, new: int) -> int:
         old_top, new_top = (old + PAGE_MASK) & ~PAGE_MASK, (new + PAGE_MASK) & ~PAGE_MASK
         if new < mm.heap_start or (new_top > old_top and mm.vmas.overlapping(old_top, new_top)) or new_top > ADDRESS_END:
             return old
-        _trace(mm, TraceEvent.VM_BRK, old, new)
-        mm.machine.count("brk")
-        if new_top > old_top:
-            mm.vmas.insert(Vma(old_top, new_top, PROT_READ | PROT_WRITE, PAGE_SHIFT))
-        elif new_top < old_top:
-            await do_munmap(mm, new_top, old_top)
+        with _traced(mm, TraceEvent.VM_BRK, old, new):
+            mm.machine.count("brk")
+            if new_top > old_top:
+                mm.vmas.insert(Vma(old_top, new_top, PROT_READ | PROT_WRITE, PAGE_SHIFT))
+            elif new_top < old_top:
+                await do_munmap(mm, new_top, old_top)
         mm.heap_end = new
         return new
 
@@ -181,17 +184,17 @@ async def exit_mm(mm: Mm) -> None:
     async with mm.mmap_lock.writing():
         check_alive(mm)
         mm.alive = False  # faults that wait for the lock find it; those inside have left
-        _trace(mm, TraceEvent.VM_EXIT)
         mm.machine.count("exit")
-    # Without the lock: a client may take it, and nobody else is left to keep out.
-    await mm.notifiers.release()
-    async with mm.mmap_lock.writing():
-        parts = list(mm.vmas)
-        for part in parts:
-            mm.vmas.carve(part.start, part.end)
-        await zap_range(mm, parts)
-    mm.machine.forget(mm)
+    with _traced(mm, TraceEvent.VM_EXIT):
+        # Without the lock: a client may take it, and nobody else is left to keep out.
+        await mm.notifiers.release()
+        async with mm.mmap_lock.writing():
+            parts = list(mm.vmas)
+            for part in parts:
+                mm.vmas.carve(part.start, part.end)
+            await zap_range(mm, parts)
+        mm.machine.forget(mm)
 
 
-def _trace(mm: Mm, event: TraceEvent, *args: int) -> None:
-    mm.machine.trace.emit(mm.machine.sched.now, event, mm.id, *args)
+def _traced(mm: Mm, event: TraceEvent, *args: int) -> AbstractContextManager[None]:
+    return traced(mm.machine, event, mm.id, *args, mm=mm.id)

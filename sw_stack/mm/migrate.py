@@ -14,6 +14,7 @@ from hwif.gen.events import TraceEvent
 from sw_stack.mm.frames import Frame
 from sw_stack.mm.pagetable import ACCESSED, DIRTY, MIGRATION, PRESENT, READ, VALUE_SHIFT, WAS_WRITE, WRITE, make
 from sw_stack.mm.rmap import try_to_unmap
+from sw_stack.mm.traced import traced
 from sw_stack.mm.types import PAGE_SHIFT, PROT_READ, PROT_WRITE, MmError
 
 if TYPE_CHECKING:
@@ -42,7 +43,8 @@ async def migrate_page(machine: Machine, mm: Mm, vaddr: int) -> bool:
         # The move needs no mmap lock, as compaction takes none: the mapping may change, fork or move away meanwhile.
         try:
             async with old.lock:
-                return await _move(machine, old, new)
+                with traced(machine, TraceEvent.VM_MIGRATE_BEGIN, mm.id, vaddr, old.pfn, mm=mm.id):
+                    return await _move(machine, old, new)
         finally:
             machine.unpin(old)
     finally:

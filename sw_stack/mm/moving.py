@@ -13,6 +13,7 @@ from hwif.gen import timing
 from hwif.gen.events import TraceEvent
 from sw_stack.mm.mapping import check_alive, check_range, do_munmap
 from sw_stack.mm.pagetable import MIGRATION, PRESENT, VALUE_SHIFT
+from sw_stack.mm.traced import traced
 from sw_stack.mm.types import ADDRESS_END, PAGE_SHIFT, PAGE_SIZE, MmError
 from sw_stack.mm.vma import Vma
 
@@ -33,28 +34,28 @@ async def mremap(mm: Mm, old: int, old_len: int, new_len: int, *, may_move: bool
     await mm.machine.sched.charge(timing.SW_SYSCALL)
     async with mm.mmap_lock.writing():
         check_alive(mm)
-        mm.machine.trace.emit(mm.machine.sched.now, TraceEvent.VM_MREMAP, mm.id, old, old if new is None else new, new_len)
-        mm.machine.count("mremap")
-        if new is not None:
-            _source(mm, old, old + min(old_len, new_len))  # refuse before anything is unmapped
-            await do_munmap(mm, new, new + new_len)
-        if new_len < old_len:
-            await do_munmap(mm, old + new_len, old_end)
-            old_len, old_end = new_len, old + new_len
-        vma = _source(mm, old, old_end)
-        if new is None:
-            if new_len == old_len:
-                return old
-            if old + new_len <= ADDRESS_END and not mm.vmas.overlapping(old_end, old + new_len):
-                mm.vmas.insert(Vma(old_end, old + new_len, vma.prot, vma.shift))
-                return old
-            if not may_move:
-                raise MmError(errno.ENOMEM, f"no room to grow [{old:#x}, {old_end:#x}) in place")
-            new = mm.vmas.free_area(new_len, PAGE_SIZE, None)
-        mm.vmas.insert(Vma(new, new + new_len, vma.prot, vma.shift))
-        await _move_page_tables(mm, old, old_end, new)
-        await do_munmap(mm, old, old_end)
-        return new
+        with traced(mm.machine, TraceEvent.VM_MREMAP, mm.id, old, old if new is None else new, new_len, mm=mm.id):
+            mm.machine.count("mremap")
+            if new is not None:
+                _source(mm, old, old + min(old_len, new_len))  # refuse before anything is unmapped
+                await do_munmap(mm, new, new + new_len)
+            if new_len < old_len:
+                await do_munmap(mm, old + new_len, old_end)
+                old_len, old_end = new_len, old + new_len
+            vma = _source(mm, old, old_end)
+            if new is None:
+                if new_len == old_len:
+                    return old
+                if old + new_len <= ADDRESS_END and not mm.vmas.overlapping(old_end, old + new_len):
+                    mm.vmas.insert(Vma(old_end, old + new_len, vma.prot, vma.shift))
+                    return old
+                if not may_move:
+                    raise MmError(errno.ENOMEM, f"no room to grow [{old:#x}, {old_end:#x}) in place")
+                new = mm.vmas.free_area(new_len, PAGE_SIZE, None)
+            mm.vmas.insert(Vma(new, new + new_len, vma.prot, vma.shift))
+            await _move_page_tables(mm, old, old_end, new)
+            await do_munmap(mm, old, old_end)
+            return new
 
 
 def _source(mm: Mm, start: int, end: int) -> Vma:

@@ -15,6 +15,7 @@ from sw_stack.mm.frames import Frame, Lru
 from sw_stack.mm.pagetable import SWAP, make
 from sw_stack.mm.rmap import page_referenced, try_to_unmap
 from sw_stack.mm.swap import Slot
+from sw_stack.mm.traced import traced
 from sw_stack.mm.types import PAGE_SHIFT, PAGE_SIZE
 
 if TYPE_CHECKING:
@@ -145,4 +146,5 @@ class Reclaimer:
             machine.trace.emit(machine.sched.now, TraceEvent.VM_RECLAIM, frame.pfn, mm.id, vpn << PAGE_SHIFT)
             return make(slot.number, SWAP)
 
-        await try_to_unmap(frame, aging=True, replace=swap_entry)
+        with traced(machine, TraceEvent.VM_PAGEOUT, frame.pfn):
+            await try_to_unmap(frame, aging=True, replace=swap_entry)

@@ -129,10 +129,13 @@ class MmuNotifierChain:
             raise NotifierError(f"MN-4: release of mm {self._mm_id} with {len(self._active)} ranges active")
         if self._clients:
             self._emit(TraceEvent.MN_RELEASE)
-        for client in tuple(self._clients):
+        clients = tuple(self._clients)
+        for client in clients:
             with self._walk((client,)):
                 await self._call(client, "release", False, partial(client.release, self._owner))
             self._clients.remove(client)
+        if clients:
+            self._emit(TraceEvent.MN_RELEASE_DONE)
         self._observer.released()
 
     async def age_page(self, address: int) -> bool:

@@ -407,6 +407,6 @@ def test_the_trace_shows_the_dispatch(bench: Bench) -> None:
     kinds = [TraceEvent(event[0]) for event in events]
     assert kinds == [
         TraceEvent.MN_RANGE_BEGIN, TraceEvent.MN_RANGE_BEGIN_DONE, TraceEvent.MN_RANGE_END, TraceEvent.MN_INVALIDATE_PAGE,
-        TraceEvent.MN_INVALIDATE_PAGE_DONE, TraceEvent.MN_AGE_PAGE, TraceEvent.MN_RELEASE,
+        TraceEvent.MN_INVALIDATE_PAGE_DONE, TraceEvent.MN_AGE_PAGE, TraceEvent.MN_RELEASE, TraceEvent.MN_RELEASE_DONE,
     ]  # fmt: skip
     assert events[0][1:4] == (7, PAGE, 3 * PAGE)

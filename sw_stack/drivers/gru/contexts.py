@@ -127,6 +127,7 @@ async def gru_load_context(drv: DriverCore, gts: GruThreadState) -> None:
     if gru is None:
         raise GruError(f"context {gts.ts_number} has no place to be loaded to")
     ctx, port = gts.ts_ctxnum, gru.gs_port
+    drv.trace.emit(drv.sched.now, TraceEvent.DRV_LOAD_BEGIN, ctx, gts.ts_mm.id, gts.ts_number)
     cch = new_line()
     Cch.dsr_allocation_map.put(cch, gts.ts_dsr_map)
     Cch.cbr_allocation_map.put(cch, gts.ts_cbr_map)
@@ -185,6 +186,7 @@ async def gru_unload_context(drv: DriverCore, gts: GruThreadState, savestate: bo
     if gru is None:
         return
     ctx, port = gts.ts_ctxnum, gru.gs_port
+    drv.trace.emit(drv.sched.now, TraceEvent.DRV_UNLOAD_BEGIN, ctx, gts.ts_mm.id, gts.ts_number)
     await _zap_user_mapping(drv, gru, gts)
     async with gru.gs_cch_lock[ctx]:
         cch = await port.read_line(port.cch(ctx))

@@ -215,6 +215,7 @@ async def gru_intr(drv: DriverCore, gru: GruState, core: int) -> None:
     for cbr in _bits(faults):
         drv.stats.intr_tfh += 1
         await _intr_fault(drv, gru, cbr)
+    drv.trace.emit(drv.sched.now, TraceEvent.DRV_INTR_DONE, core)
 
 
 async def _intr_fault(drv: DriverCore, gru: GruState, cbr: int) -> None:

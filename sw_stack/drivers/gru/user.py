@@ -103,9 +103,8 @@ class GruUser:
 
         async def start(port: HandlePort, ctx: int) -> None:
             cbr = self.gts.thread_cbr_number(cb)
-            self._driver.trace.emit(
-                self._sched.now, TraceEvent.USR_ISSUE, cbr, instruction.opc, instruction.baddr0, instruction.baddr1_op2
-            )
+            first, second, thread = instruction.baddr0, instruction.baddr1_op2, self.gts.ts_number
+            self._driver.trace.emit(self._sched.now, TraceEvent.USR_ISSUE, cbr, instruction.opc, first, second, thread, cb)
             await self._sched.mmio_write(port.cb(ctx, cb), words)
 
         await self._segment(start)
@@ -120,7 +119,7 @@ class GruUser:
                 await self._sched.wait_line(LineKind.CB, cbr, seen)
                 continue
             if istatus == CbIstatus.CALL_OS:
-                await self._driver.gru_handle_user_call_os(self.gts, cb)
+                await self._call_os(cb, cbr)
                 continue
             ecause = 0
             if istatus == CbIstatus.EXCEPTION:
@@ -129,8 +128,16 @@ class GruUser:
                     retries += 1
                     await self._again(cb, line)
                     continue
-            self._driver.trace.emit(self._sched.now, TraceEvent.USR_DONE, cbr, istatus)
+            self._driver.trace.emit(self._sched.now, TraceEvent.USR_DONE, cbr, istatus, self.gts.ts_number, cb)
             return CbResult(istatus, Cb.isubstatus.get(line), ecause, Cb.avalue.get(line))
+
+    async def _call_os(self, cb: int, cbr: int) -> None:
+        trace, sched = self._driver.trace, self._sched
+        trace.emit(sched.now, TraceEvent.DRV_CALL_OS, cbr, self.gts.ts_number, cb)
+        try:
+            await self._driver.gru_handle_user_call_os(self.gts, cb)
+        finally:
+            trace.emit(sched.now, TraceEvent.DRV_CALL_OS_DONE, cbr)
 
     async def execute(self, cb: int, instruction: Instruction) -> CbResult:
         """Issue and wait."""
