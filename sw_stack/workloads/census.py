@@ -1,0 +1,63 @@
+"""What a run's trace contains, counted as it passes: the proof that a scenario met what it is about. A TraceSink.
+
+Promises: after the last block, `events` holds the number of events of each kind, by either side; `shootdowns_drained` those
+shootdowns whose acknowledgement waited for accesses in flight; `peak_misses` the most misses parked at one time. Costs a few array
+operations a block and a Python step for each miss, restart and shootdown.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hwif.gen.events import TraceEvent
+from hwif.trace import EVENT_MASK
+
+__all__ = ["Census"]
+
+# An acknowledgement that waits for nothing comes within a handful of cycles; one that waits for memory takes most of its latency.
+PROMPT_ACK = 16
+
+FOLLOWED = np.array(
+    [
+        TraceEvent.DEV_MISS,
+        TraceEvent.DEV_RESTART,
+        TraceEvent.DEV_CB_DONE,
+        TraceEvent.DEV_SHOOT_ACCEPT,
+        TraceEvent.DEV_SHOOT_DONE,
+    ],
+    dtype=np.uint64,
+)
+
+
+class Census:
+    """Subscribe it to the trace; read it when the run is over."""
+
+    def __init__(self) -> None:
+        self.events: Counter[int] = Counter()
+        self.shootdowns_drained = 0
+        self.peak_misses = 0
+        self._parked: set[int] = set()
+        self._accepted: dict[int, int] = {}
+
+    def __call__(self, records: NDArray[np.uint64]) -> None:
+        kinds = records[:, 1] & np.uint64(EVENT_MASK)
+        values, counts = np.unique(kinds, return_counts=True)
+        self.events.update(dict(zip(values.tolist(), counts.tolist(), strict=True)))
+        for cycle, kind, index in zip(
+            *(column[np.isin(kinds, FOLLOWED)].tolist() for column in (records[:, 0], kinds, records[:, 2])), strict=True
+        ):
+            self._follow(cycle, kind, index)
+
+    def _follow(self, cycle: int, kind: int, index: int) -> None:
+        if kind == TraceEvent.DEV_MISS:
+            self._parked.add(index)
+            self.peak_misses = max(self.peak_misses, len(self._parked))
+        elif kind == TraceEvent.DEV_SHOOT_ACCEPT:
+            self._accepted[index] = cycle
+        elif kind == TraceEvent.DEV_SHOOT_DONE:
+            self.shootdowns_drained += cycle - self._accepted.pop(index, cycle) > PROMPT_ACK
+        else:
+            self._parked.discard(index)
