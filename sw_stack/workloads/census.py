@@ -1,8 +1,8 @@
 """What a run's trace contains, counted as it passes: the proof that a scenario met what it is about. A TraceSink.
 
 Promises: after the last block, `events` holds the number of events of each kind, by either side; `shootdowns_drained` those
-shootdowns whose acknowledgement waited for accesses in flight; `peak_misses` the most misses parked at one time. Costs a few array
-operations a block and a Python step for each miss, restart and shootdown.
+shootdowns whose acknowledgement waited for accesses in flight; `upgrades` the writes that met a clean entry; `peak_misses` the most
+misses parked at one time. Costs a few array operations a block and a Python step for each miss, restart and shootdown.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hwif.gen.events import TraceEvent
+from hwif.gen.gru import TfhCause
 from hwif.trace import EVENT_MASK
 
 __all__ = ["Census"]
@@ -38,6 +39,7 @@ class Census:
     def __init__(self) -> None:
         self.events: Counter[int] = Counter()
         self.shootdowns_drained = 0
+        self.upgrades = 0
         self.peak_misses = 0
         self._parked: set[int] = set()
         self._accepted: dict[int, int] = {}
@@ -46,13 +48,13 @@ class Census:
         kinds = records[:, 1] & np.uint64(EVENT_MASK)
         values, counts = np.unique(kinds, return_counts=True)
         self.events.update(dict(zip(values.tolist(), counts.tolist(), strict=True)))
-        for cycle, kind, index in zip(
-            *(column[np.isin(kinds, FOLLOWED)].tolist() for column in (records[:, 0], kinds, records[:, 2])), strict=True
-        ):
-            self._follow(cycle, kind, index)
+        for record in records[np.isin(kinds, FOLLOWED)].tolist():
+            self._follow(record)
 
-    def _follow(self, cycle: int, kind: int, index: int) -> None:
+    def _follow(self, record: list[int]) -> None:
+        cycle, kind, index = record[0], record[1] & EVENT_MASK, record[2]
         if kind == TraceEvent.DEV_MISS:
+            self.upgrades += record[5] == TfhCause.TLB_MOD
             self._parked.add(index)
             self.peak_misses = max(self.peak_misses, len(self._parked))
         elif kind == TraceEvent.DEV_SHOOT_ACCEPT:

@@ -53,7 +53,11 @@ class DeviceUser(GruUser):
 
     async def fill(self, cb: int, address: int, value: int, words: int = 1) -> bool:
         """One double-word to `words` places, by VSET."""
-        return await self.finish(cb, gru_vset(address, value, CbXtype.DW, words))
+        return await self.finish(cb, self.filling(address, value, words))
+
+    def filling(self, address: int, value: int, words: int = 1) -> Instruction:
+        """The instruction of `fill`."""
+        return gru_vset(address, value, CbXtype.DW, words)
 
     async def copy(self, cb: int, source: int, target: int, n: int) -> bool:
         """Whole lines from memory to memory, by BCOPY."""

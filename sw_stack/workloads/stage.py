@@ -26,6 +26,7 @@ from hwif.gen.gru import PAGE_SHIFT
 from sw_stack.drivers.gru.driver import GruDriver
 from sw_stack.drivers.gru.policy import DriverPolicy, UserOption
 from sw_stack.drivers.gru.state import GruError
+from sw_stack.mm.access import physical
 from sw_stack.mm.check import audit
 from sw_stack.mm.frames import FrameError
 from sw_stack.mm.machine import Machine
@@ -176,6 +177,11 @@ class Stage:
             self._broken = True
             self.fail(f"{name} ended", 0, str(error))
             return None
+
+    def frame(self, mm: Mm, address: int) -> int | None:
+        """The frame behind an address now; None if there is none."""
+        place = physical(mm, address)
+        return None if place is None else place >> PAGE_SHIFT
 
     # ---- relative time -----------------------------------------------------------------------------------------------
 
