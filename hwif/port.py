@@ -18,7 +18,9 @@ from hwif.memory import HostMemory
 from hwif.shadow import Shadow
 
 __all__ = [
+    "AssertionFailure",
     "Device",
+    "DeviceError",
     "Event",
     "Irq",
     "LineKind",
@@ -32,6 +34,22 @@ __all__ = [
     "Violation",
     "ViolationReason",
 ]
+
+
+class DeviceError(Exception):
+    """The device refused a call; the message says why."""
+
+
+class AssertionFailure(DeviceError):  # noqa: N818 - the name of the thing that failed
+    """An assertion of the RTL failed, or it called $stop or $finish."""
+
+    def __init__(self, text: str, cycle: int) -> None:
+        super().__init__(f"cycle {cycle}: {text}")
+        self.text = text
+        self.cycle = cycle
+
+    def __reduce__(self) -> tuple[type[AssertionFailure], tuple[str, int]]:
+        return AssertionFailure, (self.text, self.cycle)
 
 
 class LineKind(IntEnum):

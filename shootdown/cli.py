@@ -37,7 +37,7 @@ app.add_typer(bench_app, name="bench")
 def cosim(
     trace: Annotated[Path | None, typer.Option(help="Recorded program. Default: the one that ships.", show_default=False)] = None,
     device: Annotated[str, typer.Option(help="Device: gru.")] = "gru",
-    backend: Annotated[str, typer.Option(help="Host of the RTL: native or cocotb.")] = "native",
+    backend: Annotated[str, typer.Option(help="native or cocotb (hosts of the RTL), or model.")] = "native",
     seed: Annotated[int | None, typer.Option(help="Seed of every choice of the run. Default: 1.", show_default=False)] = None,
     memory: Annotated[
         int | None, typer.Option(metavar="FRAMES", help="Frames of memory. Fewer than the program needs: it swaps.")

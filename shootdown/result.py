@@ -35,16 +35,19 @@ VM_CALLS = ("mmap", "munmap", "mprotect", "mremap", "brk", "madvise", "fork", "e
 
 @dataclass(frozen=True)
 class CosimConfig:
-    """One run. Paths are absolute or relative to the working directory; `out` exists and is writable.
+    """One run of a recorded program (`trace`) or of a scenario (`scenario`): exactly one of the two is set.
 
-    `memory`: frames the program may use, None for as many as it needs. `limit`: VM events after which the program stops. `skip`:
-    idle time is skipped, not simulated. `dropin`: where the driver answers a miss first, "interrupt" or "user". `mutant`: a broken
-    variant of the driver or the RTL that the oracle must catch. At most one of `record_schedule` and `schedule` is set.
+    Paths are absolute or relative to the working directory; `out` exists and is writable. `memory`: frames the program may use,
+    None for as many as it needs. `limit`: VM events after which the program stops. `skip`: idle time is skipped, not simulated.
+    `dropin`: where the driver answers a miss first, "interrupt" or "user". `mutant`: a broken variant of the driver or the RTL
+    that the oracle must catch. `asserts`, `oracle`: what may object. `timeline`: write the timeline. At most one of
+    `record_schedule` and `schedule` is set.
     """
 
-    trace: Path
+    trace: Path | None
     seed: int
     out: Path
+    scenario: str | None = None
     device: str = "gru"
     backend: str = "native"
     memory: int | None = None
@@ -57,6 +60,15 @@ class CosimConfig:
     mutant: str | None = None
     asserts: bool = True
     preempt_odds: int = 16
+    oracle: bool = True
+    timeline: bool = False
+
+    @property
+    def subject(self) -> str:
+        """What is played, by name."""
+        if self.scenario is not None:
+            return self.scenario
+        return self.trace.name if self.trace is not None else "nothing"
 
 
 @dataclass(frozen=True)
@@ -176,6 +188,7 @@ class RunResult:
     interrupted: bool = False
     schedule: Path | None = None
     waves: Path | None = None
+    timeline: Path | None = None
     notes: tuple[str, ...] = ()
     clock_mhz: int = CLOCK_MHZ
 

@@ -26,7 +26,7 @@ __all__ = ["BACKENDS", "DEFAULT_SEED", "DEFAULT_TRACE", "DEVICES", "Request", "c
 DEFAULT_TRACE = Path(__file__).resolve().parents[2] / "examples" / "traces" / "blockcache.sdt"
 DEFAULT_SEED = 1
 DEVICES = ("gru",)
-BACKENDS = ("native", "cocotb")
+BACKENDS = ("native", "cocotb", "model")
 DROPINS = ("interrupt", "user")
 
 REPORT_BYTES = 16 << 20  # what a report may need, generously
@@ -57,7 +57,7 @@ def run(request: Request) -> int:
     config = settle(request)
     check_trace(config)
     check_out(config.out, WAVE_BYTES if config.waves else REPORT_BYTES)
-    print(f"seed {config.seed}: {config.trace.name} against {config.device} ({config.backend})", flush=True)
+    print(f"seed {config.seed}: {config.subject} against {config.device} ({config.backend})", flush=True)
     result = play(config)
     page = write_report(result)
     for line in summary_lines(result, page):
@@ -134,7 +134,8 @@ def check_trace(config: CosimConfig) -> None:
     """Raises TraceError for a trace that cannot be played."""
     from sw_stack.workloads.trace import read_trace  # noqa: PLC0415
 
-    read_trace(config.trace)
+    if config.trace is not None:
+        read_trace(config.trace)
 
 
 def check_out(out: Path, needed: int) -> None:
@@ -154,7 +155,7 @@ def check_out(out: Path, needed: int) -> None:
 
 def nothing_done(config: CosimConfig) -> RunResult:
     """The result of a run that was interrupted before it began."""
-    return RunResult(config, config.trace.stem, interrupted=True, notes=("interrupted before the run began",))
+    return RunResult(config, config.subject, interrupted=True, notes=("interrupted before the run began",))
 
 
 def summary_lines(result: RunResult, page: Path) -> list[str]:

@@ -30,7 +30,7 @@ VERDICTS = {
 
 def render(result: RunResult) -> str:
     """The page."""
-    title = f"{VERDICTS[result.verdict][1]}: {result.config.trace.name} on {result.config.device}"
+    title = f"{VERDICTS[result.verdict][1]}: {result.config.subject} on {result.config.device}"
     parts = [
         _head(result),
         _failures(result),
@@ -68,7 +68,7 @@ def _head(result: RunResult) -> str:
     config = result.config
     return (
         "<header><h1>shootdown</h1>"
-        f'<p class="muted">{escape(result.program)} ({escape(config.trace.name)}) against {escape(config.device)}, '
+        f'<p class="muted">{escape(result.program)} ({escape(config.subject)}) against {escape(config.device)}, '
         f"{escape(config.backend)} host, seed {config.seed}</p></header>\n"
         f'<section class="verdict {kind}" aria-label="Verdict"><strong>{word}</strong><span>{meaning}</span></section>'
     )

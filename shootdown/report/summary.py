@@ -56,7 +56,7 @@ def summarise(result: RunResult) -> dict[str, Any]:
         "schema": SCHEMA,
         "verdict": result.verdict.name.lower(),
         "interrupted": result.interrupted,
-        "trace": config.trace.name,
+        "trace": config.subject,
         "program": result.program,
         "device": config.device,
         "backend": config.backend,

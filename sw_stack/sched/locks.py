@@ -239,6 +239,10 @@ class WaitQueue:
         while not condition():
             await self._sched.sleeping(self._waiters.append, self.name, patient=patient)
 
+    def waiting(self) -> list[str]:
+        """Names of the tasks that wait, for the wait-for report."""
+        return [task.name for task in self._waiters]
+
     def wake_all(self) -> None:
         """Everybody looks again."""
         waiters, self._waiters = self._waiters, []

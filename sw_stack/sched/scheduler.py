@@ -64,6 +64,7 @@ class Scheduler:
         self._line_waiters: dict[tuple[LineKind, int], list[Task]] = {}
         self._tasks: list[Task] = []
         self._essential = 0
+        self._last_run = 0
 
     # ---- tasks -----------------------------------------------------------------------------------------------------
 
@@ -226,9 +227,13 @@ class Scheduler:
         return requests
 
     def overdue(self, bound: int) -> str | None:
-        """The wait-for report if an impatient wait has lasted longer than `bound` cycles, else None."""
+        """The wait-for report if an impatient wait, or the idleness of everybody, has lasted longer than `bound` cycles, else None.
+
+        Patient waits alone are no life: when work is left and no task at all has run for that long, nobody will wake them.
+        """
         late = [t for t in self._tasks if not t.finished and t.waiting_for and not t.patient and self.now - t.waiting_since > bound]
-        return self.wait_for_report() if late else None
+        asleep = self._essential > 0 and self.now - self._last_run > bound
+        return self.wait_for_report() if late or asleep else None
 
     def wait_for_report(self) -> str:
         """Who waits for whom: one line a task, then one a held lock with its waiters."""
@@ -284,6 +289,7 @@ class Scheduler:
 
     def _run(self, task: Task) -> None:
         self.steps += 1
+        self._last_run = self.now
         self.current = task
         task.waiting_for = ""
         try:

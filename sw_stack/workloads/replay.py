@@ -121,6 +121,34 @@ class Replay:
         """Spawn the program. The run is over when the scheduler has finished."""
         return self.sched.spawn(self._program(), "program", PROGRAM_CPU)
 
+    # ---- what a session asks ---------------------------------------------------------------------------------------
+
+    @property
+    def failures(self) -> list[DataFailure]:
+        """Differences of data so far."""
+        return self.progress.failures
+
+    def position(self) -> tuple[int, int]:
+        """Runs of the program done, and in all."""
+        return self.progress.runs, self.program.runs
+
+    def counters(self) -> dict[str, int]:
+        """What was played, by name."""
+        progress = self.progress
+        return {
+            "program_runs": progress.runs,
+            "operations": progress.operations,
+            "operations_verified": progress.verified_operations,
+            "operations_racy": progress.racy_operations,
+            "operations_faulted": progress.faulted_operations,
+            "data_bytes_compared": progress.data_bytes,
+            "program_faults": progress.program_faults,
+        }
+
+    def notifier_statistics(self) -> dict[str, int]:
+        """Calls of the program's notifier chain."""
+        return self.mm.notifiers.statistics()
+
     # ---- the program -----------------------------------------------------------------------------------------------
 
     async def _program(self) -> None:

@@ -20,6 +20,8 @@ from numpy.typing import NDArray
 from hwif.gen import timing
 from hwif.memory import HostMemory
 from hwif.port import (
+    AssertionFailure,
+    DeviceError,
     Event,
     Irq,
     LineKind,
@@ -49,22 +51,6 @@ _READ, _WRITE, _SWAP = 0, 1, 2
 _MMIO_DONE, _IRQ, _SNOOP, _ORACLE = 0, 1, 2, 3
 _ZERO_WORDS = (0,) * 8
 _KINDS = tuple(LineKind)
-
-
-class DeviceError(Exception):
-    """The harness refused a call; the message says why."""
-
-
-class AssertionFailure(DeviceError):  # noqa: N818 - the name of the thing that failed
-    """An assertion of the RTL failed, or it called $stop or $finish."""
-
-    def __init__(self, text: str, cycle: int) -> None:
-        super().__init__(f"cycle {cycle}: {text}")
-        self.text = text
-        self.cycle = cycle
-
-    def __reduce__(self) -> tuple[type[AssertionFailure], tuple[str, int]]:
-        return AssertionFailure, (self.text, self.cycle)
 
 
 @dataclass(frozen=True)

@@ -12,8 +12,10 @@ from numpy.typing import NDArray
 from support.programs import write_program
 
 from hwif.port import Event, Request, Violation, ViolationReason
+from shootdown import rig
 from shootdown.result import Column, CosimConfig, RunResult, Verdict
-from shootdown.rig import Session, _drive_native, run_cosim
+from shootdown.rig import run_cosim
+from shootdown.session import Session, program_job
 from sw_stack.sched import ScheduleError
 from sw_stack.workloads.trace import read_trace
 from tb.hil.cocotb_host import run_under_cocotb
@@ -187,8 +189,8 @@ class Mute:
 
 
 def test_a_device_that_never_answers_ends_with_who_waits_for_whom(config: CosimConfig) -> None:
-    session = Session(config, read_trace(config.trace), quiet)
-    _drive_native(session, Mute())  # type: ignore[arg-type]
+    session = Session(config, program_job(config, read_trace(config.trace)), quiet)
+    rig.play(session, Mute())  # type: ignore[arg-type]
     result = session.result()
     assert result.verdict is Verdict.STALLED
     assert result.stalled is not None
@@ -204,8 +206,8 @@ class Interrupting(Mute):
 
 
 def test_an_interrupted_run_has_a_result(config: CosimConfig) -> None:
-    session = Session(config, read_trace(config.trace), quiet)
-    _drive_native(session, Interrupting())  # type: ignore[arg-type]
+    session = Session(config, program_job(config, read_trace(config.trace)), quiet)
+    rig.play(session, Interrupting())  # type: ignore[arg-type]
     result = session.result()
     assert result.interrupted
     assert result.verdict is Verdict.INTERRUPTED

@@ -327,6 +327,22 @@ def test_only_impatient_waits_are_overdue() -> None:
     assert report is not None and "hung: waits for answers since cycle 10100" in report
 
 
+def test_patient_waits_nobody_can_end_are_overdue() -> None:
+    sched = Scheduler(NoChoice())
+    queue = WaitQueue(sched, "work")
+
+    async def worker() -> None:
+        await queue.wait_event(lambda: False, patient=True)
+
+    sched.spawn(worker(), "forgotten", 0)
+    run_ready(sched)
+    sched.advance_to(1000)
+    assert sched.overdue(1000) is None
+    sched.advance_to(1001)
+    report = sched.overdue(1000)
+    assert report is not None and "forgotten: waits for work" in report
+
+
 def test_wait_event_looks_again_after_every_wake() -> None:
     sched = Scheduler(NoChoice())
     queue = WaitQueue(sched, "queue")

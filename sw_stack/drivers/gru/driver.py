@@ -68,6 +68,10 @@ class GruDriver(DriverCore):
         """Counters by their kernel names."""
         return self.stats.snapshot()
 
+    def address_spaces(self) -> list[tuple[Mm, GruMmStruct]]:
+        """Address spaces with open contexts, and what the driver keeps of each."""
+        return [(mm, gms) for mm, (gms, _notifier) in self._spaces.items()]
+
     # ---- open and close --------------------------------------------------------------------------------------------
 
     async def open(
