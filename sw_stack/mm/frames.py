@@ -121,7 +121,7 @@ class FrameAllocator:
         return frame
 
     def split(self, frame: Frame) -> list[Frame]:
-        """Turn a block just allocated into single frames, each with one pin."""
+        """Turn a block that nothing maps into single frames, each with one pin."""
         singles = [Frame(self._sched, frame.pfn + i, 0) for i in range(1 << frame.order)]
         self._used[frame.pfn : frame.pfn + len(singles)] = singles
         return singles

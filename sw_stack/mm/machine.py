@@ -27,7 +27,7 @@ from sw_stack.sched import Scheduler, Task, WaitQueue
 __all__ = ["Machine"]
 
 COUNTERS: Final = (
-    "mmap", "munmap", "mprotect", "mremap", "brk", "madvise", "fork", "exit",
+    "mmap", "munmap", "mprotect", "mremap", "brk", "madvise", "fork", "exit", "split",
     "fault_anon", "fault_swapin", "fault_cow", "fault_reuse", "fault_error",
     "reclaimed", "swapped_out", "swapped_in", "migrated", "direct_reclaim", "kswapd_wakeups", "alloc_failed",
 )  # fmt: skip

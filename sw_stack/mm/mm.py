@@ -13,7 +13,7 @@ import errno
 from typing import TYPE_CHECKING, Final
 
 from hwif.gen import timing
-from sw_stack.mm import access, fault, forking, mapping, moving
+from sw_stack.mm import access, fault, forking, mapping, moving, splitting
 from sw_stack.mm.pagetable import ACCESSED, DIRTY, READ, WRITE, PageTable
 from sw_stack.mm.shadow_feed import MmShadow
 from sw_stack.mm.types import PAGE_SHIFT, MmError, Translation
@@ -83,6 +83,11 @@ class Mm:
     async def fork(self, name: str) -> Mm:
         """A copy of the address space, sharing its pages copy-on-write."""
         return await forking.fork(self, name)
+
+    async def split_large_page(self, vaddr: int) -> None:
+        """Make small pages of the large page at `vaddr`: from then on parts of it can be unmapped, protected, swapped and moved.
+        MmError EBUSY if it is shared."""
+        await splitting.split_large_page(self, vaddr)
 
     async def exit(self) -> None:
         """Tear the address space down. Nothing may use it afterwards."""

@@ -1,8 +1,9 @@
 """What a run's trace contains, counted as it passes: the proof that a scenario met what it is about. A TraceSink.
 
 Promises: after the last block, `events` holds the number of events of each kind, by either side; `shootdowns_drained` those
-shootdowns whose acknowledgement waited for accesses in flight; `upgrades` the writes that met a clean entry; `peak_misses` the most
-misses parked at one time. Costs a few array operations a block and a Python step for each miss, restart and shootdown.
+shootdowns whose acknowledgement waited for accesses in flight; `upgrades` the writes that met a clean entry; `large_fills` the
+drop-ins of pages larger than 4 KiB; `peak_misses` the most misses parked at one time. Costs a few array operations a block and a
+Python step for each miss, drop-in, restart and shootdown.
 """
 
 from __future__ import annotations
@@ -24,6 +25,7 @@ PROMPT_ACK = 16
 FOLLOWED = np.array(
     [
         TraceEvent.DEV_MISS,
+        TraceEvent.DEV_FILL,
         TraceEvent.DEV_RESTART,
         TraceEvent.DEV_CB_DONE,
         TraceEvent.DEV_SHOOT_ACCEPT,
@@ -40,6 +42,7 @@ class Census:
         self.events: Counter[int] = Counter()
         self.shootdowns_drained = 0
         self.upgrades = 0
+        self.large_fills = 0
         self.peak_misses = 0
         self._parked: set[int] = set()
         self._accepted: dict[int, int] = {}
@@ -57,6 +60,8 @@ class Census:
             self.upgrades += record[5] == TfhCause.TLB_MOD
             self._parked.add(index)
             self.peak_misses = max(self.peak_misses, len(self._parked))
+        elif kind == TraceEvent.DEV_FILL:
+            self.large_fills += record[6] > 0
         elif kind == TraceEvent.DEV_SHOOT_ACCEPT:
             self._accepted[index] = cycle
         elif kind == TraceEvent.DEV_SHOOT_DONE:
