@@ -292,6 +292,10 @@ class RtlMutant(IntEnum):
     WRONG_REPORT = 23  # a dropped drop-in is reported as entered
     ACK_TWICE = 24  # shootdown status pulses twice
     LOST_ANSWER = 25  # a write to a clean entry gets no answer
+    EDGE_OVERLAP = 26  # an entry dies only if its first or last page lies in the range (Xilinx's ATC demo)
+    SIZE_LEVEL = 27  # a range reaches only entries of the base page size (XiangShan's superpage flush)
+    TRAFFIC_SAVES = 28  # an entry survives a sweep that meets traffic to its set (NVIDIA erratum T264-SMMU-3)
+    ZERO_IS_ALL = 29  # n = 0 purges the address space (CVA6's 0 means all)
     ACK_EARLY = 32  # shootdown status returns on acceptance, before the drain
     LATE_FILL = 33  # WRITE_RESTART drops in although no miss is pending
     UNLOAD_BUSY = 34  # INTERRUPT_SYNC completes with accesses in flight

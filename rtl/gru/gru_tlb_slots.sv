@@ -84,6 +84,7 @@ module gru_tlb_slots
   always_comb begin
     entering = shoot_i;
     if (mutant_i == MUT_RANGE_SHORT) entering.last = shoot_i.last - vpn_t'(1);
+    if (mutant_i == MUT_ZERO_IS_ALL && shoot_i.scope == SCOPE_RANGE && shoot_i.first == shoot_i.last) entering.scope = SCOPE_ASID;
     internal = '0;
     internal.scope = SCOPE_RANGE;
     internal.asid = fill_page_i.asid;
@@ -94,11 +95,17 @@ module gru_tlb_slots
 
   function automatic logic covered(input slots_t by, input tlb_page_t page, input logic [7:0] mutant);
     automatic tlb_page_t p = page;
-    if (mutant == MUT_LARGE_SURVIVES) p.span = '0;
+    automatic tlb_page_t p_last = page;
+    if (mutant == MUT_LARGE_SURVIVES || mutant == MUT_EDGE_OVERLAP) p.span = '0;
+    p_last.lo = page.lo | vpn_t'(page.span);
+    p_last.span = '0;
     covered = 1'b0;
     // verilator unroll_disable
     for (int unsigned s = 0; s < Slots; s++) begin
-      if (by[s] && shoot_covers(slot_q[s], p)) covered = 1'b1;
+      if (by[s] && shoot_covers(slot_q[s], p)) begin
+        if (mutant != MUT_SIZE_LEVEL || page.span == '0 || slot_q[s].scope != SCOPE_RANGE || s >= ShootSlots) covered = 1'b1;
+      end
+      if (by[s] && mutant == MUT_EDGE_OVERLAP && shoot_covers(slot_q[s], p_last)) covered = 1'b1;
     end
     if (mutant == MUT_ASID_ZERO && p.asid == '0) covered = 1'b0;
   endfunction
@@ -119,6 +126,9 @@ module gru_tlb_slots
     if (step_i && (active_q & ~swept_q[set_i]) != '0) begin
       for (int unsigned w = 0; w < Ways; w++) begin
         if (way_valid_i[w]) cover_o[w] = covered(active_q & ~swept_q[set_i], way_page_i[w], mutant_i);
+      end
+      for (int unsigned p = 0; p < 2; p++) begin
+        if (mutant_i == MUT_TRAFFIC_SAVES && probe_valid_i[p] && probe_set_i[p] == set_i) cover_o = '0;
       end
     end
   end

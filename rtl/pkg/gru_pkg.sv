@@ -295,6 +295,10 @@ package gru_pkg;
   localparam logic [7:0] MUT_WRONG_REPORT = 8'd23;  // a dropped drop-in is reported as entered
   localparam logic [7:0] MUT_ACK_TWICE = 8'd24;  // shootdown status pulses twice
   localparam logic [7:0] MUT_LOST_ANSWER = 8'd25;  // a write to a clean entry gets no answer
+  localparam logic [7:0] MUT_EDGE_OVERLAP = 8'd26;  // an entry dies only if its first or last page lies in the range (Xilinx's ATC demo)
+  localparam logic [7:0] MUT_SIZE_LEVEL = 8'd27;  // a range reaches only entries of the base page size (XiangShan's superpage flush)
+  localparam logic [7:0] MUT_TRAFFIC_SAVES = 8'd28;  // an entry survives a sweep that meets traffic to its set (NVIDIA erratum T264-SMMU-3)
+  localparam logic [7:0] MUT_ZERO_IS_ALL = 8'd29;  // n = 0 purges the address space (CVA6's 0 means all)
   localparam logic [7:0] MUT_ACK_EARLY = 8'd32;  // shootdown status returns on acceptance, before the drain
   localparam logic [7:0] MUT_LATE_FILL = 8'd33;  // WRITE_RESTART drops in although no miss is pending
   localparam logic [7:0] MUT_UNLOAD_BUSY = 8'd34;  // INTERRUPT_SYNC completes with accesses in flight

@@ -141,7 +141,8 @@ async def gru_try_dropin(drv: DriverCore, gru: GruState, gts: GruThreadState, cb
     gts.ustats.tlbdropin += 1
     stats.tlb_dropin += 1
     drv.trace.emit(drv.sched.now, TraceEvent.DRV_DROPIN, cbr, vaddr, target.pfn, int(write))
-    await tfh_write_restart(port, cbr, tfh, vaddr, asid, target.pfn, write, gru_pagesize(target.shift))
+    dirty = write or drv.policy.mutant == "dropin_writable"
+    await tfh_write_restart(port, cbr, tfh, vaddr, asid, target.pfn, dirty, gru_pagesize(target.shift))
     return DropinResult.DONE
 
 

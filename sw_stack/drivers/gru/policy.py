@@ -5,10 +5,11 @@ Promises: an impossible policy raises ValueError with one line, before anything 
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal, get_args
 
-__all__ = ["MAX_ASID", "MIN_ASID", "DriverPolicy", "Dropin", "Mutant", "UserOption"]
+__all__ = ["MAX_ASID", "MIN_ASID", "MUTANT_TEXT", "DriverPolicy", "Dropin", "Mutant", "UserOption"]
 
 Dropin = Literal["interrupt", "user"]
 """Where a miss is answered first. "interrupt": the handler walks the page table itself and hands over to user polling only
@@ -18,13 +19,32 @@ that is being freed (2026)."""
 UserOption = Literal["FMM_INTR", "USER_POLL"]
 """How a context reports misses: fault map and interrupt, or straight to the user."""
 
-Mutant = Literal["free_before_ack", "ignore_range_active", "no_flush", "flush_short", "stale_asid"]
-"""A driver broken on purpose, for tests of the oracle:
-free_before_ack      a shootdown's status is not waited for
-ignore_range_active  drop-ins go on between range begin and end
-no_flush             callbacks return without a shootdown
-flush_short          shootdowns cover one page too few
-stale_asid           a flush of an address space without loaded contexts keeps its ASID"""
+Mutant = Literal[
+    "free_before_ack",
+    "ignore_range_active",
+    "no_flush",
+    "flush_short",
+    "stale_asid",
+    "flush_all",
+    "count_late",
+    "lost_wakeup",
+    "wrap_no_flush",
+    "dropin_writable",
+]
+"""A driver broken on purpose, for tests of the checks; MUTANT_TEXT says what is broken."""
+
+MUTANT_TEXT: Mapping[str, str] = {
+    "free_before_ack": "a shootdown's status is not waited for",
+    "ignore_range_active": "drop-ins go on between range begin and end",
+    "no_flush": "callbacks return without a shootdown",
+    "flush_short": "shootdowns cover one page too few",
+    "stale_asid": "a flush of an address space without loaded contexts keeps its ASID",
+    "flush_all": "every shootdown purges the whole ASID, as an empty range once did on arm64",
+    "count_late": "range begin counts ms_range_active up after its shootdown, not before",
+    "lost_wakeup": "range end wakes nobody",
+    "wrap_no_flush": "ASIDs are given out again without emptying the TLB",
+    "dropin_writable": "drop-ins grant writing whatever the pte says",
+}
 
 MIN_ASID = 8
 MAX_ASID = 0xFFFFF0

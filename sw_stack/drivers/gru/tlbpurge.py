@@ -97,7 +97,8 @@ def _pieces(drv: DriverCore, start: int, length: int) -> list[tuple[int, int]]:
     pieces = []
     while first < last:
         stop = min(last, (first | REGION - 1) + 1)
-        pieces.append((first, min((stop - first) >> PAGE_SHIFT, INVAL_ALL_N + 1) - 1))
+        pages = INVAL_ALL_N + 1 if drv.policy.mutant == "flush_all" else (stop - first) >> PAGE_SHIFT
+        pieces.append((first, min(pages, INVAL_ALL_N + 1) - 1))
         first = stop
     return pieces
 
@@ -127,6 +128,8 @@ async def gru_flush_tlb_range(drv: DriverCore, gms: GruMmStruct, start: int, len
 
 async def gru_flush_all_tlb(drv: DriverCore, gru: GruState) -> None:
     """Empty a chiplet's TLB: ASIDs are about to be used again."""
+    if drv.policy.mutant == "wrap_no_flush":
+        return
     index = await _locked_tgh(drv, gru)
     drv.trace.emit(drv.sched.now, TraceEvent.DRV_SHOOTDOWN, index, 0, 0, INVAL_ALL_N)
     await tgh_flush_all(gru.gs_port, index)
@@ -161,10 +164,13 @@ class GruNotifier(MmuNotifier):
     async def invalidate_range_begin(self, mm: Mm, start: int, end: int, atomic: bool) -> None:
         """Pairs with invalidate_range_end. Never sleeps, whatever `atomic` says: a shootdown is waited for by spinning."""
         self._drv.stats.mmu_invalidate_range += 1
-        self._gms.ms_range_active += 1
+        late = self._drv.policy.mutant == "count_late"
+        self._gms.ms_range_active += not late
         await gru_flush_tlb_range(self._drv, self._gms, start, end - start)
+        self._gms.ms_range_active += late
 
     async def invalidate_range_end(self, mm: Mm, start: int, end: int, atomic: bool) -> None:
         """Drop-ins may go on; whoever waited looks again."""
         self._gms.ms_range_active -= 1
-        self._gms.ms_wait_queue.wake_all()
+        if self._drv.policy.mutant != "lost_wakeup":
+            self._gms.ms_wait_queue.wake_all()
