@@ -1,0 +1,155 @@
+"""The timeline of a run: records are kept as they come, and told, drawn and written when the run is over.
+
+Promises: during the run a block costs one list entry. The file is written whole or not at all, however the run ended. What is too
+much for the viewer (LIMIT_BYTES of file) or for memory here (LIMIT_RECORDS of 64 bytes) is cut at the end of a cycle, and
+TimelineInfo says so.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hwif.gen.events import TraceEvent
+from hwif.gen.timing import CLOCK_MHZ
+from hwif.trace import CPU_MASK, CPU_SHIFT, EVENT_MASK, TASK_SHIFT, TracedTask
+from shootdown.timeline.device import Device
+from shootdown.timeline.encode import encode
+from shootdown.timeline.links import Links
+from shootdown.timeline.software import Software
+from shootdown.timeline.story import DEVICE, Story
+
+__all__ = ["LIMIT_BYTES", "LIMIT_RECORDS", "Timeline", "TimelineInfo"]
+
+LIMIT_BYTES: Final = 256 << 20
+"""A file the viewer in a browser still opens: it keeps several times this in the 4 GiB it can address."""
+LIMIT_RECORDS: Final = 4_000_000
+
+ORACLE_ORDER: Final = (-1, 0)  # the oracle's row comes first
+
+Records = NDArray[np.uint64]
+
+
+@dataclass(frozen=True)
+class TimelineInfo:
+    """A written file: slices and arrows in it, the cycle from which on it says nothing (None: it is whole), and a line on that."""
+
+    path: Path
+    slices: int
+    flows: int
+    truncated_at: int | None
+    note: str
+
+
+class Timeline:
+    """A TraceSink. `tasks` names the tasks of the records (hwif.trace.Trace.tasks); it may still grow during the run."""
+
+    def __init__(self, tasks: Sequence[TracedTask] = (), limit_records: int = LIMIT_RECORDS) -> None:
+        self._tasks = tasks
+        self._limit = limit_records
+        self._software: list[Records] = []
+        self._device: list[Records] = []
+        self._held = 0
+        self._full_at: int | None = None
+
+    def __call__(self, records: Records) -> None:
+        """A block of software's or of the device's records."""
+        if not len(records):
+            return
+        if self._full_at is None and self._held + len(records) > self._limit:
+            self._full_at = int(records[0, 0])
+        if self._full_at is not None:  # the other stream may still be behind
+            records = records[records[:, 0] < self._full_at]
+            if not len(records):
+                return
+        self._held += len(records)
+        stream = self._software if int(records[0, 1]) >> CPU_SHIFT else self._device
+        stream.append(records)
+
+    def write(
+        self,
+        path: Path,
+        *,
+        clock_mhz: int = CLOCK_MHZ,
+        limit_bytes: int = LIMIT_BYTES,
+        marks: Sequence[tuple[int, str]] = (),
+    ) -> TimelineInfo:
+        """Write everything so far. `marks`: cycles to point at, and what happened there. Raises OSError."""
+        story = self._tell(marks)
+        encoded = encode(story, clock_mhz, limit_bytes)
+        part = path.with_name(path.name + ".part")
+        part.write_bytes(encoded.content)
+        os.replace(part, path)
+        cut = encoded.cut if encoded.cut is not None else self._full_at
+        return TimelineInfo(path, encoded.slices, encoded.flows, cut, self._note(encoded.cut, limit_bytes))
+
+    def _note(self, cut: int | None, limit_bytes: int) -> str:
+        if cut is not None:
+            return f"timeline cut at cycle {cut:,}: more than the {limit_bytes:,} bytes the viewer takes"
+        if self._full_at is not None:
+            return f"timeline cut at cycle {self._full_at:,}: more than {self._limit:,} records"
+        return ""
+
+    def _tell(self, marks: Sequence[tuple[int, str]]) -> Story:
+        rows = self._rows()
+        story, links = Story(), Links()
+        software = Software(story, links, [task.name for task in self._tasks])
+        device = Device(story, links)
+        told, seen = software.handlers, device.handlers
+        pointed = _Marks(story, marks)
+        for row in rows:
+            cycle, word = row[0], row[1]
+            if cycle >= pointed.next:
+                pointed.place(cycle - 1)
+            event = word & EVENT_MASK
+            who = word >> CPU_SHIFT & CPU_MASK
+            if who:
+                handler = told.get(event)
+                if handler is not None:
+                    handler(cycle, software.track(who - 1, word >> TASK_SHIFT), row[2:])
+                    if event == TraceEvent.USR_ISSUE:
+                        device.issue(cycle, row[2:])
+            else:
+                observer = seen.get(event)
+                if observer is not None:
+                    observer(cycle, row[2:])
+        last = rows[-1][0] if rows else 0
+        end = max([last, *(cycle for cycle, _text in marks)]) if self._full_at is None else last
+        pointed.place(end)
+        story.finish(end)
+        return story
+
+    def _rows(self) -> list[list[int]]:
+        """All records in order of time, software before the device within a cycle: it acts on what the device did before."""
+        blocks = [*self._software, *self._device]
+        if not blocks:
+            return []
+        merged = np.concatenate(blocks)
+        if self._full_at is not None:
+            merged = merged[merged[:, 0] < self._full_at]
+        rows: list[list[int]] = merged[np.argsort(merged[:, 0], kind="stable")].tolist()
+        return rows
+
+
+class _Marks:
+    """Puts the marks between the operations, in order of time."""
+
+    def __init__(self, story: Story, marks: Sequence[tuple[int, str]]) -> None:
+        self._story = story
+        self._marks = sorted(marks, reverse=True)
+        self._track = story.track(DEVICE, "oracle", ORACLE_ORDER) if marks else None
+        self.next = self._marks[-1][0] + 1 if self._marks else 1 << 64
+        """The cycle before which the next mark belongs: it comes after all else of its own cycle."""
+
+    def place(self, cycle: int) -> None:
+        """Marks up to `cycle`."""
+        while self._marks and self._track is not None and self._marks[-1][0] <= cycle:
+            at, what = self._marks.pop()
+            self._story.instant(at, self._track, "mark", "oracle", what)
+        self.next = self._marks[-1][0] + 1 if self._marks else 1 << 64

@@ -1,0 +1,70 @@
+"""Short names for what records speak of: ranges, page sizes, instructions. Shared by the timeline and the table of a failure.
+
+Promises: a name says what a driver engineer would, in as few words; it never fails, whatever the numbers.
+"""
+
+from __future__ import annotations
+
+from hwif.gen.gru import INVAL_ALL_N, PAGE_SHIFT, PAGE_SHIFTS, CbIstatus, CbOpc, CchState, TfhCause
+
+__all__ = ["area", "context_state", "ending", "fault_kind", "miss_name", "opcode", "page_size", "pages", "shot_pages"]
+
+FAULT_KINDS = ("first touch", "swap-in", "copy-on-write", "reuse", "bad address")
+
+
+def pages(count: int) -> str:
+    """`count` pages of 4 KiB."""
+    return "1 page" if count == 1 else f"{count} pages"
+
+
+def area(start: int, end: int) -> str:
+    """A range of addresses: where, and how many pages."""
+    return f"{start:#x} +{pages(max(0, end - start + (1 << PAGE_SHIFT) - 1) >> PAGE_SHIFT)}"
+
+
+def shot_pages(n: int, everything: int = 0) -> str:
+    """What a shootdown takes, from its `n` field."""
+    if everything:
+        return "all contexts"
+    return "whole ASID" if n == INVAL_ALL_N else pages(n + 1)
+
+
+def page_size(code: int) -> str:
+    """4 KiB, 2 MiB, 1 GiB, from the device's code."""
+    shift = PAGE_SHIFTS.get(code, PAGE_SHIFT)
+    for unit, name in ((30, "GiB"), (20, "MiB")):
+        if shift >= unit:
+            return f"{1 << shift - unit} {name}"
+    return f"{1 << shift - 10} KiB"
+
+
+def _member(kind: type[CbOpc] | type[CchState] | type[CbIstatus], value: int, what: str) -> str:
+    try:
+        return kind(value).name
+    except ValueError:
+        return f"{what} {value}"
+
+
+def opcode(value: int) -> str:
+    """An instruction's name."""
+    return _member(CbOpc, value, "opcode")
+
+
+def context_state(value: int) -> str:
+    """A context's state."""
+    return _member(CchState, value, "state")
+
+
+def ending(istatus: int) -> str:
+    """How an instruction ended."""
+    return "done" if istatus == CbIstatus.IDLE else _member(CbIstatus, istatus, "status").lower()
+
+
+def miss_name(cause: int) -> str:
+    """Why a lookup missed: no entry, or a write to a clean one."""
+    return "write miss" if cause & TfhCause.TLB_MOD else "miss"
+
+
+def fault_kind(value: int) -> str:
+    """The `kind` of vm_fault."""
+    return FAULT_KINDS[value] if value < len(FAULT_KINDS) else f"kind {value}"
