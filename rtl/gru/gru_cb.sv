@@ -1,9 +1,10 @@
 // Control blocks and their extensions: the instruction lines, the working state, and the status a user spins on.
 //
-// Promises: double-word 0 written with icmd = 1 in a started context copies the line into the CBE and makes the control block
-//   ready; written istatus counts only while the context is not started (restore). Writes to a control block or CBE with an
-//   instruction in progress are taken from the bus and have no effect. A CBE restored with cbrstate past IDLE is in
-//   progress from START on (go_i), whatever state it was saved in.
+// Promises: double-word 0 written with icmd = 1 copies the line into the CBE and makes the control block ready, at once in a
+//   started context, else at START: no user need know that its context is being interrupted. The written istatus
+//   counts only while the context is not started (restore). Writes to a control block or CBE with an instruction in
+//   progress are taken from the bus and have no effect. A CBE restored with cbrstate past IDLE is in progress from START on
+//   (go_i), whatever state it was saved in.
 //   CBE state and execution status are derived, never stored: what software reads is what the engine does.
 // Needs: retire_*_i at most once a cycle and never in the cycle of reg_ready_o for a write or of start_o (see block_o).
 // Costs: a start takes one cycle more than the write of double-word 0.
@@ -85,7 +86,7 @@ module gru_cb
   logic [3:0]   sub_mem    [NUM_CBR];
   cbr_vec_t     active_q, restored_q, color_q, inval_q, st0_q, st1_q;
   cbr_vec_t     snoop_q;
-  logic         start_q;
+  logic         start_q, held_q;  // an instruction is copied to its CBE; it waits for START
   cbr_t         start_cbr_q;
 
   // ------------------------------------------------------------------------------------------------ registers
@@ -97,7 +98,7 @@ module gru_cb
   assign is_wr       = reg_i.write && (cb_valid_i || cbe_valid_i);
   assign block_o     = is_wr || start_q;
   assign reg_ready_o = !start_q && !(is_wr && retiring_i);
-  assign running     = run_i[idx];
+  assign running     = run_i[idx] || (go_i && mask_i[idx]);
   assign cb_wr       = cb_valid_i && reg_i.write && reg_ready_o && !active_q[idx];
   assign cbe_wr      = cbe_valid_i && reg_i.write && reg_ready_o && !active_q[idx];
   assign dw0_wr      = cb_wr && reg_i.dw == 3'd0;
@@ -105,7 +106,7 @@ module gru_cb
   assign row_cpu    = row_mem[start_q ? start_cbr_q : idx];
   assign row_word   = row_cpu[64*reg_i.dw+:64];
   assign dw0_merged = merge_word(cb_rdata_o, reg_i.wdata, reg_i.wstrb);
-  assign go_start   = dw0_wr && running && dw0_merged[CB_ICMD_LSB];
+  assign go_start   = dw0_wr && dw0_merged[CB_ICMD_LSB];
 
   always_comb begin
     cb_rdata_o = row_word;
@@ -242,6 +243,7 @@ module gru_cb
       st1_q       <= '0;
       snoop_q     <= '0;
       start_q     <= 1'b0;
+      held_q      <= 1'b0;
       start_cbr_q <= '0;
     end else begin
       start_q <= go_start || (start_q && retiring_i);
@@ -261,9 +263,13 @@ module gru_cb
         st1_q      <= st1_q & ~mask_i;
       end
       if (go_start) begin
-        start_cbr_q   <= idx;
-        active_q[idx] <= 1'b1;
-        inval_q[idx]  <= 1'b0;
+        start_cbr_q     <= idx;
+        held_q          <= !running;
+        active_q[idx]   <= running;
+        restored_q[idx] <= !running;
+        inval_q[idx]    <= 1'b0;
+      end
+      if (go_start && running) begin
         {st1_q[idx], st0_q[idx]} <= CB_ISTATUS_ACTIVE;
       end else if (dw0_wr && !running) begin
         {st1_q[idx], st0_q[idx]} <= dw0_merged[CB_ISTATUS_LSB+:CB_ISTATUS_WIDTH];
@@ -294,7 +300,7 @@ module gru_cb
     end
   end
 
-  assign start_o       = w_start;
+  assign start_o       = w_start && !held_q;
   assign start_cbr_o   = start_cbr_q;
   assign active_o      = active_q;
   assign restored_o    = restored_q;

@@ -8,7 +8,7 @@ from support.chip import BASE, PAGE, Chip
 
 from hwif.fields import Line, new_line
 from hwif.gen import gru as g
-from hwif.port import LineKind
+from hwif.port import LineKind, MmioWrite
 
 Op, X = g.CbOpc, g.CbXtype
 IDLE, EXCEPTION, CALL_OS, ACTIVE = g.CbIstatus.IDLE, g.CbIstatus.EXCEPTION, g.CbIstatus.CALL_OS, g.CbIstatus.ACTIVE
@@ -192,6 +192,32 @@ def test_saved_context_goes_on_elsewhere(wait: int) -> None:
     assert (chip.window(BASE + 4 * PAGE, 4800) == chip.window(BASE + 8, 4800)).all()
     assert (chip.window(BASE + 20 * PAGE, 64).view(np.uint64) == 77).all()
     assert not chip.native.violations()
+
+
+@pytest.mark.parametrize("delay", [-500, *range(-6, 30)])
+def test_an_instruction_written_while_the_context_is_interrupted_waits_for_start(delay: int) -> None:
+    """A user is not told that its context is being interrupted. `delay`: cycles from START's request to the instruction's."""
+    chip = Chip()
+    chip.context(0, core=None)
+    chip.cch(0, g.CchOpc.INTERRUPT)
+    start = list(chip.do(chip.read(g.CCH_BASE, 8)))
+    g.Cch.cmd.put(start, 1)
+    g.Cch.opc.put(start, g.CchOpc.START)
+    instruction = chip.instruction(Op.VSET, va=BASE, count=4, value=7)
+    chip.do(chip.write(chip.cb_addr(0, 1) + 8, instruction[1:]))
+    at = chip.native.cycle + 20
+    requests = [(at + max(0, -delay), g.CCH_BASE, start[:1]), (at + max(0, delay), chip.cb_addr(0, 1), instruction[:1])]
+    for when, address, words in sorted(requests):
+        chip.native.submit(MmioWrite(when, chip.next_serial(), address, tuple(words)))
+    if delay == -500:
+        chip.settle(100)
+        assert g.Cbe.cbrstate.get(chip.cbe(1)) == g.CbrState.INTERRUPTED and chip.do(chip.istatus(0, 1)) is ACTIVE
+    chip.settle(700)
+    assert g.Tfh.state.get(chip.tfh(1)) in MISS
+    chip.tfh_command(1, g.TfhOpc.WRITE_RESTART, BASE)
+    chip.settle(300)
+    assert chip.do(chip.istatus(0, 1)) is IDLE
+    assert (chip.window(BASE, 32).view(np.uint64) == 7).all()
 
 
 # ---- misses ----------------------------------------------------------------------------------------------------------------
