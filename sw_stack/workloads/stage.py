@@ -18,7 +18,7 @@ import random
 from collections import Counter
 from collections.abc import Callable, Coroutine, Iterator
 from dataclasses import dataclass, field
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import Any
 
 from hwif.gen.events import TraceEvent
@@ -163,10 +163,16 @@ class Stage:
 
     async def join(self, *tasks: Task) -> list[Any]:
         """Wait for tasks; their results."""
-        results = [await self.sched.join(task) for task in tasks]
+        for task in tasks:
+            while not task.finished:
+                # Patient: a play may take long, whoever it waits for is bounded by itself.
+                await self.sched.sleeping(partial(self._resume_after, task), f"{task.name} to finish", patient=True)
         if self._broken:
             raise PlayBrokenError
-        return results
+        return [task.result for task in tasks]
+
+    def _resume_after(self, task: Task, waiter: Task) -> None:
+        task.on_finish.append(partial(self.sched.resume, waiter))
 
     async def _guarded(self, body: Coroutine[Any, Any, Any], name: str) -> Any:
         try:
@@ -187,10 +193,18 @@ class Stage:
 
     def sweep(self, first: int, last: int, rounds: int) -> Iterator[int]:
         """One offset from each of `rounds` equal parts of first..last, drawn from the seed."""
-        self._announced += rounds
+        self.announce(rounds)
         for index in range(rounds):
             yield first + int((last - first) * (index + self.rng.random()) / rounds)
-            self._rounds += 1
+            self.round()
+
+    def announce(self, rounds: int) -> None:
+        """So many rounds are to come, for a play that has no sweep."""
+        self._announced += rounds
+
+    def round(self) -> None:
+        """One of them is over."""
+        self._rounds += 1
 
     async def meet(self, offset: int, device: Coroutine[Any, Any, Any], program: Coroutine[Any, Any, Any]) -> list[Any]:
         """Let both happen, `program` beginning `offset` cycles after `device`, or before it if negative; their results.
