@@ -88,6 +88,24 @@ def record(
     return recorder.run(command, out, max_runs, window)
 
 
+@app.command(epilog="Example: shootdown timeline build/cosim/timeline.pftrace --picture race.png --around 41000 --cycles 4000")
+def timeline(
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="The timeline.pftrace of a run.")],
+    picture: Annotated[Path | None, typer.Option(help="Draw a window of it as a PNG file.")] = None,
+    around: Annotated[
+        int | None,
+        typer.Option(
+            metavar="CYCLE", help="Middle of the window. Default: the violation, else the first shootdown.", show_default=False
+        ),
+    ] = None,
+    cycles: Annotated[int, typer.Option(help="Width of the window.")] = 5_000,
+) -> int:
+    """What a run's timeline holds; a picture of a window of it."""
+    from shootdown.commands import timeline as command  # noqa: PLC0415
+
+    return command.run(file, picture, around, cycles)
+
+
 @bench_app.callback()
 def bench() -> None:
     """Measure."""

@@ -93,8 +93,8 @@ class Device:
     def _miss(self, cycle: int, args: Args) -> None:
         story, block, track = self._story, self._links.blocks[args[0]], self._block(args[0])
         story.end(cycle, block.parked)
-        block.miss = story.instant(cycle, track, "miss", "device", f"{miss_name(args[3])} {args[1]:#x}", T.DEV_MISS, args)
-        block.parked = story.begin(cycle, track, "parked", "device", "parked", None, ())
+        block.miss = story.instant(cycle, track, "miss", "device", miss_name(args[3]), T.DEV_MISS, args)
+        block.parked = story.begin(cycle, track, "parked", "device", f"parked on {args[1]:#x}", None, ())
         block.missed_at = cycle
         block.interrupted = False
         block.polling = block.dropin = block.fill = block.answer = None

@@ -76,8 +76,9 @@ def read_timeline(path: Path, first: int = 0, last: int = NEVER, clock_mhz: int 
         raise InputError(f"{path}: cannot be read: {os.strerror(error.errno or 0)}", "give a timeline.pftrace of a run") from None
     try:
         view = _Reader(data, first, last, clock_mhz).read()
-    except (WireError, UnicodeDecodeError) as error:
-        raise InputError(f"{path}: no timeline: {error}", "give a timeline.pftrace of a run") from None
+    except (WireError, UnicodeDecodeError, KeyError) as error:
+        what = f"field {error} is missing" if isinstance(error, KeyError) else error
+        raise InputError(f"{path}: no timeline: {what}", "give a timeline.pftrace of a run") from None
     if view is None:
         raise InputError(f"{path}: no timeline: it describes no tracks", "give a timeline.pftrace of a run")
     return view

@@ -96,7 +96,7 @@ class Software:
         """Only when a fault has been handled is it known what it was."""
         slice_ = self._story.innermost(track, "vm")
         if slice_ is not None and slice_.event == T.VM_FAULT_BEGIN:
-            slice_.name = fault_kind(args[3])
+            slice_.name = f"fault: {fault_kind(args[3])}"
 
     def _range_begin(self, cycle: int, track: Track, args: Args) -> None:
         count = pages(max(0, args[2] - args[1]) >> 12)

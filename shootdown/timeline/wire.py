@@ -74,8 +74,15 @@ class WireError(ValueError):
 
 def varint(value: int) -> bytes:
     """An unsigned integer, seven bits a byte."""
-    if value < 0x80:
+    # Nearly all numbers are short; a loop for them would be half the cost of a file.
+    if value < 1 << 7:
         return bytes((value,))
+    if value < 1 << 14:
+        return bytes((value & 0x7F | 0x80, value >> 7))
+    if value < 1 << 21:
+        return bytes((value & 0x7F | 0x80, value >> 7 & 0x7F | 0x80, value >> 14))
+    if value < 1 << 28:
+        return bytes((value & 0x7F | 0x80, value >> 7 & 0x7F | 0x80, value >> 14 & 0x7F | 0x80, value >> 21))
     out = bytearray()
     while value >= 0x80:
         out.append(value & 0x7F | 0x80)
@@ -109,13 +116,21 @@ def fields(data: bytes, start: int = 0, end: int | None = None) -> Iterator[tupl
     message, where its content begins and ends in `data`."""
     at, stop = start, len(data) if end is None else end
     while at < stop:
-        tag, at = _read_varint(data, at, stop)
+        tag = data[at]  # most tags and lengths are one byte: those are not worth a call
+        if tag < 0x80:
+            at += 1
+        else:
+            tag, at = _read_varint(data, at, stop)
         kind = tag & 7
         if kind == VARINT:
             value, at = _read_varint(data, at, stop)
             yield tag >> 3, value, 0
         elif kind == LENGTH:
-            size, at = _read_varint(data, at, stop)
+            size = data[at] if at < stop else 0x80
+            if size < 0x80:
+                at += 1
+            else:
+                size, at = _read_varint(data, at, stop)
             if at + size > stop:
                 raise WireError(f"a field of {size} bytes at byte {at} passes the end of its message")
             yield tag >> 3, at, at + size

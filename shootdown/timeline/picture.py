@@ -1,0 +1,263 @@
+"""A window of a timeline file as a picture: rows, slices with their names, instants, arrows.
+
+Promises: the same view gives the same picture; a name is written only where it fits, never over another; an arrow joins the end of
+what led to the beginning of what it led to, from row to row: within a row the order says it. Needs matplotlib, used without its
+global state. Costs about a second.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+import matplotlib as mpl
+from matplotlib.axes import Axes
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.collections import PolyCollection
+from matplotlib.figure import Figure
+from matplotlib.patches import FancyArrowPatch
+from matplotlib.ticker import FuncFormatter, MaxNLocator
+
+from shootdown.timeline.read import Arrow, Row, Span, View
+
+__all__ = ["LIGHT", "Palette", "draw", "interesting", "narrow", "write_png"]
+
+COLOURS: Final = {
+    "vm": "#3b7dd8",
+    "notifier": "#d9822b",
+    "driver": "#2f9e63",
+    "user": "#7d8590",
+    "device": "#8b5cc7",
+    "oracle": "#d13438",
+}
+LEGEND: Final = {"vm": "VM", "notifier": "notifier", "driver": "driver", "user": "user", "device": "device", "oracle": "oracle"}
+WIDTH: Final = 13.0  # inches
+LEFT, RIGHT, TOP, BOTTOM = 1.75, 0.32, 0.42, 0.42
+LANE: Final = 0.165  # height of one level of a row
+GAP: Final = 0.07  # between rows
+FONT: Final = 6.6  # points
+LETTER: Final = 0.56  # width of a letter as a part of the font's size, generously
+POINTS: Final = 72.0
+SLACK: Final = 4  # cycles
+
+
+@dataclass(frozen=True)
+class Palette:
+    """Colours beside those of the layers."""
+
+    paper: str
+    ink: str
+    muted: str
+    line: str
+
+
+LIGHT: Final = Palette("#ffffff", "#1b1f23", "#5b6470", "#d9dde2")
+
+
+def narrow(view: View, first: int, last: int) -> View:
+    """The part of a view that touches a smaller window."""
+    rows: dict[Row, Row] = {}
+    kept: dict[Span, Span] = {}
+    for row in view.rows:
+        smaller = rows[row] = Row(row.name, row.group, row.rank)
+        for span in row.spans:
+            if span.end >= first and span.start <= last:
+                kept[span] = copy = Span(
+                    smaller, span.name, span.category, span.start, span.end, span.depth, span.instant, span.details
+                )
+                smaller.spans.append(copy)
+    arrows = [
+        Arrow(kept[arrow.source], kept[arrow.target]) for arrow in view.arrows if arrow.source in kept and arrow.target in kept
+    ]
+    return View(first, min(last, view.last), [row for row in rows.values() if row.spans], arrows)
+
+
+def interesting(view: View) -> int | None:
+    """The cycle to look at first: what the oracle objected to, else the first shootdown a memory call asked for."""
+    for span in sorted(view.spans(), key=lambda span: span.start):
+        if span.category == "oracle":
+            return span.start
+    calls = [arrow.target for arrow in view.arrows if arrow.source.category == "vm" and arrow.target.category == "notifier"]
+    shot = {arrow.source for arrow in view.arrows if arrow.target.name.startswith("shootdown")}
+    return min((call.start for call in calls if call in shot), default=None)
+
+
+def write_png(view: View, path: Path, mark: int | None = None) -> None:
+    """The picture as a PNG file. Raises OSError."""
+    with mpl.rc_context(_settings(LIGHT)):
+        figure = draw(view, LIGHT, mark)
+        FigureCanvasAgg(figure)
+        figure.savefig(path, dpi=160, facecolor=LIGHT.paper, format="png", metadata={"Software": None})
+
+
+def _settings(palette: Palette) -> dict[Any, Any]:
+    return {"font.size": FONT, "text.color": palette.ink, "axes.edgecolor": palette.line}
+
+
+def draw(view: View, palette: Palette, mark: int | None = None) -> Figure:
+    """The picture as a figure. `mark`: a cycle to point at."""
+    lanes = {row: 1 + max(span.depth for span in row.spans) for row in view.rows}
+    height = sum(lanes.values()) * LANE + (len(lanes) + 1) * GAP
+    figure = Figure(figsize=(WIDTH, height + TOP + BOTTOM))
+    box = (LEFT / WIDTH, BOTTOM / (height + TOP + BOTTOM), (WIDTH - LEFT - RIGHT) / WIDTH, height / (height + TOP + BOTTOM))
+    axes = figure.add_axes(box)
+    axes.set_xlim(view.first, max(view.last, view.first + 1))
+    axes.set_ylim(height, 0)  # inches, downwards
+    places = _rows(axes, view.rows, lanes, palette)
+    per_cycle = (WIDTH - LEFT - RIGHT) * POINTS / max(1, view.last - view.first)
+    for row in view.rows:
+        _spans(axes, row, places[row], view, per_cycle, palette)
+    for arrow in view.arrows:
+        _arrow(axes, arrow, places, palette)
+    if mark is not None and view.first <= mark <= view.last:
+        axes.axvline(mark, color=COLOURS["oracle"], linewidth=0.9, linestyle=(0, (4, 2)), zorder=1)
+        axes.annotate(
+            f"cycle {mark:,}",
+            (mark, 1.0),
+            (3, 2),
+            xycoords=("data", "axes fraction"),
+            textcoords="offset points",
+            color=COLOURS["oracle"],
+        )
+    _axis(axes, palette)
+    _legend(axes, view, palette)
+    return figure
+
+
+def _rows(axes: Axes, rows: Sequence[Row], lanes: dict[Row, int], palette: Palette) -> dict[Row, float]:
+    """Names on the left, bands behind; where each row begins."""
+    places: dict[Row, float] = {}
+    at, group = GAP, None
+    for row in rows:
+        places[row] = at
+        high = lanes[row] * LANE
+        if row.group != group:
+            axes.axhline(at - GAP / 2, color=palette.muted, linewidth=0.6, zorder=0)
+            _label(axes, row.group, at + LANE / 2, -LEFT * POINTS + 6, palette.ink, "left", "bold")
+            group = row.group
+        axes.axhspan(at - GAP / 4, at + high + GAP / 4, color=palette.line, alpha=0.28, linewidth=0, zorder=0)
+        _label(axes, row.name, at + LANE / 2, -5, palette.ink, "right", "normal")
+        at += high + GAP
+    return places
+
+
+def _label(axes: Axes, text: str, y: float, dx: float, colour: str, side: Any, weight: str) -> None:
+    axes.annotate(
+        text,
+        (0, y),
+        (dx, 0),
+        xycoords=("axes fraction", "data"),
+        textcoords="offset points",
+        ha=side,
+        va="center",
+        color=colour,
+        fontweight=weight,
+        fontsize=FONT + 0.6,
+        annotation_clip=False,
+    )
+
+
+def _spans(axes: Axes, row: Row, top: float, view: View, per_cycle: float, palette: Palette) -> None:
+    """Slices as boxes, instants as marks, with their names where there is room."""
+    boxes: dict[str, list[list[tuple[float, float]]]] = {}
+    points: dict[str, list[tuple[float, float]]] = {}
+    for index, span in enumerate(row.spans):
+        y = top + span.depth * LANE
+        if span.instant:
+            points.setdefault(span.category, []).append((span.start, y + LANE / 2))
+            room = _free_after(row, index, view.last) * per_cycle - 5
+            x, dx = float(span.start), 3.6
+        else:
+            start, end = max(span.start, view.first), min(span.end, view.last)
+            low, high = y + 0.012, y + LANE - 0.012
+            boxes.setdefault(span.category, []).append([(start, low), (end, low), (end, high), (start, high)])
+            room = (end - start) * per_cycle - 4
+            x, dx = float(start), 2.2
+            if len(span.name) * FONT * LETTER > room:  # beside it, if nothing else is there
+                beside = _free_after(row, index, view.last) * per_cycle - 5
+                if len(span.name) * FONT * LETTER < beside:
+                    x, dx, room = float(end), 3.0, beside
+        text = _fitted(span.name, room)
+        if text:
+            axes.annotate(
+                text, (x, y + LANE / 2), (dx, -0.3), textcoords="offset points", va="center", ha="left", color=palette.ink, zorder=4
+            )
+    for category, corners in boxes.items():
+        colour = COLOURS.get(category, palette.muted)
+        axes.add_collection(
+            PolyCollection(corners, facecolors=mpl.colors.to_rgba(colour, 0.3), edgecolors=colour, linewidths=0.7, zorder=2)
+        )
+    for category, marks in points.items():
+        xs, ys = zip(*marks, strict=True)
+        axes.scatter(xs, ys, s=9, marker="D", color=COLOURS.get(category, palette.muted), linewidths=0, zorder=3)
+
+
+def _free_after(row: Row, index: int, last: int) -> int:
+    """Cycles from the end of a span to the next thing of its level."""
+    here = row.spans[index]
+    for other in row.spans[index + 1 :]:
+        if other.depth == here.depth:
+            return other.start - here.end
+    return last - here.end
+
+
+def _fitted(name: str, room: float) -> str:
+    """The name, shortened to the room it has; nothing if that says nothing."""
+    letters = int(room / (FONT * LETTER))
+    if len(name) <= letters:
+        return name
+    return name[: letters - 1] + "…" if letters >= 5 else ""
+
+
+def _arrow(axes: Axes, arrow: Arrow, places: dict[Row, float], palette: Palette) -> None:
+    source, target = arrow.source, arrow.target
+    if source.row is target.row:
+        return
+    # A line that a handler clears falls a cycle after the handler has it.
+    x = min(source.end, target.start) if source.end <= target.start + SLACK else source.start
+    start = (x, places[source.row] + (source.depth + 0.5) * LANE)
+    end = (target.start, places[target.row] + (target.depth + 0.5) * LANE)
+    bend = 0.12 if end[1] > start[1] else -0.12
+    axes.add_patch(
+        FancyArrowPatch(
+            start,
+            end,
+            arrowstyle="-|>,head_length=2.6,head_width=1.5",
+            mutation_scale=1,
+            connectionstyle=f"arc3,rad={bend}",
+            color=COLOURS.get(source.category, palette.muted),
+            alpha=0.8,
+            linewidth=0.65,
+            shrinkA=1.2,
+            shrinkB=1.6,
+            zorder=5,
+        )
+    )
+
+
+def _axis(axes: Axes, palette: Palette) -> None:
+    axes.set_yticks([])
+    axes.xaxis.set_major_locator(MaxNLocator(9, integer=True))
+    axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _position: f"{int(value):,}"))
+    axes.tick_params(axis="x", colors=palette.muted, labelsize=FONT + 0.6, length=3)
+    axes.grid(axis="x", color=palette.line, linewidth=0.5, zorder=0)
+    axes.set_axisbelow(True)
+    axes.set_xlabel("device cycles", color=palette.muted, fontsize=FONT + 0.6)
+    for side in ("top", "right", "left"):
+        axes.spines[side].set_visible(False)
+
+
+def _legend(axes: Axes, view: View, palette: Palette) -> None:
+    """What the colours say, of those that occur."""
+    used = {span.category for span in view.spans()}
+    x = 0.0
+    for category, word in LEGEND.items():
+        if category not in used:
+            continue
+        for text, colour, dx in (("■", COLOURS[category], 0.0), (word, palette.muted, 8.0)):
+            axes.annotate(
+                text, (0, 1), (x + dx, 7), xycoords="axes fraction", textcoords="offset points", color=colour, fontsize=FONT + 0.6
+            )
+        x += 20 + len(word) * (FONT + 0.6) * LETTER
