@@ -1,4 +1,4 @@
-"""From a violation to the events that explain it: the shortest chain that touches the page, its control block or its shootdowns.
+"""From a failure to the events that explain it: the shortest chain that touches the page, its control block or its shootdowns.
 
 A ring keeps the last records of both streams; nothing is formatted until something went wrong. The chain is a table with one
 column a processor and one for the device, as kernel commit messages draw races.
@@ -16,10 +16,26 @@ from hwif.gen.gru import INVAL_ALL_N, PAGE_SHIFT, PAGE_SHIFTS
 from hwif.port import Violation
 from hwif.trace import CPU_MASK, CPU_SHIFT, EVENT_MASK
 from shootdown.result import ChainRow, Column
+from shootdown.timeline.sentences import sentence
 
-__all__ = ["EventRing", "explain"]
+__all__ = ["EventRing", "explain", "explain_data", "recent"]
 
-HEX_NAMES = {"vaddr", "start", "end", "old", "new", "baddr0", "baddr1", "asid", "pfn", "ecause"}
+ROWS = 24
+RECENT_ROWS = 16
+
+# Events that only mark an end, or that another one tells better.
+QUIET = frozenset(
+    {
+        TraceEvent.VM_FAULT_BEGIN,
+        TraceEvent.VM_DONE,
+        TraceEvent.VM_MIGRATE,
+        TraceEvent.DRV_INTR_DONE,
+        TraceEvent.DRV_CALL_OS_DONE,
+        TraceEvent.DRV_LOAD_BEGIN,
+    }
+)
+# Events that change every page of an address space.
+WHOLE_SPACE = frozenset({TraceEvent.VM_FORK, TraceEvent.VM_EXIT, TraceEvent.MN_RELEASE, TraceEvent.MN_RELEASE_DONE})
 
 
 class EventRing:
@@ -46,40 +62,38 @@ class EventRing:
         return rows
 
 
-def _names(record: list[int]) -> dict[str, int]:
-    event = TraceEvent(record[1] & EVENT_MASK)
-    return dict(zip(CATALOGUE[event][1], record[2:], strict=False))
-
-
-def _text(record: list[int]) -> str:
-    event = TraceEvent(record[1] & EVENT_MASK)
-    shown = " ".join(f"{name}={value:#x}" if name in HEX_NAMES else f"{name}={value}" for name, value in _names(record).items())
-    return f"{event.name.lower()} {shown}".rstrip()
-
-
-def _covers(names: dict[str, int], va: int) -> bool:
-    if "start" in names and "end" in names:
-        return names["start"] <= va < names["end"]
-    if "n" in names:  # a shootdown: 4 KiB pages; the widest n purges the address space
-        return names["n"] == INVAL_ALL_N or names.get("global", 0) == 1 or 0 <= va - names["vaddr"] < (names["n"] + 1) << PAGE_SHIFT
-    if "vaddr" in names:
-        shift = PAGE_SHIFTS.get(names.get("pagesize", 0), PAGE_SHIFT)
-        return names["vaddr"] >> shift == va >> shift
-    return False
-
-
-def explain(records: list[list[int]], violation: Violation, rows: int = 24) -> list[ChainRow]:
+def explain(records: list[list[int]], violation: Violation, rows: int = ROWS) -> list[ChainRow]:
     """The last `rows` events before the violation that bear on it, oldest first; the violation itself closes the chain."""
+    kind = "write" if violation.write else "read"
+    frame = violation.pa >> PAGE_SHIFT
+    last = f"CB {violation.cbr}: {kind} of {violation.va:#x}, frame {frame}: {violation.reason.name}"
+    related = _related(records, violation.cycle, violation.va, violation.mm, violation.cbr)
+    return [*related[-rows:], ChainRow(violation.cycle, Column.DEVICE, last)]
+
+
+def explain_data(records: list[list[int]], cycle: int, address: int, what: str, rows: int = ROWS) -> list[ChainRow]:
+    """The same for bytes at `address` that were found wrong at `cycle`: by software, so the objection stands on a processor."""
+    related = _related(records, cycle, address, None, None)
+    return [*related[-rows:], ChainRow(cycle, Column.CPU1, what)]
+
+
+def recent(records: list[list[int]], cycle: int, what: str, rows: int = RECENT_ROWS) -> list[ChainRow]:
+    """What happened last before `cycle`, for an objection that names no page."""
+    before = [record for record in records if record[0] <= cycle and _event(record) not in QUIET]
+    return [*(_row(record) for record in before[-rows:]), ChainRow(cycle, Column.DEVICE, what)]
+
+
+def _related(records: list[list[int]], cycle: int, va: int, mm: int | None, cbr: int | None) -> list[ChainRow]:
+    """Events up to `cycle` that touch the page of `va`, its control block, or shootdowns of the page. None: any."""
     related: list[ChainRow] = []
     handles: set[int] = set()
     for record in records:
-        if record[0] > violation.cycle:
+        if record[0] > cycle:
             break
-        names = _names(record)
-        event = TraceEvent(record[1] & EVENT_MASK)
-        if "mm" in names and names["mm"] != violation.mm:
+        event, names = _event(record), _names(record)
+        if event in QUIET or (mm is not None and names.get("mm", mm) != mm):
             continue
-        hit = _covers(names, violation.va)
+        hit = event in WHOLE_SPACE or _covers(names, va)
         if event in (TraceEvent.DRV_SHOOTDOWN, TraceEvent.DEV_SHOOT_ACCEPT):
             if hit:
                 handles.add(names["tgh"])
@@ -87,13 +101,39 @@ def explain(records: list[list[int]], violation: Violation, rows: int = 24) -> l
                 handles.discard(names["tgh"])
         elif event in (TraceEvent.DRV_SHOOTDOWN_DONE, TraceEvent.DEV_SHOOT_DONE):
             hit = names["tgh"] in handles
-        elif event in (TraceEvent.USR_ISSUE, TraceEvent.DEV_RESTART, TraceEvent.DEV_FILL_DROPPED):
-            hit = hit or names["cbr"] == violation.cbr
+        elif event == TraceEvent.USR_ISSUE:
+            hit = hit or names["cbr"] == cbr or any(names[one] >> PAGE_SHIFT == va >> PAGE_SHIFT for one in ("baddr0", "baddr1"))
+        elif event in (TraceEvent.DEV_RESTART, TraceEvent.DEV_FILL_DROPPED):
+            hit = hit or names["cbr"] == cbr
         if hit:
-            who = record[1] >> CPU_SHIFT & CPU_MASK
-            column = Column.DEVICE if who == 0 else Column(min(who - 1, Column.CPU1))
-            related.append(ChainRow(record[0], column, _text(record)))
-    kind = "write" if violation.write else "read"
-    frame = violation.pa >> PAGE_SHIFT
-    last = f"{kind} of frame {frame} for va {violation.va:#x} by control block {violation.cbr}: {violation.reason.name}"
-    return [*related[-rows:], ChainRow(violation.cycle, Column.DEVICE, last)]
+            related.append(_row(record))
+    return related
+
+
+def _event(record: list[int]) -> TraceEvent:
+    return TraceEvent(record[1] & EVENT_MASK)
+
+
+def _row(record: list[int]) -> ChainRow:
+    who = record[1] >> CPU_SHIFT & CPU_MASK
+    column = Column.DEVICE if who == 0 else Column(min(who - 1, Column.CPU1))
+    return ChainRow(record[0], column, sentence(_event(record), record[2:]))
+
+
+def _names(record: list[int]) -> dict[str, int]:
+    return dict(zip(CATALOGUE[_event(record)][1], record[2:], strict=False))
+
+
+def _covers(names: dict[str, int], va: int) -> bool:
+    if "start" in names and "end" in names:
+        return names["start"] <= va < names["end"]
+    if "len" in names:  # mremap: where it was, where it goes
+        return any(names[one] <= va < names[one] + names["len"] for one in ("old", "new"))
+    if "old" in names and "new" in names and "mm" in names:  # brk
+        return min(names["old"], names["new"]) <= va < max(names["old"], names["new"])
+    if "n" in names:  # a shootdown: 4 KiB pages; the widest n purges the address space
+        return names["n"] == INVAL_ALL_N or names.get("global", 0) == 1 or 0 <= va - names["vaddr"] < (names["n"] + 1) << PAGE_SHIFT
+    if "vaddr" in names:
+        shift = PAGE_SHIFTS.get(names.get("pagesize", 0), PAGE_SHIFT)
+        return names["vaddr"] >> shift == va >> shift
+    return False

@@ -26,7 +26,7 @@ from hwif.shadow import Shadow
 from hwif.trace import Trace
 from shootdown.doctor import examine
 from shootdown.errors import InputError
-from shootdown.explain import EventRing, explain
+from shootdown.explain import EventRing, explain, explain_data, recent
 from shootdown.measure import Measure
 from shootdown.result import CosimConfig, OracleCounts, ProgressUpdate, RunResult, ViolationReport
 from sw_stack.drivers.gru.driver import GruDriver
@@ -247,7 +247,8 @@ class Session:
         counters = dict(device.statistics())
         violations = device.violations()
         failures = self.workload.failures
-        records = self.ring.records() if violations or failures else []
+        records = self.ring.records() if violations or failures or self.broken else []
+        broken = (replace(report, chain=tuple(recent(records, report.cycle, report.what))) for report in self.broken)
         rate = self.measure.hit_rate()
         digest = self.trace.digest()
         self.sched.close()  # what unwinds may still write to the trace, which nobody reads any more
@@ -276,8 +277,8 @@ class Session:
             fault_latency=np.array(self.measure.fault_latency, dtype=np.int64),
             shootdown_latency=np.array(self.measure.shootdown_latency, dtype=np.int64),
             hit_rate=rate,
-            violations=(*self.broken, *(_report(violation, records) for violation in violations[:8])),
-            data_failures=tuple(_data_report(failure) for failure in failures[:8]),
+            violations=(*broken, *(_report(violation, records) for violation in violations[:8])),
+            data_failures=tuple(_data_report(failure, records) for failure in failures[:8]),
             stalled=self.stalled,
             interrupted=self.interrupted,
             schedule=self.config.record_schedule or self.config.schedule,
@@ -297,5 +298,6 @@ def _report(violation: Violation, records: list[list[int]]) -> ViolationReport:
     return ViolationReport(violation.cycle, violation.reason.name, what, tuple(explain(records, violation)))
 
 
-def _data_report(failure: DataFailure) -> ViolationReport:
-    return ViolationReport(failure.cycle, "DATA", str(failure))
+def _data_report(failure: DataFailure, records: list[list[int]]) -> ViolationReport:
+    chain = explain_data(records, failure.cycle, failure.address, f"{failure.what}: {failure.detail}")
+    return ViolationReport(failure.cycle, "DATA", str(failure), tuple(chain))
