@@ -6,6 +6,7 @@ column a processor and one for the device, as kernel commit messages draw races.
 
 from __future__ import annotations
 
+import re
 from collections import deque
 
 import numpy as np
@@ -19,6 +20,8 @@ from shootdown.result import ChainRow, Column
 from shootdown.timeline.sentences import sentence
 
 __all__ = ["EventRing", "explain", "explain_data", "recent"]
+
+ASSERTION = re.compile(r"Assertion failed in [\w.\[\]]*?(\w+): (.*)$", re.MULTILINE)  # as the simulator says it
 
 ROWS = 24
 RECENT_ROWS = 16
@@ -79,13 +82,16 @@ def explain_data(records: list[list[int]], cycle: int, address: int, what: str, 
 
 def recent(records: list[list[int]], cycle: int, what: str, rows: int = RECENT_ROWS) -> list[ChainRow]:
     """What happened last before `cycle`, for an objection that names no page."""
+    found = ASSERTION.search(what)
+    if found is not None:
+        what = f"assertion {found[1]}: {found[2]}"
     before = [record for record in records if record[0] <= cycle and _event(record) not in QUIET]
     return [*(_row(record) for record in before[-rows:]), ChainRow(cycle, Column.DEVICE, what)]
 
 
 def _related(records: list[list[int]], cycle: int, va: int, mm: int | None, cbr: int | None) -> list[ChainRow]:
-    """Events up to `cycle` that touch the page of `va`, its control block, or shootdowns of the page. None: any."""
-    related: list[ChainRow] = []
+    """Events up to `cycle` that touch the page of `va`, shootdowns of it, or the present instruction of the block. None: any."""
+    related: list[tuple[ChainRow, bool]] = []  # the row, and whether it is there for the block's sake alone
     handles: set[int] = set()
     for record in records:
         if record[0] > cycle:
@@ -93,7 +99,7 @@ def _related(records: list[list[int]], cycle: int, va: int, mm: int | None, cbr:
         event, names = _event(record), _names(record)
         if event in QUIET or (mm is not None and names.get("mm", mm) != mm):
             continue
-        hit = event in WHOLE_SPACE or _covers(names, va)
+        hit, block = event in WHOLE_SPACE or _covers(names, va), False
         if event in (TraceEvent.DRV_SHOOTDOWN, TraceEvent.DEV_SHOOT_ACCEPT):
             if hit:
                 handles.add(names["tgh"])
@@ -102,12 +108,15 @@ def _related(records: list[list[int]], cycle: int, va: int, mm: int | None, cbr:
         elif event in (TraceEvent.DRV_SHOOTDOWN_DONE, TraceEvent.DEV_SHOOT_DONE):
             hit = names["tgh"] in handles
         elif event == TraceEvent.USR_ISSUE:
-            hit = hit or names["cbr"] == cbr or any(names[one] >> PAGE_SHIFT == va >> PAGE_SHIFT for one in ("baddr0", "baddr1"))
+            hit = any(names[one] >> PAGE_SHIFT == va >> PAGE_SHIFT for one in ("baddr0", "baddr1"))
+            block = names["cbr"] == cbr
+            if block:  # what the block did before is over
+                related = [entry for entry in related if not entry[1]]
         elif event in (TraceEvent.DEV_RESTART, TraceEvent.DEV_FILL_DROPPED):
-            hit = hit or names["cbr"] == cbr
-        if hit:
-            related.append(_row(record))
-    return related
+            block = names["cbr"] == cbr
+        if hit or block:
+            related.append((_row(record), not hit))
+    return [row for row, _block in related]
 
 
 def _event(record: list[int]) -> TraceEvent:
