@@ -1,0 +1,1 @@
+"""A pyuvm environment for the TLB with its shootdown port."""

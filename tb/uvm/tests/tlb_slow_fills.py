@@ -1,0 +1,17 @@
+"""Drop-ins so late that the log of shootdowns has lapped."""
+
+from __future__ import annotations
+
+import pyuvm
+
+from tb.uvm.profile import Profile
+from tb.uvm.tests.base import TIMEOUT_US, TlbBaseTest
+
+__all__ = ["TlbSlowFills"]
+
+
+@pyuvm.test(timeout_time=TIMEOUT_US, timeout_unit="us")
+class TlbSlowFills(TlbBaseTest):
+    """See the profile."""
+
+    profile = Profile(shoot=0.3, think=100, slow=0.3, narrow=0.95, focus=0.2)
