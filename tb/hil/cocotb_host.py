@@ -150,14 +150,16 @@ def run_under_cocotb(
     timeout: float = 600.0,
     build: BuildOptions | None = None,
     waves: Path | None = None,
+    simulator: Path | None = None,
+    toplevel: str = "hil_top",
 ) -> Any:
     """Run `entry` ("module:function") in a simulator; its result, and `arguments`, must survive pickling.
 
-    `timeout` in seconds of wall clock. `waves` names an FST file for the whole run (the build must have waves).
+    `timeout` in seconds of wall clock. `waves` names an FST file for the whole run (the build must have waves). `simulator` and
+    `toplevel` name another design's simulator; the session then has its `dut` alone.
     """
     options = build or BuildOptions(waves=waves is not None)
-    simulator = build_cocotb(options)
-    command = [str(simulator), f"+verilator+rand+reset+{options.random_reset}", "+verilator+seed+1"]
+    command = [str(simulator or build_cocotb(options)), f"+verilator+rand+reset+{options.random_reset}", "+verilator+seed+1"]
     if waves is not None:
         command += ["--trace", "--trace-file", str(Path(waves).resolve())]
     with tempfile.TemporaryDirectory(prefix="shootdown-cocotb-") as name:
@@ -166,7 +168,11 @@ def run_under_cocotb(
         order.write_bytes(pickle.dumps({"entry": entry, "arguments": arguments, "answer": str(answer)}))
         with log.open("wb") as output:
             process = subprocess.Popen(
-                command, env=_environment(order, folder), stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT
+                command,
+                env=_environment(order, folder, toplevel),
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=subprocess.STDOUT,
             )
             try:
                 status = _outcome(process, timeout)
@@ -196,7 +202,7 @@ def _outcome(process: subprocess.Popen[bytes], timeout: float) -> int:
         return process.wait(INTERRUPT_SECONDS)
 
 
-def _environment(order: Path, folder: Path) -> dict[str, str]:
+def _environment(order: Path, folder: Path, toplevel: str) -> dict[str, str]:
     """What cocotb reads (its runner sets the same)."""
     import cocotb_tools.config as cocotb  # noqa: PLC0415 - only the launcher needs it
     import find_libpython  # type: ignore[import-not-found, import-untyped, unused-ignore]  # noqa: PLC0415
@@ -211,7 +217,7 @@ def _environment(order: Path, folder: Path) -> dict[str, str]:
         "PYTHONPATH": os.pathsep.join([str(root), *(entry for entry in sys.path if entry)]),
         "PYGPI_PYTHON_BIN": sys.executable,
         "GPI_USERS": f"{library};{cocotb.pygpi_entry_point()}",
-        "COCOTB_TOPLEVEL": "hil_top",
+        "COCOTB_TOPLEVEL": toplevel,
         "COCOTB_TEST_MODULES": "tb.hil.cocotb_session",
         "COCOTB_RESULTS_FILE": str(folder / "results.xml"),
         "COCOTB_LOG_LEVEL": "WARNING",
