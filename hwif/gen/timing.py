@@ -50,6 +50,42 @@ SW_CPU_ACCESS: Final = 2
 SW_BACKOFF: Final = 2000
 """driver's wait before it tries again (4 us)."""
 
+# model
+MODEL_TLB_ENTRIES: Final = 512
+"""entries of the TLB (rtl/gru/gru_top.sv TlbEntries)."""
+MODEL_TLB_WAYS: Final = 4
+"""ways of the TLB (rtl/gru/gru_top.sv TlbWays)."""
+MODEL_SHOOT_SLOTS: Final = 8
+"""shootdowns accepted and not yet swept (rtl/gru/gru_top.sv ShootSlots)."""
+MODEL_FILL_SLOTS: Final = 4
+"""drop-ins above or below pages of other sizes, not yet swept (rtl/gru/gru_tlb.sv FillSlots)."""
+MODEL_SHOOT_LOG: Final = 64
+"""accepted shootdowns a drop-in is compared with (rtl/gru/gru_top.sv ShootLog)."""
+MODEL_LOG_BANKS: Final = 4
+"""of them in a cycle (rtl/gru/gru_tlb_fill.sv Banks)."""
+MODEL_BUS_QUEUE: Final = 8
+"""accesses between the TLB and the bus (rtl/pkg/gru_eng_pkg.sv MemDepth)."""
+MODEL_ATOMIC_QUEUE: Final = 4
+"""second halves of atomics waiting for the bus (rtl/gru/gru_mem.sv am_mem)."""
+MODEL_POLL_BACKOFF: Final = 64
+"""cycles between two reads of a polling atomic (rtl/pkg/gru_eng_pkg.sv PollBackoff)."""
+MODEL_WORD: Final = 3
+"""cycles of the bus for each 64-bit word of a request (rtl/gru/gru_axil.sv)."""
+MODEL_ISSUE: Final = 7
+"""start of an instruction answered on the bus to its first lookup accepted, minus the answer's cycle (rtl/gru/gru_cb.sv, gru_exec.sv)."""
+MODEL_LOOKUP: Final = 2
+"""lookup accepted to answer, up to two page sizes (rtl/gru/gru_tlb_lookup.sv)."""
+MODEL_ACCESS: Final = 8
+"""lookup answered to instruction retired, beside the memory's latency (rtl/gru/gru_mem.sv)."""
+MODEL_FAULT: Final = 8
+"""drop-in answered on the bus to the next lookup accepted (rtl/gru/gru_tfh.sv, gru_tlb_fill.sv)."""
+MODEL_SHOOTDOWN: Final = 8
+"""shootdown answered on the bus to its probe, nothing in flight (rtl/gru/gru_tgh.sv, gru_tlb_drain.sv)."""
+MODEL_ALLOCATE: Final = 66
+"""ALLOCATE answered on the bus to its probe (rtl/gru/gru_cch.sv)."""
+MODEL_START: Final = 10
+"""START answered on the bus to its probe (rtl/gru/gru_cch.sv)."""
+
 # limits
 LIVENESS_BOUND: Final = 2000000
 """cycles without progress after which a run stops with the wait-for report (4 ms, a thousand times the longest legal wait)."""
