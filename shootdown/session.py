@@ -300,4 +300,4 @@ def _report(violation: Violation, records: list[list[int]]) -> ViolationReport:
 
 def _data_report(failure: DataFailure, records: list[list[int]]) -> ViolationReport:
     chain = explain_data(records, failure.cycle, failure.address, f"{failure.what}: {failure.detail}")
-    return ViolationReport(failure.cycle, "DATA", str(failure), tuple(chain))
+    return ViolationReport(failure.cycle, failure.rule, str(failure), tuple(chain))

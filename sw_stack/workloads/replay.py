@@ -53,14 +53,18 @@ class ReplayOptions:
 
 @dataclass(frozen=True)
 class DataFailure:
-    """Bytes that differ from what a coherent memory would hold, or an exception without a cause."""
+    """Bytes that differ from what a coherent memory would hold, or an exception without a cause: `rule` DATA. A race that a
+    scenario is about and did not meet: NOT_MET, which says nothing about the device."""
 
     cycle: int
     what: str
     address: int
     detail: str
+    rule: str = "DATA"
 
     def __str__(self) -> str:
+        if self.rule == "NOT_MET":
+            return f"{self.what}: {self.detail}"
         return f"cycle {self.cycle}: {self.what} at {self.address:#x}: {self.detail}"
 
 

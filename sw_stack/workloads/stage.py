@@ -292,8 +292,9 @@ class Stage:
         for name, event, at_least in self._expected:
             count = self._count(name, event)
             if count < at_least:
-                what = f"met {count} times, needs {at_least}: the scenario proves nothing"
-                missed.append(DataFailure(self.sched.now, f"race '{name.replace('_', ' ')}' not met", 0, what))
+                race = f"race '{name.replace('_', ' ')}' not met"
+                detail = f"{count} times, needs {at_least}: this run proves nothing"
+                missed.append(DataFailure(self.sched.now, race, 0, detail, rule="NOT_MET"))
         return missed
 
     # ---- the whole ---------------------------------------------------------------------------------------------------
