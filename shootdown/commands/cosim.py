@@ -21,7 +21,7 @@ from shootdown.errors import InputError
 from shootdown.report import write_report
 from shootdown.result import CosimConfig, RunResult, Verdict
 
-__all__ = ["BACKENDS", "DEFAULT_SEED", "DEFAULT_TRACE", "DEVICES", "Request", "check_out", "run"]
+__all__ = ["BACKENDS", "DEFAULT_SEED", "DEFAULT_TRACE", "DEVICES", "Request", "check_out", "run", "terminated_is_interrupted"]
 
 DEFAULT_TRACE = Path(__file__).resolve().parents[2] / "examples" / "traces" / "blockcache.sdt"
 DEFAULT_SEED = 1
@@ -68,7 +68,7 @@ def run(request: Request) -> int:
 def play(config: CosimConfig) -> RunResult:
     """The run itself. An interruption outside the rig's own loop (say, while the RTL builds) still gives a result."""
     try:
-        with _terminated_is_interrupted(), Display() as display:
+        with terminated_is_interrupted(), Display() as display:
             from shootdown.rig import run_cosim  # noqa: PLC0415 - loads the simulator
 
             return run_cosim(config, display)
@@ -192,7 +192,7 @@ def repeat_command(result: RunResult) -> str:
 
 
 @contextlib.contextmanager
-def _terminated_is_interrupted() -> Iterator[None]:
+def terminated_is_interrupted() -> Iterator[None]:
     """SIGTERM ends a run as Ctrl-C does: with a report."""
 
     def interrupt(_number: int, _frame: FrameType | None) -> None:
