@@ -13,6 +13,10 @@ SEED ?=
 MEMORY ?=
 OUT ?=
 ARGS ?=
+# And what `make regress` passes on, besides SEED and OUT.
+SEEDS ?=
+TEST ?=
+MUTANT ?=
 COSIM_ARGS = $(if $(DEVICE),--device $(DEVICE)) $(if $(BACKEND),--backend $(BACKEND)) $(if $(TRACE),--trace $(TRACE)) \
              $(if $(SEED),--seed $(SEED)) $(if $(MEMORY),--memory $(MEMORY)) $(if $(OUT),--out $(OUT)) $(if $(WAVES),--waves) $(ARGS)
 
@@ -21,7 +25,7 @@ JOBS ?= 2
 PYTEST = $(BIN)/pytest -n $(JOBS)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup cosim test test-all lint gen bench-rtl clean
+.PHONY: help setup cosim test test-all regress lint gen bench-rtl clean
 
 help: ## List the targets
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):[^#]*## (.*)/  \1|\2/' | awk -F'|' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -45,6 +49,10 @@ test: $(STAMP) ## The tests (under 10 minutes on two cores)
 
 test-all: $(STAMP) ## Every test, the slow ones too
 	@$(PYTEST) $(ARGS)
+
+regress: $(STAMP) ## The UVM tests of the TLB: SEEDS=n of every test, or TEST= SEED= MUTANT= WAVES=1
+	@$(BIN)/python -m tb.uvm.regress $(if $(SEEDS),--seeds $(SEEDS)) $(if $(SEED),--seed $(SEED)) $(TEST:%=--test %) \
+		--jobs $(JOBS) $(if $(MUTANT),--mutant $(MUTANT)) $(if $(WAVES),--waves) $(if $(OUT),--out $(OUT)) $(ARGS)
 
 lint: $(STAMP) ## ruff, mypy, Verilator -Wall on every module, generated files up to date
 	@$(BIN)/ruff check .

@@ -3,8 +3,8 @@
 `LegalTranslations` is told what crosses the ports, in order, and objects to what the rules forbid. Where the order leaves it open
 what a device has seen, more than one outcome is allowed:
 
-* A lookup has a window, from its acceptance to its answer. Whatever could be alive within it may answer. A miss is always allowed:
-  capacity is the device's business.
+* A lookup has a window, from its acceptance to its answer. Whatever could be alive within it may answer. A miss is legal whenever
+  capacity can explain it: not when a translation was there, and since then no drop-in needed room and no shootdown covered it.
 * An accepted shootdown may kill at once or later; with its acknowledgement everything it covers is dead (SD-1), and no access that
   used a covered translation is left, nor one answered later with it (SD-2).
 * A drop-in may translate from its acceptance on. Its report says whether it entered: then what it overlaps is dead (SD-7). It must
@@ -14,8 +14,8 @@ what a device has seen, more than one outcome is allowed:
 
 Promises: every method returns the objections to that event, an empty list for a legal one; after an objection it goes on as if the
 device had done right, so one defect does not drown in its consequences.
-Needs: one access a tag, one shootdown a handle at a time. Events of one clock cycle in this order: answers, ends of accesses, reports
-of drop-ins, acknowledgements, lookups, drop-ins, shootdowns; so a shootdown accepted in the cycle of a report came too late for it.
+Needs: one access a tag, one shootdown a handle at a time. Events of one clock cycle in this order: answers, ends of accesses,
+reports of drop-ins, acknowledgements, lookups, drop-ins, shootdowns; so one accepted in the cycle of a report came too late for it.
 Costs: some 20 us an event with a few hundred live translations.
 """
 
@@ -104,6 +104,8 @@ class _Entry:
     replaced_at: int | None = None
     killer: _Shoot | None = None  # acknowledged
     used: bool = False  # an answer only it explains
+    seen: int = 0  # it was alive then or later
+    doubtful: bool = False  # a shootdown may have taken it away
 
     def could_answer(self, lookup: _Lookup) -> bool:
         """Could it have been alive within the window that began with the lookup?"""
@@ -139,6 +141,7 @@ class LegalTranslations:
     def __init__(self, log_depth: int = 64) -> None:
         self.log_depth = log_depth
         self._now = 0
+        self._room_made = 0  # a drop-in entered: anything seen before may have been evicted
         self._pages: dict[tuple[int, int, int], list[_Entry]] = {}  # by address space, size, first page
         self._entries: set[_Entry] = set()
         self._dead: deque[_Entry] = deque(maxlen=REMEMBERED)
@@ -166,9 +169,10 @@ class LegalTranslations:
     def allowed(self, tag: int) -> Allowed:
         """What may answer the lookup now."""
         lookup = self._lookups[tag]
-        outcomes: set[Outcome] = {NoHit.MISS}
-        for entry in self._candidates(lookup):
-            outcomes.add(NoHit.CLEAN if self._needs_upgrade(lookup, entry) else entry.hit(lookup.va))
+        found = list(self._candidates(lookup))
+        outcomes: set[Outcome] = {NoHit.CLEAN if self._needs_upgrade(lookup, e) else e.hit(lookup.va) for e in found}
+        if not any(self._must_be_there(lookup, entry) for entry in found):
+            outcomes.add(NoHit.MISS)
         return Allowed(frozenset(outcomes))
 
     def answer(self, tag: int, outcome: Outcome) -> list[Objection]:
@@ -177,16 +181,22 @@ class LegalTranslations:
         lookup = self._lookups.get(tag)
         if lookup is None:
             return [Objection("protocol", f"control block {tag} is answered, and looked up nothing")]
-        legal = self.allowed(tag)
+        legal = outcome in self.allowed(tag)
         del self._lookups[tag]
-        if not isinstance(outcome, Hit):
-            self._misses[tag] = _Miss(lookup.accepted, self._now)
-            return [] if outcome in legal else [Objection("write", f"control block {tag}: {outcome.value}, and there is none")]
-        right = [e for e in self._candidates(lookup) if not self._needs_upgrade(lookup, e) and e.hit(lookup.va) == outcome]
-        self._flying[tag] = _Access(lookup, tuple(right), self._now)
+        if outcome is NoHit.MISS:
+            right: list[_Entry] = []
+        elif outcome is NoHit.CLEAN:
+            right = [entry for entry in self._candidates(lookup) if self._needs_upgrade(lookup, entry)]
+        else:
+            right = [e for e in self._candidates(lookup) if not self._needs_upgrade(lookup, e) and e.hit(lookup.va) == outcome]
         if len(right) == 1:
             right[0].used = True
-        return [] if right else [self._stale(tag, lookup, outcome)]
+            right[0].seen = max(right[0].seen, lookup.accepted)
+        if isinstance(outcome, Hit):
+            self._flying[tag] = _Access(lookup, tuple(right), self._now)
+        else:
+            self._misses[tag] = _Miss(lookup.accepted, self._now)
+        return [] if legal else [self._wrong(tag, lookup, outcome)]
 
     def use_done(self, tag: int) -> list[Objection]:
         """The access ended."""
@@ -224,6 +234,7 @@ class LegalTranslations:
                 return [Objection("SD-3", f"{page} was dropped though no shootdown since its miss covers it")]
             return [Objection("SD-3", f"{page} was dropped, and has been used")] if entry.used else []
         entry.entered = True
+        entry.seen = self._room_made = self._now
         for other in self._replaced_by(entry):
             other.replaced_at = self._now
         return []
@@ -242,6 +253,8 @@ class LegalTranslations:
         for entry in self._revocable():
             if what.covers(entry.translation):
                 entry.revoked.add(shoot)
+            elif what.may_cover(entry.translation):
+                entry.doubtful = True
         return []
 
     def acknowledge(self, handle: int) -> list[Objection]:
@@ -297,6 +310,11 @@ class LegalTranslations:
     def _needs_upgrade(self, lookup: _Lookup, entry: _Entry) -> bool:
         return lookup.write and not entry.translation.dirty
 
+    def _must_be_there(self, lookup: _Lookup, entry: _Entry) -> bool:
+        if entry.revoked or entry.doubtful or entry.replaced_at is not None or not entry.entered:
+            return False
+        return not self._fills and self._room_made <= entry.seen < lookup.accepted
+
     def _must_drop(self, translation: Translation, miss: _Miss) -> bool:
         return any(shoot.what.covers(translation) for shoot in self._since(miss.answered))
 
@@ -330,7 +348,15 @@ class LegalTranslations:
     def _since(self, time: int) -> list[_Shoot]:
         return self._log[bisect_right(self._log_times, time) :]
 
-    # ---- why a hit is wrong -------------------------------------------------------------------------------------------------
+    # ---- why an answer is wrong ----------------------------------------------------------------------------------------------
+
+    def _wrong(self, tag: int, lookup: _Lookup, outcome: Outcome) -> Objection:
+        where = f"control block {tag} looks up {lookup.va:#x} of asid {lookup.asid:#x}"
+        if outcome is NoHit.MISS:
+            return Objection("SD-6", f"{where} and misses, though no shootdown and no drop-in took its translation away")
+        if outcome is NoHit.CLEAN:
+            return Objection("write", f"{where}: {outcome.value}, and there is no clean one")
+        return self._stale(tag, lookup, outcome)
 
     def _stale(self, tag: int, lookup: _Lookup, hit: Hit) -> Objection:
         where = f"control block {tag} hits {hit.pa:#x} for {lookup.va:#x} of asid {lookup.asid:#x}"

@@ -1,7 +1,7 @@
 """The pins of the TLB and its clock.
 
-Promises: a cycle lies between two rising edges. `await bfm.drive()` returns after the edge that begins one, `await bfm.sample()` when
-everything in it has settled; what is driven in a cycle is seen by samples of the same cycle. `cycle` counts them from reset.
+Promises: a cycle lies between two rising edges. `await bfm.drive()` returns after the edge that begins one, `await bfm.sample()`
+when everything in it has settled; what is driven in a cycle is seen by samples of the same cycle. `cycle` counts them from reset.
 Needs: the ports of tb/tlb/tlb_tb.sv.
 Costs: a write only when a value changes.
 """

@@ -1,7 +1,7 @@
 """Run one test with one seed in a simulator process of its own.
 
-Promises: the outcome says what happened to the process and what the test saw; nothing raises because a test fails, hangs, crashes or
-saw nothing. The log of the run stays in its folder. `stop` ends whatever is running.
+Promises: the outcome says what happened to the process and what the test saw; nothing raises because a test fails, hangs, crashes
+or saw nothing. The log of the run stays in its folder. `stop` ends whatever is running.
 Needs: a simulator from tb.uvm.build.
 Costs: half a second to start, then about 8,000 cycles a second.
 """

@@ -17,12 +17,11 @@ from hwif.gen.gru import NUM_CBR, NUM_TGH
 from pymodels.oracle import Hit, NoHit
 from tb.uvm.bfm import TlbBfm
 from tb.uvm.observed import Acknowledged, Answered, Asked, Ended, FillTaken, Observed, Reported, ShootTaken
-from tb.uvm.profile import Profile
+from tb.uvm.profile import SLOWER, Profile
 
 __all__ = ["Ledger", "Missed"]
 
 RECENT = 24
-BACKLOG = 8
 
 
 @dataclass(frozen=True)
@@ -80,7 +79,7 @@ class Ledger(uvm_subscriber):
         if isinstance(outcome, Hit):
             self._flying[asked.cbr] = cycle + rng.randrange(1, profile.flight + 1), asked
             return
-        think = profile.think * (10 if rng.random() < profile.slow else 1)
+        think = profile.think * (SLOWER if rng.random() < profile.slow else 1)
         self._missed.append(Missed(cycle + rng.randrange(1, think + 1), asked, outcome is NoHit.CLEAN))
 
     # ---- what may be done -----------------------------------------------------------------------------------------------------
@@ -100,15 +99,16 @@ class Ledger(uvm_subscriber):
         """A miss whose drop-in is due. Some are answered without one: the control block just goes on."""
         due = [missed for missed in self._missed if missed.due <= self._bfm.cycle]
         # The TLB takes mixed page sizes slowly. Rather than let every control block queue for it, give up the oldest.
-        for missed in due[: max(0, len(due) - BACKLOG)]:
-            self._give_up(missed)
+        while len(due) > self.profile.backlog:
+            self._give_up(due.pop(0))
         if not due:
             return None
+        chosen = self._rng.choice(due)
         if self._rng.random() < self.profile.unanswered:
-            self._give_up(due[-1])
+            self._give_up(chosen)
             return None
-        self._missed.remove(due[-1])
-        return due[-1]
+        self._missed.remove(chosen)
+        return chosen
 
     def _give_up(self, missed: Missed) -> None:
         self._missed.remove(missed)

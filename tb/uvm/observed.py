@@ -1,7 +1,7 @@
 """What the monitors saw on the ports, each with its cycle.
 
-Promises: `order` sorts the events of one cycle as the oracle wants them. An answer and a report leave a register, so they tell of the
-cycle before; a shootdown accepted in the cycle of either came later.
+Promises: `order` sorts the events of one cycle as the oracle wants them. An answer and a report leave a register, so they tell of
+the cycle before; a shootdown accepted in the cycle of either came later.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """The mix of a random test, and the address spaces it plays in.
 
-Promises: a profile and a seed decide the whole stimulus. Places are few enough that pages come back, and sit where mistakes live: the
-first and the last page, neighbours, corners of large pages, the same set of the TLB.
+Promises: a profile and a seed decide the whole stimulus. Places are few enough that pages come back, and sit where mistakes live:
+the first and the last page, neighbours, corners of large pages, the same set of the TLB.
 """
 
 from __future__ import annotations
@@ -12,12 +12,13 @@ from dataclasses import dataclass
 from hwif.gen.gru import ASID_WIDTH, PAGE_SHIFTS
 from pymodels.oracle import ALL_PAGES
 
-__all__ = ["Context", "Places", "Profile"]
+__all__ = ["SLOWER", "Context", "Places", "Profile"]
 
 SETS = 128
-# Two contexts share an address space; 0 and the largest are ordinary; 8 and 9 differ in the region only, so equal pages of theirs
-# share a set of the TLB.
-ASIDS = (8, 8, 0, (1 << ASID_WIDTH) - 1, 9, 16, 24, 32)
+SLOWER = 20
+# Two pairs of contexts share an address space; 0 and the largest are ordinary; 8 and 9 differ in the region only, so equal pages of
+# theirs share a set of the TLB.
+ASIDS = (8, 8, 0, 0, (1 << ASID_WIDTH) - 1, 9, 16, 24)
 
 
 @dataclass(frozen=True)
@@ -52,7 +53,8 @@ class Profile:
     unanswered: float = 0.05  # misses that get no drop-in
     think: int = 30
     flight: int = 40
-    slow: float = 0.0  # misses whose drop-in comes ten times later
+    slow: float = 0.0  # misses whose drop-in comes SLOWER times later
+    backlog: int = 8  # drop-ins that may be due at once before some are given up
 
 
 class Places:

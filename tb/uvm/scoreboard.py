@@ -1,8 +1,8 @@
 """The scoreboard: every event on the ports against the untimed oracle.
 
-Promises: events reach the oracle in the order it wants, whatever the order in which the monitors ran; each objection is counted and the
-first few are kept. `ap` publishes every event after it was judged, with the oracle as it then is. `enough` is set once more would tell
-nothing new. What is still open at the end is an objection too.
+Promises: events reach the oracle in the order it wants, whatever the order in which the monitors ran; each objection is counted
+and the first few are kept. `ap` publishes every event after it was judged, with the oracle as it then is. `enough` is set once
+more would tell nothing new. What is still open at the end is an objection too.
 Needs: all monitors connected; "BFM" in the ConfigDB.
 """
 

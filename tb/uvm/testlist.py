@@ -28,6 +28,7 @@ _ALL = (
     TestEntry("tlb_random", "TlbRandom", "every page size, every scope, a bit of everything"),
     TestEntry("tlb_races", "TlbRaces", "few pages, much at once: shootdowns against lookups and drop-ins of the same page"),
     TestEntry("tlb_sizes", "TlbSizes", "every address space mixes page sizes, wide shootdowns"),
+    TestEntry("tlb_scope", "TlbScope", "few drop-ins, many lookups: what no shootdown covers must still be there"),
     TestEntry("tlb_storm", "TlbStorm", "bursts of shootdowns until slots and handles run out, long accesses"),
     TestEntry("tlb_slow_fills", "TlbSlowFills", "drop-ins so late that the log of shootdowns has lapped"),
     TestEntry("tlb_crowded", "TlbCrowded", "more pages than the sets they share have ways"),

@@ -1,7 +1,7 @@
 """What the agents of the four ports share: a driver that keeps a valid/ready port busy, a monitor, and the agent around them.
 
-Promises: a driver takes its next item in the cycle in which the last was accepted, so the port can be used every cycle; between items
-it holds valid low. A passive agent has a monitor and nothing else (`is_active` in the ConfigDB).
+Promises: a driver takes its next item in the cycle in which the last was accepted, so the port can be used every cycle; between
+items it holds valid low. A passive agent has a monitor and nothing else (`is_active` in the ConfigDB).
 Needs: "BFM" in the ConfigDB.
 """
 

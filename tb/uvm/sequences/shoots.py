@@ -45,11 +45,11 @@ class RandomShoots(PortSequence):
         kind = rng.random()
         if kind < 0.03:
             return Shootdown(Scope.ASID, asid, rng.getrandbits(52), rng.getrandbits(52))
-        if kind < 0.08:
+        if kind < 0.1:
             one, other = (1 << context.number for context in rng.choices(self.places.contexts, k=2))
             bitmap = rng.choice([one, one, one, one | other, (1 << NUM_CTX) - 1, 0])
             return Shootdown(Scope.CTX, rng.getrandbits(ASID_WIDTH), ctxbitmap=bitmap)
-        if kind < 0.14:
+        if kind < 0.15:
             first, last = rng.choice(EXTREMES)
             return Shootdown(Scope.RANGE, asid, first, last)
         first = max(0, page - rng.choice([0, 0, 0, 0, 1, 7, rng.randrange(1 << 18)]))

@@ -1,7 +1,7 @@
 """The virtual sequence of the random tests: lookups, ends of accesses, drop-ins and shootdowns, all at once.
 
-Promises: ends when everything that was begun has ended, or after DRAIN cycles without that; what is still open then is the scoreboard's
-to report.
+Promises: ends when everything that was begun has ended, or after DRAIN cycles without that; what is still open then is the
+scoreboard's to report.
 """
 
 from __future__ import annotations

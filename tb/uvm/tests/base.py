@@ -1,7 +1,8 @@
 """The base of every UVM test: build the environment, run the virtual sequence, and fail whenever anything was wrong.
 
-Promises: the seed is printed first and last. The test fails on any counted error, and when the scoreboard saw nothing; a log message
-of level ERROR alone would not fail it. The result is written whatever the verdict. It ends early when the scoreboard has seen enough.
+Promises: the seed is printed first and last. The test fails on any counted error, and when the scoreboard saw nothing; a log
+message of level ERROR alone would not fail it. The result is written whatever the verdict. It ends early when the scoreboard has
+seen enough.
 Needs: the run's RunConfig in the environment variable.
 Costs: one test, one seed, one process: the TLB's memories would survive into the next test.
 """

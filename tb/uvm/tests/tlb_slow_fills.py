@@ -14,4 +14,4 @@ __all__ = ["TlbSlowFills"]
 class TlbSlowFills(TlbBaseTest):
     """See the profile."""
 
-    profile = Profile(shoot=0.3, think=100, slow=0.3, narrow=0.95, focus=0.2)
+    profile = Profile(shoot=0.5, think=100, slow=0.1, backlog=64, narrow=0.95, focus=0.4, uniform=0.9, mixed=0.05)
