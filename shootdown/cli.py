@@ -31,6 +31,8 @@ app = typer.Typer(
 )
 bench_app = typer.Typer(help="Measure: cycle counts of the RTL.", no_args_is_help=True, rich_markup_mode="rich")
 app.add_typer(bench_app, name="bench")
+scenarios_app = typer.Typer(help="The library of races: list it, play it.", no_args_is_help=True, rich_markup_mode="rich")
+app.add_typer(scenarios_app, name="scenarios")
 
 
 @app.command(epilog="Example: shootdown cosim --trace program.sdt --memory 400 --seed 7")
@@ -104,6 +106,51 @@ def timeline(
     from shootdown.commands import timeline as command  # noqa: PLC0415
 
     return command.run(file, picture, around, cycles)
+
+
+@app.command(epilog="Example: shootdown mutants --only fill_not_dropped --explain")
+def mutants(
+    only: Annotated[list[str] | None, typer.Option(help="This mutant; may be repeated. Default: all.", show_default=False)] = None,
+    seed: Annotated[int, typer.Option(help="Seed of the hunts.")] = 1,
+    jobs: Annotated[int, typer.Option(help="Processes at once.")] = 2,
+    no_assertions: Annotated[
+        bool, typer.Option("--no-assertions", help="Switch the RTL's assertions off: the rest must do.")
+    ] = False,
+    explain: Annotated[bool, typer.Option("--explain", help="Show the interleaving of each catch.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the outcome as JSON.")] = False,
+) -> int:
+    """Break the RTL and the driver on purpose, one mutant at a time: a check must catch each."""
+    from shootdown.commands.mutants import run as run_mutants  # noqa: PLC0415
+
+    return run_mutants(only or [], seed=seed, jobs=jobs, assertions=not no_assertions, as_json=as_json, explain=explain)
+
+
+@scenarios_app.command("list", epilog="Example: shootdown scenarios list")
+def scenarios_list(
+    as_json: Annotated[bool, typer.Option("--json", help="Print everything about each as JSON.")] = False,
+) -> int:
+    """Every scenario by name, and what happens in it."""
+    from shootdown.commands.scenarios import list_all  # noqa: PLC0415
+
+    return list_all(as_json)
+
+
+@scenarios_app.command("run", epilog="Example: shootdown scenarios run dropin_shootdown --seed 7")
+def scenarios_run(
+    names: Annotated[list[str], typer.Argument(metavar="NAME... | all", help="Scenarios, or all of them.")],
+    backend: Annotated[str, typer.Option(help="native or cocotb (the RTL), or model.")] = "native",
+    seed: Annotated[int | None, typer.Option(help="Seed of every choice of the run. Default: 1.", show_default=False)] = None,
+    mutant: Annotated[str | None, typer.Option(help="Break the driver or the RTL on purpose, by name.")] = None,
+    out: Annotated[
+        Path | None, typer.Option(help="Folder for a report, a schedule and, of a failure, a waveform of each.", show_default=False)
+    ] = None,
+    schedule: Annotated[Path | None, typer.Option(help="Replay the choices of a recorded run (one scenario).")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the outcome as JSON.")] = False,
+) -> int:
+    """Play scenarios: VM, driver and device meet at every relative time, and what comes of it is checked."""
+    from shootdown.commands import scenarios as command  # noqa: PLC0415
+
+    return command.run(command.Request(names, backend, seed, mutant, out, schedule, as_json))
 
 
 @bench_app.callback()
