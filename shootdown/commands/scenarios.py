@@ -1,8 +1,8 @@
 """`shootdown scenarios`: the library of races, listed and played.
 
 Promises: a line a scenario as it ends; for one that failed, what objected, the interleaving that led there and the command that
-meets it again. Exit status 0 if all were clean, 1 if one was not, 130 if interrupted. With a folder, each scenario leaves its report,
-its schedule and, if it failed, its waveform in a folder of its own.
+meets it again. Exit status 0 if all were clean, 1 if one was not, 130 if interrupted. With a folder, each scenario leaves its
+report, its schedule and, if it failed, its waveform in a folder of its own.
 JSON keys of `run`: seed, backend, mutant, clean, total, and scenarios, a list of {name, title, verdict, cycles, skipped_cycles,
 translations, faults, shootdowns, dropins_dropped, races, digest, wall_s, failures [{cycle, rule, what}], stalled, report}.
 """
