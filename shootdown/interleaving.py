@@ -16,7 +16,6 @@ __all__ = ["MIN_WIDTH", "render", "terminal_width"]
 
 HEADS = {Column.CPU0: "CPU 0", Column.CPU1: "CPU 1", Column.DEVICE: "device"}
 SEPARATOR = " | "
-MIN_CELL = 12
 MIN_WIDTH = 64
 DEFAULT_WIDTH = 100
 MAX_WIDTH = 160  # wider, the eye loses the line
@@ -52,6 +51,6 @@ def _widths(rows: Sequence[ChainRow], room: int) -> dict[Column, int]:
     need = {column: max([len(HEADS[column]), *(len(row.text) for row in rows if row.column == column)]) for column in Column}
     widths: dict[Column, int] = {}
     for left, column in zip(range(len(Column), 0, -1), sorted(Column, key=lambda one: need[one]), strict=True):
-        widths[column] = max(min(need[column], room // left), min(MIN_CELL, room // left) if need[column] >= MIN_CELL else 0)
+        widths[column] = min(need[column], room // left)
         room -= widths[column]
     return {column: widths[column] for column in Column}

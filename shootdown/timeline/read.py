@@ -198,7 +198,7 @@ class _Reader:
             stack.append(span)
         for flow in targets:
             source = self._sources.pop(flow, None)
-            if source is not None and cycle >= self._first:
+            if source is not None and cycle <= self._last:
                 self._arrows.append(Arrow(source, span))
         for flow in sources:
             self._sources[flow] = span

@@ -159,7 +159,7 @@ def test_more_records_than_it_keeps_are_cut_and_that_is_said(tmp_path: Path) -> 
     """Blocks of the two streams come interleaved; the cut is where the first of them is incomplete."""
     made = Timeline(TASKS, limit_records=14)
     software, device = (
-        [block for block in blocks(sorted([*SHOOTDOWN, *FAULT]), size=4) if bool(block[0, 1] >> np.uint64(CPU_SHIFT)) == kind]
+        [block for block in blocks([*SHOOTDOWN, *FAULT], size=4) if bool(block[0, 1] >> np.uint64(CPU_SHIFT)) == kind]
         for kind in (True, False)
     )
     assert len(software) == len(device) == 3
@@ -178,7 +178,7 @@ def test_more_records_than_it_keeps_are_cut_and_that_is_said(tmp_path: Path) -> 
 
 def _whole(tmp_path: Path) -> bytes:
     path = tmp_path / "whole.pftrace"
-    write(sorted([*SHOOTDOWN, *FAULT]), path)
+    write([*SHOOTDOWN, *FAULT], path)
     return path.read_bytes()
 
 
