@@ -9,10 +9,12 @@ Promises: the same job, configuration and device give the same digest. Whatever 
 from __future__ import annotations
 
 import difflib
+import os
 import time
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Protocol, get_args
 
 import numpy as np
@@ -29,6 +31,7 @@ from shootdown.errors import InputError
 from shootdown.explain import EventRing, explain, explain_data, recent
 from shootdown.measure import Measure
 from shootdown.result import CosimConfig, OracleCounts, ProgressUpdate, RunResult, ViolationReport
+from shootdown.timeline import Timeline
 from sw_stack.drivers.gru.driver import GruDriver
 from sw_stack.drivers.gru.policy import DriverPolicy
 from sw_stack.drivers.gru.policy import Mutant as DriverMutant
@@ -142,6 +145,9 @@ class Session:
         self.measure = Measure()
         self.trace.subscribe(self.ring)
         self.trace.subscribe(self.measure)
+        self.timeline = Timeline(self.trace.tasks) if config.timeline else None
+        if self.timeline is not None:
+            self.trace.subscribe(self.timeline)
         self.stalled: str | None = None
         self.broken: list[ViolationReport] = []
         self.interrupted = False
@@ -249,8 +255,11 @@ class Session:
         failures = self.workload.failures
         records = self.ring.records() if violations or failures or self.broken else []
         broken = (replace(report, chain=tuple(recent(records, report.cycle, report.what))) for report in self.broken)
+        reports = (*broken, *(_report(violation, records) for violation in violations[:8]))
+        wrong = tuple(_data_report(failure, records) for failure in failures[:8])
         rate = self.measure.hit_rate()
         digest = self.trace.digest()
+        timeline, note = self._write_timeline((*reports, *wrong))
         self.sched.close()  # what unwinds may still write to the trace, which nobody reads any more
         return RunResult(
             config=self.config,
@@ -277,13 +286,25 @@ class Session:
             fault_latency=np.array(self.measure.fault_latency, dtype=np.int64),
             shootdown_latency=np.array(self.measure.shootdown_latency, dtype=np.int64),
             hit_rate=rate,
-            violations=(*broken, *(_report(violation, records) for violation in violations[:8])),
-            data_failures=tuple(_data_report(failure, records) for failure in failures[:8]),
+            violations=reports,
+            data_failures=wrong,
             stalled=self.stalled,
             interrupted=self.interrupted,
             schedule=self.config.record_schedule or self.config.schedule,
-            notes=self._notes(),
+            timeline=timeline,
+            notes=(*self._notes(), *([note] if note else [])),
         )
+
+    def _write_timeline(self, reports: Sequence[ViolationReport]) -> tuple[Path | None, str]:
+        """The file, if one is wanted, and what is to be said about it."""
+        if self.timeline is None:
+            return None, ""
+        marks = [(report.cycle, f"{report.rule}: {report.what}") for report in reports]
+        try:
+            info = self.timeline.write(self.config.out / "timeline.pftrace", marks=marks)
+        except OSError as error:
+            return None, f"no timeline: {os.strerror(error.errno or 0)}"
+        return info.path, info.note
 
     def _notes(self) -> tuple[str, ...]:
         failed = self.machine.statistics()["alloc_failed"]
