@@ -169,7 +169,7 @@ def _execution(st: Any, cbr: int) -> int:
 
 @inner
 def write_cb(st: Any, cbr: int, dw: int, data: int, running: int) -> None:
-    """A double-word of a control block without an instruction in progress; `running`: its context was started before this cycle."""
+    """A double-word of a control block without an instruction in progress; `running`: its context is started."""
     if dw == CB_AVALUE[0]:
         st.avalue[cbr] = data
         return
@@ -182,12 +182,17 @@ def write_cb(st: Any, cbr: int, dw: int, data: int, running: int) -> None:
         drop(st.color, cbr)
         if take(data, CB_COLOR) != 0:
             add(st.color, cbr)
-    elif take(data, CB_ICMD) != 0:
+    if take(data, CB_ICMD) != 0:  # at once, or at START: no user need know that its context is being interrupted
         st.go_start = 1
         st.start_cbr = cbr
-        add(st.active, cbr)
+        st.held = 1 - running
         drop(st.inval, cbr)
-        st.istatus[cbr] = IS_ACTIVE
+        if running == 0:
+            add(st.restored, cbr)
+        else:
+            drop(st.restored, cbr)
+            add(st.active, cbr)
+            st.istatus[cbr] = IS_ACTIVE
 
 
 @inner

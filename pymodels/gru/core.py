@@ -214,7 +214,8 @@ def _cycle(st: Any, mem: Any, words: Any, ctx_mm: Any, now: int) -> None:
     done = st.drained
     st.w_tfh = st.tfh_cur
     st.w_resume_runs = has(st.run, st.w_tfh)
-    st.w_start = 1 if st.start != 0 and st.ret_valid == 0 else 0
+    copied = st.start != 0 and st.ret_valid == 0
+    st.w_start = 1 if copied and st.held == 0 else 0
     st.w_start_cbr = st.start_cbr
     able0 = st.ready[0] & st.run[0]
     able1 = st.ready[1] & st.run[1]
@@ -232,7 +233,7 @@ def _cycle(st: Any, mem: Any, words: Any, ctx_mm: Any, now: int) -> None:
         whole_contexts(st)
     engine(st, able0, able1)
     lookup_seen(st, now)
-    if st.w_start != 0:
+    if copied:
         begin(st, st.start_cbr)
     started_before = 1 if st.start != 0 and st.ret_valid != 0 else 0
     if st.tfm_dirty != 0:

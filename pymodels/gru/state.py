@@ -36,7 +36,7 @@ _SCALARS = _names("""
     queued bus_state bus_pos bus_error pin ax_valid ax_write ax_addr ax_data answer answer_error answer_data cpu_got cpu_word
     w_reg w_write w_unit w_idx w_dw w_byte w_data w_ready w_block w_running w_active w_next_error w_next_data w_next_answer
 
-    start start_cbr w_start w_start_cbr go_start
+    start start_cbr held w_start w_start_cbr go_start
     cch_active cch_exc cch_pend cch_wait cch_sync cch_snoop cch_fsm cch_cur cch_step cb_used dsr_used
     w_verdict w_go w_dealloc w_mask0 w_mask1 w_cch w_cch_ctx w_cch_state
 

@@ -167,10 +167,13 @@ def window_commit(st: Any) -> int:
     started = False
     if unit in (U_CB, U_CBE):
         if st.w_active == 0:
+            running = st.w_running
+            if st.w_go != 0 and ((st.w_mask0 if idx < 64 else st.w_mask1) >> (idx & 63)) & 1 != 0:
+                running = 1
             if unit == U_CB:
-                write_cb(st, idx, dw, data, st.w_running)
+                write_cb(st, idx, dw, data, running)
             else:
-                write_cbe(st, idx, dw, data, st.w_running)
+                write_cbe(st, idx, dw, data, running)
     elif unit == U_DSR:
         for lane in range(8):
             st.dsr[st.w_byte + lane] = (data >> (8 * lane)) & 0xFF

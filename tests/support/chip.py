@@ -1,4 +1,4 @@
-"""The GRU's RTL for unit tests: the bare-metal driver made synchronous, and an untimed oracle of the vector instructions.
+"""The GRU for unit tests, RTL or model: the bare-metal driver made synchronous.
 
 Promises: `Chip.do` runs one of BareMetal's generators to its end. Memory starts with random bytes, so misplaced ones show.
 Costs: the harness is built once for all tests; a Chip is some milliseconds.
@@ -6,7 +6,7 @@ Costs: the harness is built once for all tests; a Chip is some milliseconds.
 
 from __future__ import annotations
 
-from collections.abc import Generator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from typing import Any, TypeVar
 
 import numpy as np
@@ -19,11 +19,12 @@ from hwif.memory import HostMemory
 from hwif.port import Event, Irq, LineKind, MmioDone, MmioRead, MmioWrite, Snoop
 from hwif.shadow import Shadow
 from hwif.trace import EVENT_MASK
+from pymodels.gru import GruModel, ModelOptions
 from tb.hil.abi import HarnessOptions
 from tb.hil.baremetal import BareMetal
 from tb.hil.native import NativeDevice
 
-__all__ = ["BASE", "FIRST", "PAGE", "Chip"]
+__all__ = ["BASE", "FIRST", "PAGE", "Chip", "model", "rtl"]
 
 T = TypeVar("T")
 PAGE = 4096
@@ -32,11 +33,26 @@ FIRST = 8
 PAGES = 24
 
 
+def rtl(memory: HostMemory, shadow: Shadow, **options: int) -> Any:
+    """The RTL on the native host."""
+    return NativeDevice(memory, shadow, HarnessOptions(**options))
+
+
+def model(memory: HostMemory, shadow: Shadow, **options: int) -> Any:
+    """The model; without assertions and clock skipping there is nothing to switch there."""
+    return GruModel(
+        memory, shadow, ModelOptions(**{key: value for key, value in options.items() if key not in ("skip", "asserts")})
+    )
+
+
 class Chip(BareMetal):
     """A chiplet with pages BASE.. mapped to frames FIRST.. in every context started through it."""
 
+    make: Callable[..., Any] = staticmethod(rtl)
+    """What the chip is made of; test modules of the model set it to `model`."""
+
     def __init__(self, frames: int = 64, **options: int) -> None:
-        self.native = NativeDevice(HostMemory(frames), Shadow(frames, 4096), HarnessOptions(**options))
+        self.native = self.make(HostMemory(frames), Shadow(frames, 4096), **options)
         self.native.reset()
         super().__init__(self.native)
         self.mem = self.native.memory
