@@ -41,6 +41,7 @@ FONT: Final = 6.6  # points
 LETTER: Final = 0.56  # width of a letter as a part of the font's size, generously
 POINTS: Final = 72.0
 SLACK: Final = 4  # cycles
+MARGIN: Final = 16  # a sixteenth of the window is left free after what it is about
 
 
 @dataclass(frozen=True)
@@ -103,12 +104,15 @@ def draw(view: View, palette: Palette, mark: int | None = None) -> Figure:
     figure = Figure(figsize=(WIDTH, height + TOP + BOTTOM))
     box = (LEFT / WIDTH, BOTTOM / (height + TOP + BOTTOM), (WIDTH - LEFT - RIGHT) / WIDTH, height / (height + TOP + BOTTOM))
     axes = figure.add_axes(box)
-    axes.set_xlim(view.first, max(view.last, view.first + 1))
+    last = max(view.last, view.first + 1)
+    if mark is not None:  # a run ends where it failed; the failure is not to stick to the edge
+        last = max(last, mark + (mark - view.first) // MARGIN)
+    axes.set_xlim(view.first, last)
     axes.set_ylim(height, 0)  # inches, downwards
     places = _rows(axes, view.rows, lanes, palette)
-    per_cycle = (WIDTH - LEFT - RIGHT) * POINTS / max(1, view.last - view.first)
+    per_cycle = (WIDTH - LEFT - RIGHT) * POINTS / (last - view.first)
     for row in view.rows:
-        _spans(axes, row, places[row], view, per_cycle, palette)
+        _spans(axes, row, places[row], (view.first, last), per_cycle, palette)
     for arrow in view.arrows:
         _arrow(axes, arrow, places, palette)
     if mark is not None and view.first <= mark <= view.last:
@@ -159,30 +163,37 @@ def _label(axes: Axes, text: str, y: float, dx: float, colour: str, side: Any, w
     )
 
 
-def _spans(axes: Axes, row: Row, top: float, view: View, per_cycle: float, palette: Palette) -> None:
+def _spans(axes: Axes, row: Row, top: float, window: tuple[int, int], per_cycle: float, palette: Palette) -> None:
     """Slices as boxes, instants as marks, with their names where there is room."""
+    left, right = window
     boxes: dict[str, list[list[tuple[float, float]]]] = {}
     points: dict[str, list[tuple[float, float]]] = {}
     for index, span in enumerate(row.spans):
         y = top + span.depth * LANE
         if span.instant:
             points.setdefault(span.category, []).append((span.start, y + LANE / 2))
-            room = _free_after(row, index, view.last) * per_cycle - 5
-            x, dx = float(span.start), 3.6
+            room = _free_after(row, index, right) * per_cycle - 5
+            x, dx, side = float(span.start), 3.6, "left"
+            if span.category == "oracle" and len(span.name) * FONT * LETTER > room:
+                dx, side, room = -3.6, "right", (span.start - left) * per_cycle - 5
         else:
-            start, end = max(span.start, view.first), min(span.end, view.last)
+            start, end, side = max(span.start, left), min(span.end, right), "left"
             low, high = y + 0.012, y + LANE - 0.012
             boxes.setdefault(span.category, []).append([(start, low), (end, low), (end, high), (start, high)])
             room = (end - start) * per_cycle - 4
             x, dx = float(start), 2.2
-            if len(span.name) * FONT * LETTER > room:  # beside it, if nothing else is there
-                beside = _free_after(row, index, view.last) * per_cycle - 5
-                if len(span.name) * FONT * LETTER < beside:
-                    x, dx, room = float(end), 3.0, beside
+            long = len(span.name) * FONT * LETTER
+            if long > room:  # beside it, if nothing else is there
+                after = _free_after(row, index, right) * per_cycle - 5
+                before = _free_before(row, index, left) * per_cycle - 5
+                if long < after:
+                    x, dx, room = float(end), 3.0, after
+                elif long < before:
+                    dx, side, room = -3.0, "right", before
         text = _fitted(span.name, room)
         if text:
             axes.annotate(
-                text, (x, y + LANE / 2), (dx, -0.3), textcoords="offset points", va="center", ha="left", color=palette.ink, zorder=4
+                text, (x, y + LANE / 2), (dx, -0.3), textcoords="offset points", va="center", ha=side, color=palette.ink, zorder=4
             )
     for category, corners in boxes.items():
         colour = COLOURS.get(category, palette.muted)
@@ -201,6 +212,12 @@ def _free_after(row: Row, index: int, last: int) -> int:
         if other.depth == here.depth:
             return other.start - here.end
     return last - here.end
+
+
+def _free_before(row: Row, index: int, first: int) -> int:
+    """Cycles from the thing before, of its level, to a slice."""
+    here = row.spans[index]
+    return here.start - max([first, *(other.end for other in row.spans[:index] if other.depth == here.depth)])
 
 
 def _fitted(name: str, room: float) -> str:
