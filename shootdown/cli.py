@@ -168,6 +168,17 @@ def bench_rtl(
     return run_rtl(as_json)
 
 
+@bench_app.command("speed", epilog="Example: shootdown bench speed --only native_over_bare,oracle_overhead")
+def bench_speed(
+    as_json: Annotated[bool, typer.Option("--json", help="Print the numbers as JSON.")] = False,
+    only: Annotated[str | None, typer.Option(metavar="KEY[,KEY]", help="Measure these ratios alone.")] = None,
+) -> int:
+    """What a run costs beside other ways to run it. Minutes; needs a machine with nothing else to do."""
+    from shootdown.commands.bench_speed import run_speed  # noqa: PLC0415
+
+    return run_speed(as_json, only)
+
+
 def run(arguments: Sequence[str] | None = None) -> int:
     """The command line as a function: its exit status."""
     from typer.exceptions import TyperException  # noqa: PLC0415

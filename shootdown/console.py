@@ -21,6 +21,8 @@ PHASES = {
     "run": "running",
     "waves": "writing the waveform",
     "record": "recording",
+    "controls": "runs without a mutant",
+    "mutants": "mutants",
 }
 QUIET_SECONDS = 10.0
 

@@ -190,12 +190,15 @@ def check_mutant(config: CosimConfig) -> None:
         raise InputError(f"--mutant {name}: breaks the RTL, and the model has none", "use --backend native or cocotb")
 
 
-def run(config: CosimConfig, progress: Report) -> RunResult:
-    """Play `config.trace` or `config.scenario`. Raises InputError and the readers' one-line errors for bad input."""
+def run(config: CosimConfig, progress: Report, *, waves: bool = True) -> RunResult:
+    """Play `config.trace` or `config.scenario`. Raises InputError and the readers' one-line errors for bad input.
+
+    `waves`: a run that goes wrong is played again for its waveform.
+    """
     check_mutant(config)
     job = _job(config)
     result = _run_cocotb(config, progress) if config.backend == "cocotb" else _run_here(config, job, progress)
-    return _with_waves(config, job, progress, result)
+    return _with_waves(config, job, progress, result) if waves else result
 
 
 def run_cosim(config: CosimConfig, progress: Report) -> RunResult:

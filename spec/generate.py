@@ -127,8 +127,10 @@ def py_gru(gru: Gru) -> str:
         out += [f"    {key} = {value}" for key, value in bits.items()]
         out.append("")
     out += ["", "class RtlMutant(IntEnum):", '    """Broken variants of the RTL, for the tests of the checks."""', ""]
-    out += [f"    {name} = {value}  # {doc}" for name, (value, doc) in gru.mutants.items()]
-    out.append("")
+    out += [f"    {name} = {value}" for name, (value, _doc) in gru.mutants.items()]
+    out += ["", "", "RTL_MUTANT_TEXT: Final[dict[RtlMutant, str]] = {"]
+    out += [f'    RtlMutant.{name}: "{doc}",' for name, (_value, doc) in gru.mutants.items()]
+    out += ["}", ""]
     for handle in gru.handles:
         out += ["", f"class {handle.name.capitalize()}:", f'    """{handle.doc}."""', ""]
         for field in handle.fields:

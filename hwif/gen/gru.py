@@ -266,46 +266,90 @@ class CbrExs(IntEnum):
 class RtlMutant(IntEnum):
     """Broken variants of the RTL, for the tests of the checks."""
 
-    NONE = 0  # the product
-    ACK_BEFORE_DRAIN = 1  # status does not wait for accesses in flight
-    FILL_NOT_DROPPED = 2  # drop-in ignores shootdowns since its miss
-    RANGE_SHORT = 3  # last page of a range survives
-    LARGE_SURVIVES = 4  # only the first page of an entry is compared
-    ASID_IGNORED = 5  # lookups match any address space
-    RACE_LOOKUP = 6  # a hit in the accepting cycle is not in flight
-    DUP_UPGRADE = 7  # an upgrade leaves the older entry
-    DUP_SIZES = 8  # a drop-in leaves older entries of other sizes
-    RACE_FILL = 9  # drop-in ignores the shootdown of its own cycle
-    SLOT_LATE = 10  # covered entries die a cycle late
-    FILL_HIDES = 11  # a drop-in marks its set swept and keeps what was covered
-    NO_BYPASS = 12  # lookup reading a set as it is written sees the old entry
-    LOG_LAP = 13  # a lapped log goes unnoticed
-    CTX_DRAIN = 14  # context scope forgets accesses through another context's entry
-    DRAIN_ALL = 15  # status waits for every access in flight
-    SWEEP_STALLS = 16  # lookups wait for the sweep
-    MOD_LOST = 17  # write hits a clean entry
-    SLOT_SHORT = 18  # a slot is given back one set early
-    ASID_ZERO = 19  # address space 0 cannot be shot down
-    DROP_ANY = 20  # any shootdown since the miss drops a drop-in
-    SLOT_LEAK = 21  # slots are never given back
-    PAGE_OFFSET = 22  # page number bits inside a large page are lost
-    WRONG_REPORT = 23  # a dropped drop-in is reported as entered
-    ACK_TWICE = 24  # shootdown status pulses twice
-    LOST_ANSWER = 25  # a write to a clean entry gets no answer
-    EDGE_OVERLAP = 26  # an entry dies only if its first or last page lies in the range (Xilinx's ATC demo)
-    SIZE_LEVEL = 27  # a range reaches only entries of the base page size (XiangShan's superpage flush)
-    TRAFFIC_SAVES = 28  # an entry survives a sweep that meets traffic to its set (NVIDIA erratum T264-SMMU-3)
-    ZERO_IS_ALL = 29  # n = 0 purges the address space (CVA6's 0 means all)
-    ACK_EARLY = 32  # shootdown status returns on acceptance, before the drain
-    LATE_FILL = 33  # WRITE_RESTART drops in although no miss is pending
-    UNLOAD_BUSY = 34  # INTERRUPT_SYNC completes with accesses in flight
-    NO_FMM_LOCK = 35  # INTERRUPT ignores a fault-map miss
-    USE_DONE_EARLY = 36  # the TLB hears 'access over' when the request leaves
-    AXI_UNSTABLE = 37  # write data changes while it waits for ready
-    QUIET_LIE = 38  # quiescent_o ignores the pipeline
-    IRQ_PULSE = 39  # the line falls although its map is not empty
-    TWO_ACCESSES = 40  # a restarted control block is queued twice
-    FAULT_LOST = 41  # the fault map bit of a miss is not set
+    NONE = 0
+    ACK_BEFORE_DRAIN = 1
+    FILL_NOT_DROPPED = 2
+    RANGE_SHORT = 3
+    LARGE_SURVIVES = 4
+    ASID_IGNORED = 5
+    RACE_LOOKUP = 6
+    DUP_UPGRADE = 7
+    DUP_SIZES = 8
+    RACE_FILL = 9
+    SLOT_LATE = 10
+    FILL_HIDES = 11
+    NO_BYPASS = 12
+    LOG_LAP = 13
+    CTX_DRAIN = 14
+    DRAIN_ALL = 15
+    SWEEP_STALLS = 16
+    MOD_LOST = 17
+    SLOT_SHORT = 18
+    ASID_ZERO = 19
+    DROP_ANY = 20
+    SLOT_LEAK = 21
+    PAGE_OFFSET = 22
+    WRONG_REPORT = 23
+    ACK_TWICE = 24
+    LOST_ANSWER = 25
+    EDGE_OVERLAP = 26
+    SIZE_LEVEL = 27
+    TRAFFIC_SAVES = 28
+    ZERO_IS_ALL = 29
+    ACK_EARLY = 32
+    LATE_FILL = 33
+    UNLOAD_BUSY = 34
+    NO_FMM_LOCK = 35
+    USE_DONE_EARLY = 36
+    AXI_UNSTABLE = 37
+    QUIET_LIE = 38
+    IRQ_PULSE = 39
+    TWO_ACCESSES = 40
+    FAULT_LOST = 41
+
+
+RTL_MUTANT_TEXT: Final[dict[RtlMutant, str]] = {
+    RtlMutant.NONE: "the product",
+    RtlMutant.ACK_BEFORE_DRAIN: "status does not wait for accesses in flight",
+    RtlMutant.FILL_NOT_DROPPED: "drop-in ignores shootdowns since its miss",
+    RtlMutant.RANGE_SHORT: "last page of a range survives",
+    RtlMutant.LARGE_SURVIVES: "only the first page of an entry is compared",
+    RtlMutant.ASID_IGNORED: "lookups match any address space",
+    RtlMutant.RACE_LOOKUP: "a hit in the accepting cycle is not in flight",
+    RtlMutant.DUP_UPGRADE: "an upgrade leaves the older entry",
+    RtlMutant.DUP_SIZES: "a drop-in leaves older entries of other sizes",
+    RtlMutant.RACE_FILL: "drop-in ignores the shootdown of its own cycle",
+    RtlMutant.SLOT_LATE: "covered entries die a cycle late",
+    RtlMutant.FILL_HIDES: "a drop-in marks its set swept and keeps what was covered",
+    RtlMutant.NO_BYPASS: "lookup reading a set as it is written sees the old entry",
+    RtlMutant.LOG_LAP: "a lapped log goes unnoticed",
+    RtlMutant.CTX_DRAIN: "context scope forgets accesses through another context's entry",
+    RtlMutant.DRAIN_ALL: "status waits for every access in flight",
+    RtlMutant.SWEEP_STALLS: "lookups wait for the sweep",
+    RtlMutant.MOD_LOST: "write hits a clean entry",
+    RtlMutant.SLOT_SHORT: "a slot is given back one set early",
+    RtlMutant.ASID_ZERO: "address space 0 cannot be shot down",
+    RtlMutant.DROP_ANY: "any shootdown since the miss drops a drop-in",
+    RtlMutant.SLOT_LEAK: "slots are never given back",
+    RtlMutant.PAGE_OFFSET: "page number bits inside a large page are lost",
+    RtlMutant.WRONG_REPORT: "a dropped drop-in is reported as entered",
+    RtlMutant.ACK_TWICE: "shootdown status pulses twice",
+    RtlMutant.LOST_ANSWER: "a write to a clean entry gets no answer",
+    RtlMutant.EDGE_OVERLAP: "an entry dies only if its first or last page lies in the range (Xilinx's ATC demo)",
+    RtlMutant.SIZE_LEVEL: "a range reaches only entries of the base page size (XiangShan's superpage flush)",
+    RtlMutant.TRAFFIC_SAVES: "an entry survives a sweep that meets traffic to its set (NVIDIA erratum T264-SMMU-3)",
+    RtlMutant.ZERO_IS_ALL: "n = 0 purges the address space (CVA6's 0 means all)",
+    RtlMutant.ACK_EARLY: "shootdown status returns on acceptance, before the drain",
+    RtlMutant.LATE_FILL: "WRITE_RESTART drops in although no miss is pending",
+    RtlMutant.UNLOAD_BUSY: "INTERRUPT_SYNC completes with accesses in flight",
+    RtlMutant.NO_FMM_LOCK: "INTERRUPT ignores a fault-map miss",
+    RtlMutant.USE_DONE_EARLY: "the TLB hears 'access over' when the request leaves",
+    RtlMutant.AXI_UNSTABLE: "write data changes while it waits for ready",
+    RtlMutant.QUIET_LIE: "quiescent_o ignores the pipeline",
+    RtlMutant.IRQ_PULSE: "the line falls although its map is not empty",
+    RtlMutant.TWO_ACCESSES: "a restarted control block is queued twice",
+    RtlMutant.FAULT_LOST: "the fault map bit of a miss is not set",
+}
 
 
 class Tgh:

@@ -1,0 +1,118 @@
+"""`shootdown mutants`: broken variants of RTL and driver, each of which a check must catch.
+
+Promises: exit status 0 if every mutant was caught beside a clean control, 1 if one survived or a control was not clean.
+JSON keys: caught, total, survivors, seed, assertions, controls {hunt: clean}, and mutants, a list of {name, layer, what, caught,
+by, hunt, cycle, hunts}.
+"""
+
+from __future__ import annotations
+
+import difflib
+import json
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from rich.console import Console
+from rich.table import Table
+
+from shootdown.commands.cosim import DEFAULT_TRACE
+from shootdown.console import Display
+from shootdown.errors import InputError
+from shootdown.result import ProgressUpdate
+
+if TYPE_CHECKING:
+    from shootdown.mutants import Control, MutantReport
+
+__all__ = ["run"]
+
+
+def run(only: Sequence[str], *, seed: int, jobs: int, assertions: bool, as_json: bool, explain: bool) -> int:
+    """The whole command; its exit status. `only`: names, empty for all."""
+    from shootdown.mutants import catalogue, hunt_all  # noqa: PLC0415 - loads the simulator
+
+    known = {mutant.name: mutant for mutant in catalogue()}
+    for name in only:
+        if name not in known:
+            near = difflib.get_close_matches(name, known, 3, 0.4) or sorted(known)
+            raise InputError(f"mutant {name}: there is no such mutant", f"try {', '.join(near)}")
+    if jobs < 1:
+        raise InputError(f"--jobs {jobs}: must be at least 1")
+    chosen = [known[name] for name in only] if only else list(known.values())
+
+    with Display() as display:
+
+        def on_control(_control: Control, done: int, total: int) -> None:
+            display(ProgressUpdate("controls", done, total))
+
+        def on_report(report: MutantReport, done: int, total: int) -> None:
+            display(ProgressUpdate("mutants", done, total, note=report.mutant.name))
+
+        display(ProgressUpdate("controls"))
+        controls, reports = hunt_all(
+            chosen, DEFAULT_TRACE, seed, asserts=assertions, jobs=jobs, on_control=on_control, on_report=on_report
+        )
+
+    caught = sum(report.caught is not None for report in reports)
+    dirty = [entry for entry in controls if not entry.clean]
+    if as_json:
+        print(json.dumps(_as_json(controls, reports, seed, assertions), indent=2))
+    else:
+        _show(reports, explain)
+        for entry in dirty:
+            print(f"control not clean: {entry.hunt}: {entry.what}")
+        survivors = [report.mutant.name for report in reports if report.caught is None]
+        if survivors:
+            print(f"survivors (a defect of the checks): {', '.join(survivors)}")
+        clean = len(controls) - len(dirty)
+        print(f"seed {seed}: {caught} of {len(reports)} mutants caught, {clean} of {len(controls)} controls clean")
+    return 0 if caught == len(reports) and not dirty else 1
+
+
+def _row(report: MutantReport) -> dict[str, Any]:
+    found = report.caught
+    return {
+        "name": report.mutant.name,
+        "layer": report.mutant.layer,
+        "what": report.mutant.what,
+        "caught": found is not None,
+        "by": found.by if found else None,
+        "hunt": str(found.hunt) if found else None,
+        "cycle": found.cycle if found else None,
+        "hunts": report.hunts,
+    }
+
+
+def _as_json(controls: Sequence[Control], reports: Sequence[MutantReport], seed: int, assertions: bool) -> dict[str, Any]:
+    rows = [_row(report) for report in reports]
+    clean = {str(entry.hunt): entry.clean for entry in controls}
+    names = [row["name"] for row in rows if not row["caught"]]
+    return {
+        "caught": len(rows) - len(names),
+        "total": len(rows),
+        "survivors": names,
+        "seed": seed,
+        "assertions": assertions,
+        "controls": clean,
+        "mutants": rows,
+    }
+
+
+def _show(reports: Sequence[MutantReport], explain: bool) -> None:
+    from shootdown.interleaving import render  # noqa: PLC0415
+
+    console = Console(highlight=False)
+    table = Table(box=None, pad_edge=False)
+    for title in ("mutant", "layer", "what is broken", "caught by", "in", "cycle"):
+        table.add_column(title, justify="right" if title == "cycle" else "left")
+    for report in reports:
+        found = report.caught
+        end = (found.by, str(found.hunt), f"{found.cycle:,}") if found else ("SURVIVED", f"{report.hunts} hunts", "")
+        table.add_row(report.mutant.name, report.mutant.layer, report.mutant.what, *end)
+    console.print(table)
+    if not explain:
+        return
+    for report in reports:
+        if report.caught is not None:
+            print(f"\n{report.mutant.name}: {report.caught.by} at cycle {report.caught.cycle:,}: {report.caught.what}")
+            for line in render(report.caught.chain, console.width):
+                print(f"  {line}")
