@@ -54,17 +54,12 @@ def _describe(file: Path, view: View) -> None:
 
 def _window(file: Path, around: int | None, cycles: int) -> tuple[View, int]:
     """What is to be drawn, and the cycle in the middle of it."""
-    from shootdown.timeline.picture import interesting, narrow  # noqa: PLC0415
+    from shootdown.timeline.picture import interesting, window  # noqa: PLC0415
 
-    if around is None:
-        whole = read_timeline(file)
-        mark = interesting(whole)
-        if mark is None:
-            raise InputError(f"{file}: no shootdown in it to look at", "say where to look with --around CYCLE")
-        view = narrow(whole, max(0, mark - cycles // 2), mark + cycles // 2)
-    else:
-        mark = around
-        view = read_timeline(file, max(0, around - cycles // 2), around + cycles // 2)
+    mark = around if around is not None else interesting(file)
+    if mark is None:
+        raise InputError(f"{file}: no shootdown in it to look at", "say where to look with --around CYCLE")
+    view = window(file, mark, cycles)
     if not view.rows:
         raise InputError(f"{file}: nothing happens around cycle {mark}", "look elsewhere with --around CYCLE")
     count = sum(1 for _span in view.spans())

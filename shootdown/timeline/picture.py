@@ -20,9 +20,9 @@ from matplotlib.figure import Figure
 from matplotlib.patches import FancyArrowPatch
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 
-from shootdown.timeline.read import Arrow, Row, Span, View
+from shootdown.timeline.read import NEVER, Arrow, Row, View, read_timeline
 
-__all__ = ["LIGHT", "Palette", "draw", "interesting", "narrow", "write_png"]
+__all__ = ["LIGHT", "Palette", "draw", "interesting", "window", "write_png"]
 
 COLOURS: Final = {
     "vm": "#3b7dd8",
@@ -41,6 +41,8 @@ FONT: Final = 6.6  # points
 LETTER: Final = 0.56  # width of a letter as a part of the font's size, generously
 POINTS: Final = 72.0
 SLACK: Final = 4  # cycles
+FIRST_LOOK: Final = 1 << 17  # cycles
+ORACLE: Final = "oracle"  # the name of its row, and its layer
 MARGIN: Final = 16  # a sixteenth of the window is left free after what it is about
 
 
@@ -57,32 +59,30 @@ class Palette:
 LIGHT: Final = Palette("#ffffff", "#1b1f23", "#5b6470", "#d9dde2")
 
 
-def narrow(view: View, first: int, last: int) -> View:
-    """The part of a view that touches a smaller window."""
-    rows: dict[Row, Row] = {}
-    kept: dict[Span, Span] = {}
-    for row in view.rows:
-        smaller = rows[row] = Row(row.name, row.group, row.rank)
-        for span in row.spans:
-            if span.end >= first and span.start <= last:
-                kept[span] = copy = Span(
-                    smaller, span.name, span.category, span.start, span.end, span.depth, span.instant, span.details
-                )
-                smaller.spans.append(copy)
-    arrows = [
-        Arrow(kept[arrow.source], kept[arrow.target]) for arrow in view.arrows if arrow.source in kept and arrow.target in kept
-    ]
-    return View(first, min(last, view.last), [row for row in rows.values() if row.spans], arrows)
+def interesting(path: Path) -> int | None:
+    """The cycle of a file to look at first: what the oracle objected to, else the first shootdown a memory call asked for. Raises
+    InputError."""
+    end = FIRST_LOOK
+    if ORACLE in read_timeline(path, 0, 0).described:
+        end = NEVER  # it objects where a run ends
+    while True:
+        view = read_timeline(path, 0, end)
+        objections = [span.start for span in view.spans() if span.category == ORACLE]
+        found = min(objections, default=None) if objections else _first_shootdown(view)
+        if found is not None or view.whole:
+            return found
+        end *= 8  # reading costs as much as there is: what comes early is found at once
 
 
-def interesting(view: View) -> int | None:
-    """The cycle to look at first: what the oracle objected to, else the first shootdown a memory call asked for."""
-    for span in sorted(view.spans(), key=lambda span: span.start):
-        if span.category == "oracle":
-            return span.start
+def _first_shootdown(view: View) -> int | None:
     calls = [arrow.target for arrow in view.arrows if arrow.source.category == "vm" and arrow.target.category == "notifier"]
     shot = {arrow.source for arrow in view.arrows if arrow.target.name.startswith("shootdown")}
     return min((call.start for call in calls if call in shot), default=None)
+
+
+def window(path: Path, around: int, cycles: int) -> View:
+    """`cycles` of a file round a cycle. Raises InputError."""
+    return read_timeline(path, max(0, around - cycles // 2), around + cycles // 2)
 
 
 def write_png(view: View, path: Path, mark: int | None = None) -> None:

@@ -1,7 +1,8 @@
 """A timeline file read back: rows, slices, instants and arrows by device cycle.
 
 Promises: reads what encode.py writes; keeps only what touches the window asked for. Raises InputError for a file that cannot be
-read or is no such trace. Costs about ten microseconds an event of the file, whatever the window.
+read or is no such trace. Costs about ten microseconds an event up to the end of the window; what comes later is not looked at, so a
+slice that is open there ends, as far as the view knows, just behind it.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from shootdown.errors import InputError
 from shootdown.timeline import wire
 from shootdown.timeline.wire import WireError, fields
 
-__all__ = ["Arrow", "Row", "Span", "View", "read_timeline"]
+__all__ = ["NEVER", "Arrow", "Row", "Span", "View", "read_timeline"]
 
 
 @dataclass(eq=False, slots=True)
@@ -53,12 +54,15 @@ class Arrow:
 
 @dataclass
 class View:
-    """What the file says of cycles `first` to `last`: rows in the viewer's order, those that have something there."""
+    """What the file says of cycles `first` to `last`: rows in the viewer's order, those that have something there. `described`: the
+    names of all rows. `whole`: the file has nothing after `last`."""
 
     first: int
     last: int
     rows: list[Row]
     arrows: list[Arrow]
+    described: frozenset[str]
+    whole: bool
 
     def spans(self) -> Iterator[Span]:
         for row in self.rows:
@@ -105,6 +109,8 @@ class _Reader:
         for number, at, end in fields(self._data):
             if number == wire.TRACE_PACKET:
                 self._packet(at, end)
+                if self._end > self._last:
+                    break
         if not self._rows:
             return None
         for stack in self._stacks.values():
@@ -117,7 +123,8 @@ class _Reader:
                 span.details = self._details(self._annotations[id(span)])
         arrows = [arrow for arrow in self._arrows if self._touches(arrow.source) and self._touches(arrow.target)]
         rows = sorted((row for row in self._rows.values() if row.spans), key=lambda row: row.rank)
-        return View(self._first, min(self._last, self._end), rows, arrows)
+        described = frozenset(row.name for row in self._rows.values())
+        return View(self._first, min(self._last, self._end), rows, arrows, described, self._end <= self._last)
 
     def _packet(self, at: int, end: int) -> None:
         cycle = 0
@@ -133,7 +140,8 @@ class _Reader:
                 self._describe(first, second)
         if event is not None:
             self._end = max(self._end, cycle)
-            self._event(cycle, *event)
+            if cycle <= self._last:
+                self._event(cycle, *event)
 
     def _intern(self, at: int, end: int) -> None:
         for kind, first, second in fields(self._data, at, end):
@@ -190,15 +198,14 @@ class _Reader:
         name = self._names[wire.INTERNED_EVENT_NAMES].get(numbers.get(wire.EVENT_NAME_IID, 0), "")
         category = self._names[wire.INTERNED_CATEGORIES].get(numbers.get(wire.EVENT_CATEGORY_IIDS, 0), "")
         span = Span(row, name, category, cycle, cycle, len(stack), kind == wire.TYPE_INSTANT)
-        if cycle <= self._last:
-            self._annotations[id(span)] = annotations
+        self._annotations[id(span)] = annotations
         if span.instant:
             self._place(span)
         else:
             stack.append(span)
         for flow in targets:
             source = self._sources.pop(flow, None)
-            if source is not None and cycle <= self._last:
+            if source is not None:
                 self._arrows.append(Arrow(source, span))
         for flow in sources:
             self._sources[flow] = span

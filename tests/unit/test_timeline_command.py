@@ -9,7 +9,7 @@ import pytest
 from support.stories import FAULT, SHOOTDOWN, write
 
 from shootdown.cli import run
-from shootdown.timeline.picture import LIGHT, draw, interesting, narrow
+from shootdown.timeline.picture import LIGHT, draw, interesting
 from shootdown.timeline.read import read_timeline
 from shootdown.timeline.savefiles import GROUPS, marker_time, write_savefiles
 
@@ -73,17 +73,16 @@ def test_without_a_shootdown_it_asks_where_to_look(tmp_path: Path, capsys: pytes
 def test_the_oracles_objection_is_what_to_look_at_first(tmp_path: Path) -> None:
     path = tmp_path / "timeline.pftrace"
     write(SHOOTDOWN, path, marks=[(300, "REVOKED")])
-    assert interesting(read_timeline(path)) == 300
+    assert interesting(path) == 300
     write(SHOOTDOWN, path)
-    assert interesting(read_timeline(path)) == 110
+    assert interesting(path) == 110
 
 
-def test_a_narrowed_view_is_the_view_of_the_window(file: Path) -> None:
-    wide, direct = narrow(read_timeline(file), 150, 300), read_timeline(file, 150, 300)
-    assert [(s.row.name, s.name, s.start, s.end) for s in wide.spans()] == [
-        (s.row.name, s.name, s.start, s.end) for s in direct.spans()
-    ]
-    assert [(a.source.name, a.target.name) for a in wide.arrows] == [(a.source.name, a.target.name) for a in direct.arrows]
+def test_a_late_shootdown_is_found_too(tmp_path: Path) -> None:
+    path = tmp_path / "timeline.pftrace"
+    late = [(cycle + 3_000_000, *rest) for cycle, *rest in SHOOTDOWN]
+    write([*FAULT, *late], path)
+    assert interesting(path) == 3_000_110
 
 
 def test_the_picture_names_rows_and_slices_and_draws_the_arrows(file: Path) -> None:

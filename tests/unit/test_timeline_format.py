@@ -218,6 +218,18 @@ def test_a_window_holds_what_touches_it(tmp_path: Path) -> None:
     }
     assert ("drain: 4 pages", "status seen") in {(arrow.source.name, arrow.target.name) for arrow in view.arrows}
     assert "post" not in {arrow.source.name for arrow in view.arrows}
+    assert (view.first, view.last, view.whole) == (200, 331, False)
+    assert {span.name: span.end for span in view.spans()}["drain: 4 pages"] == 260
+    assert "IRQ 1" in view.described, "also rows that have nothing there"
+
+
+def test_of_a_file_no_more_is_read_than_the_window_needs(tmp_path: Path) -> None:
+    path = tmp_path / "timeline.pftrace"
+    write([*SHOOTDOWN, *FAULT], path)
+    path.write_bytes(path.read_bytes()[:-7] + bytes(7))
+    assert {span.name for span in read_timeline(path, 150, 160).spans()} >= {"post", "shootdown TGH 5: 4 pages"}
+    with pytest.raises(InputError, match="no timeline"):
+        read_timeline(path)
 
 
 @pytest.mark.parametrize("clock", [500, 333, 1000])
