@@ -21,6 +21,7 @@ PHASES = {
     "run": "running",
     "waves": "writing the waveform",
     "record": "recording",
+    "timeline": "writing the timeline",
     "controls": "runs without a mutant",
     "mutants": "mutants",
 }

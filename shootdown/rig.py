@@ -19,6 +19,7 @@ from hwif.port import Device, DeviceError
 from shootdown.errors import InputError
 from shootdown.result import CosimConfig, ProgressUpdate, RunResult
 from shootdown.session import DRIVER_MUTANTS, Job, Report, Session, program_job, scenario_job
+from shootdown.timeline.savefiles import write_savefiles
 from sw_stack.workloads.trace import read_trace
 from tb.hil.abi import HarnessOptions
 from tb.hil.build import BuildError, BuildOptions
@@ -125,10 +126,12 @@ def _run_cocotb(config: CosimConfig, progress: Report) -> RunResult:
     """The same session inside the simulator's process; its progress is not seen from here."""
     progress(ProgressUpdate("build"))
     progress(ProgressUpdate("run", note="inside the simulator under cocotb"))
-    result = run_under_cocotb("shootdown.rig:cocotb_session", config)
+    # The simulator's process has a working directory of its own.
+    result = run_under_cocotb("shootdown.rig:cocotb_session", replace(config, out=config.out.absolute()))
     if not isinstance(result, RunResult):
         raise TypeError(f"the simulator's process returned {type(result).__name__}, not a result")
-    return result
+    timeline = config.out / result.timeline.name if result.timeline is not None else None
+    return replace(result, config=config, timeline=timeline)
 
 
 async def cocotb_session(simulator: Any, config: CosimConfig) -> RunResult:
@@ -152,9 +155,9 @@ def _with_waves(config: CosimConfig, job: Job, progress: Report, result: RunResu
     """The waveform round what went wrong: the same run again, which meets the same cycle, with the pins written to a file."""
     if result.interrupted:
         return result  # whoever pressed Ctrl-C does not want to wait for another run
-    bad = [report.cycle for report in (*result.violations, *result.data_failures)]
-    if bad:
-        first, last = max(0, min(bad) - WAVE_LEAD), min(bad) + WAVE_TAIL
+    bad = min((*result.violations, *result.data_failures), key=lambda report: report.cycle, default=None)
+    if bad is not None:
+        first, last = max(0, bad.cycle - WAVE_LEAD), bad.cycle + WAVE_TAIL
     elif result.stalled is not None:
         first, last = max(0, result.cycles - WAVE_LEAD), result.cycles
     elif config.waves:
@@ -176,7 +179,15 @@ def _with_waves(config: CosimConfig, job: Job, progress: Report, result: RunResu
         return replace(result, notes=(*result.notes, f"no waveform: {error}"))
     if cycles != result.cycles:
         return replace(result, notes=(*result.notes, "the waveform's run took another path: this is a defect of shootdown"))
-    return replace(result, waves=waves.path if waves.on else None)
+    if not waves.on:
+        return result
+    if bad is not None:
+        write_savefiles(waves.path, bad.cycle, f"{bad.rule}: {bad.what}")
+    elif result.stalled is not None:
+        write_savefiles(waves.path, result.cycles, "no progress")
+    else:
+        write_savefiles(waves.path, first, "a clean run")
+    return replace(result, waves=waves.path)
 
 
 def check_mutant(config: CosimConfig) -> None:

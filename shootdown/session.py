@@ -299,6 +299,7 @@ class Session:
         """The file, if one is wanted, and what is to be said about it."""
         if self.timeline is None:
             return None, ""
+        self._progress(ProgressUpdate("timeline"))
         marks = [(report.cycle, f"{report.rule}: {report.what}") for report in reports]
         try:
             info = self.timeline.write(self.config.out / "timeline.pftrace", marks=marks)

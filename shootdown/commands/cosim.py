@@ -46,6 +46,7 @@ class Request:
     limit: int | None = None
     waves: bool = False
     skip: bool = True
+    timeline: bool = True
     record_schedule: Path | None = None
     schedule: Path | None = None
     dropin: str | None = None
@@ -99,6 +100,7 @@ def settle(request: Request) -> CosimConfig:
         limit=request.limit,
         waves=request.waves,
         skip=request.skip,
+        timeline=request.timeline,
         record_schedule=request.record_schedule,
         schedule=request.schedule,
         dropin=request.dropin or DROPINS[0],
