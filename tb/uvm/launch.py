@@ -167,6 +167,7 @@ def _environment(entry: TestEntry, config: RunConfig, xml: Path) -> dict[str, st
         "GPI_USERS": f"{_library()};{cocotb.pygpi_entry_point()}",
         "COCOTB_TOPLEVEL": TOP,
         "COCOTB_TEST_MODULES": entry.module,
+        "COCOTB_TEST_FILTER": rf"\b{entry.cls}$",
         "COCOTB_RESULTS_FILE": str(xml),
         "COCOTB_LOG_LEVEL": "WARNING",
         "GPI_LOG_LEVEL": "WARNING",

@@ -18,6 +18,7 @@ from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from pathlib import Path
 from types import FrameType
+from typing import NoReturn
 
 from hwif.gen.gru import RtlMutant
 from tb.hil.build import BuildError
@@ -36,6 +37,13 @@ class BadInputError(Exception):
     """What is wrong and what to do, in a line."""
 
 
+class _Parser(argparse.ArgumentParser):
+    """Says what is wrong in one line, like everything else here."""
+
+    def error(self, message: str) -> NoReturn:
+        raise BadInputError(f"{message}; see --help")
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run; the exit status."""
     signal.signal(signal.SIGTERM, _as_interrupt)
@@ -51,7 +59,7 @@ def _as_interrupt(_number: int, _frame: FrameType | None) -> None:
 
 
 def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(
+    parser = _Parser(
         prog="regress",
         description="Run the UVM tests of the TLB with its shootdown port against the untimed oracle.",
         epilog="Examples: make regress SEEDS=2 · make regress TEST=tlb_races SEED=7 WAVES=1 · make regress MUTANT=race_fill",
@@ -66,10 +74,7 @@ def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--out", type=Path, default=Path("build/regress"), metavar="DIR", help="folder (build/regress)")
     parser.add_argument("--waves", action="store_true", help="write an FST waveform of every run")
     parser.add_argument("--list", action="store_true", help="list the tests and end")
-    try:
-        return parser.parse_args(arguments)
-    except SystemExit as ended:
-        raise SystemExit(ended.code) from None
+    return parser.parse_args(arguments)
 
 
 def _regress(asked: argparse.Namespace) -> int:

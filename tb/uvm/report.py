@@ -70,10 +70,15 @@ def buckets(outcomes: Sequence[Outcome]) -> str:
         lines += [
             f"{len(members)} x {name}",
             f"    first: {first.text}",
-            f"    log:   {first.log}",
+            f"    log:   {_short(first.log)}",
             f"    again: {reproduce(first)}",
         ]
     return "\n".join(lines)
+
+
+def _short(path: Path) -> str:
+    """As seen from here, if it is below."""
+    return str(path.relative_to(Path.cwd())) if path.is_relative_to(Path.cwd()) else str(path)
 
 
 def coverage(outcomes: Sequence[Outcome]) -> dict[str, Any]:

@@ -12,16 +12,17 @@ __all__ = ["TESTS", "TestEntry"]
 
 @dataclass(frozen=True)
 class TestEntry:
-    """`name` is also the name of its module."""
+    """A class in the module tb.uvm.tests.`name`, or in `home`."""
 
     name: str
     cls: str
     about: str
+    home: str = ""
 
     @property
     def module(self) -> str:
         """For cocotb."""
-        return f"tb.uvm.tests.{self.name}"
+        return self.home or f"tb.uvm.tests.{self.name}"
 
 
 _ALL = (

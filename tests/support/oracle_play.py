@@ -1,4 +1,4 @@
-"""Plays random events to the oracle and to the naive one, legal and illegal ones, until they disagree or something illegal happened.
+"""Plays random events to the oracle and to the naive one, until they disagree or something illegal happened.
 
 Small numbers on purpose: two address spaces, three page sizes, the two ends of the address space, so that everything meets.
 """

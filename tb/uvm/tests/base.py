@@ -1,21 +1,23 @@
 """The base of every UVM test: build the environment, run the virtual sequence, and fail whenever anything was wrong.
 
-Promises: the seed is printed first and last. The test fails on any counted error, and when the scoreboard saw nothing; a log
-message of level ERROR alone would not fail it. The result is written whatever the verdict. It ends early when the scoreboard has
-seen enough.
+Promises: the seed is printed first and last. The test fails on any counted error, the scoreboard's or one a component logged
+(pyuvm would let that pass), and when the scoreboard saw nothing. The result is written whatever the verdict. It ends early when
+the scoreboard has seen enough.
 Needs: the run's RunConfig in the environment variable.
 Costs: one test, one seed, one process: the TLB's memories would survive into the next test.
 """
 
 from __future__ import annotations
 
+import logging
 import os
+from collections.abc import Callable
 from pathlib import Path
 from typing import ClassVar
 
 import cocotb
 from cocotb.triggers import First
-from pyuvm import ConfigDB, uvm_sequence, uvm_test
+from pyuvm import ConfigDB, uvm_component, uvm_sequence, uvm_test
 
 from tb.uvm.bfm import TlbBfm
 from tb.uvm.config import CONFIG_VARIABLE, RunConfig, RunResult
@@ -25,7 +27,23 @@ from tb.uvm.sequences.traffic import Traffic
 
 __all__ = ["TIMEOUT_US", "TlbBaseTest"]
 
+LOGGED = 20  # errors kept
 TIMEOUT_US = 2000  # of simulated time: a million cycles
+
+
+class _Errors(logging.Handler):
+    """Keeps what components log as errors; the scoreboard counts its own."""
+
+    def __init__(self, cycle: Callable[[], int], except_for: str) -> None:
+        super().__init__(logging.ERROR)
+        self.kept: list[str] = []
+        self._cycle = cycle
+        self._except_for = except_for
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """One error."""
+        if record.name != self._except_for:
+            self.kept.append(f"cycle {self._cycle()}: error: {record.getMessage()}")
 
 
 class TlbBaseTest(uvm_test):
@@ -42,6 +60,15 @@ class TlbBaseTest(uvm_test):
         ConfigDB().set(None, "*", "PROFILE", self.profile)
         self.env = TlbEnv.create("env", self)
         self.say("begins")
+
+    def end_of_elaboration_phase(self) -> None:
+        """Errors are counted wherever they are logged."""
+        self.errors = _Errors(lambda: self.bfm.cycle, self.env.scoreboard.logger.name)
+        below: list[uvm_component] = [self]
+        while below:
+            component = below.pop()
+            component.add_logging_handler(self.errors)
+            below += component.get_children()
 
     def say(self, what: str) -> None:
         """One line with the seed in it."""
@@ -61,7 +88,9 @@ class TlbBaseTest(uvm_test):
     def report_phase(self) -> None:
         """After the scoreboard's check phase."""
         board = self.env.scoreboard
-        result = RunResult(self.bfm.cycle, board.items, board.errors, board.kept, self.env.coverage.bins)
+        logged = self.errors.kept
+        kept = [*board.kept, *logged[:LOGGED]]
+        result = RunResult(self.bfm.cycle, board.items, board.errors + len(logged), kept, self.env.coverage.bins)
         result.write(Path(self.config.result))
         self.say(f"ends after {result.cycles} cycles, {result.items} items, {result.errors} errors")
         assert result.errors == 0, f"{result.errors} errors, the first: {result.objections[0]}"
