@@ -119,7 +119,8 @@ def load(library: Path | None) -> ctypes.CDLL:
     return lib
 
 
-def _pack(request: Request) -> bytes:
+def pack(request: Request) -> bytes:
+    """A request as hil_request_t."""
     if isinstance(request, MmioWrite):
         words = request.words
         padded = words + _ZERO_WORDS[len(words) :]
@@ -166,7 +167,7 @@ class Harness:
         """Queue a request; it is checked when the clock next runs, or by `flush`."""
         if isinstance(request, MmioWrite) and not 1 <= len(request.words) <= 8:
             raise DeviceError(f"request {request.serial}: 1 to 8 double-words, not {len(request.words)}")
-        self._pending.append(_pack(request))
+        self._pending.append(pack(request))
 
     def flush(self) -> None:
         """Hand the queued requests over."""

@@ -11,6 +11,7 @@ import ctypes
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
+from typing import Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -96,7 +97,7 @@ class NativeDevice:
         """Free the model."""
         self._harness.close()
 
-    def __enter__(self) -> NativeDevice:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None) -> None:
