@@ -22,8 +22,7 @@ PHASES = {
     "waves": "writing the waveform",
     "record": "recording",
     "timeline": "writing the timeline",
-    "controls": "runs without a mutant",
-    "mutants": "mutants",
+    "mutants": "hunting mutants",
 }
 QUIET_SECONDS = 10.0
 

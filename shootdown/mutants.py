@@ -4,16 +4,19 @@ A mutant is hunted through the scenarios, those named for its rule first, and th
 with many preemptions, a few seeds. The first objection ends the hunt: the oracle, an assertion of the RTL, a comparison of data, a
 broken rule of the notifiers, a stall, or over-invalidation beyond what the same hunt shows without a mutant.
 
-Promises: each hunt used is also played without a mutant and must be clean; a mutant counts as caught only beside a clean control.
+Promises: each hunt is also played without a mutant, and only a clean one counts; a mutant is caught only beside a clean control.
 Needs: the native host. Costs a few seconds a mutant; `jobs` processes at once.
 """
 
 from __future__ import annotations
 
 import multiprocessing
-from collections.abc import Callable, Iterator, Mapping, Sequence
+import re
+import signal
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 
 from hwif.gen.gru import RTL_MUTANT_TEXT, RtlMutant
@@ -27,6 +30,9 @@ __all__ = ["Caught", "Control", "Hunt", "Mutant", "MutantReport", "catalogue", "
 PRESSURE_FRAMES = 300
 PRESSURE_ODDS = 2
 PRESSURE_SEEDS = (1, 2, 3)
+PRESSURE_EVENTS = 1_500  # VM events of the program's run: it starts, grows and swaps
+
+ASSERTION = re.compile(r"Assertion failed in \S+\.(\w+):")
 
 # Scenarios that aim at what a mutant breaks. Order only: every other scenario follows.
 AIMED: Mapping[str, tuple[str, ...]] = {
@@ -99,11 +105,16 @@ class Control:
 
 @dataclass(frozen=True)
 class MutantReport:
-    """`caught` None: it survived every hunt."""
+    """`caught` None: it survived every hunt. `controls`: the hunts it went through, as they are without it."""
 
     mutant: Mutant
     caught: Caught | None
-    hunts: int
+    controls: tuple[Control, ...]
+
+    @property
+    def hunts(self) -> int:
+        """How many were tried."""
+        return len(self.controls)
 
 
 def catalogue() -> list[Mutant]:
@@ -128,6 +139,7 @@ def _config(hunt: Hunt, trace: Path, mutant: str | None, asserts: bool) -> Cosim
         seed=hunt.seed,
         out=Path(),  # nothing is written
         memory=PRESSURE_FRAMES if pressure else None,
+        limit=PRESSURE_EVENTS if pressure else None,
         preempt_odds=PRESSURE_ODDS if pressure else CosimConfig.preempt_odds,
         mutant=mutant,
         asserts=asserts,
@@ -137,7 +149,9 @@ def _config(hunt: Hunt, trace: Path, mutant: str | None, asserts: bool) -> Cosim
 def _objection(result: RunResult, control: Control) -> tuple[str, str, int, tuple[ChainRow, ...]] | None:
     """Who objected to a run, if anybody: (check, what, cycle, chain)."""
     for report in (*result.violations, *result.data_failures):
-        return report.rule, report.what, report.cycle, report.chain
+        label = ASSERTION.search(report.what)
+        by = f"assertion {label[1]}" if report.rule == "SVA" and label else report.rule
+        return by, report.what, report.cycle, report.chain
     if result.stalled is not None:
         return "LIVENESS", "no progress", result.cycles, ()
     extra = result.over_invalidated - control.over_invalidated
@@ -146,9 +160,10 @@ def _objection(result: RunResult, control: Control) -> tuple[str, str, int, tupl
     return None
 
 
+@cache
 def control(hunt: Hunt, trace: Path, asserts: bool) -> Control:
-    """The hunt as it is without a mutant."""
-    result = run(_config(hunt, trace, None, asserts), lambda _update: None, waves=False)
+    """The hunt as it is without a mutant. Played once a process."""
+    result = run(_config(hunt, trace, None, asserts), _quiet, waves=False)
     clean = result.verdict is Verdict.CLEAN
     reports = (*result.violations, *result.data_failures)
     what = "" if clean else (reports[0].what if reports else result.verdict.name.lower())
@@ -159,49 +174,33 @@ def _quiet(_update: object) -> None:
     pass
 
 
-def hunt_one(mutant: Mutant, trace: Path, seed: int, asserts: bool, controls: Mapping[Hunt, Control]) -> MutantReport:
+def hunt_one(mutant: Mutant, trace: Path, seed: int, asserts: bool) -> MutantReport:
     """Play until something objects."""
-    tried = 0
+    controls: list[Control] = []
     for hunt in hunts_for(mutant, seed):
-        if not controls[hunt].clean:
-            continue  # proves nothing; the controls' own report says so
-        tried += 1
+        beside = control(hunt, trace, asserts)
+        controls.append(beside)
+        if not beside.clean:
+            continue  # proves nothing; the report says so
         result = run(_config(hunt, trace, mutant.name, asserts), _quiet, waves=False)
-        found = _objection(result, controls[hunt])
+        found = _objection(result, beside)
         if found is not None:
             by, what, cycle, chain = found
-            return MutantReport(mutant, Caught(hunt, by, what, cycle, chain), tried)
-    return MutantReport(mutant, None, tried)
+            return MutantReport(mutant, Caught(hunt, by, what, cycle, chain), tuple(controls))
+    return MutantReport(mutant, None, tuple(controls))
 
 
-def hunt_all(
-    mutants: Sequence[Mutant],
-    trace: Path,
-    seed: int,
-    *,
-    asserts: bool = True,
-    jobs: int = 2,
-    on_control: Callable[[Control, int, int], None] = lambda *_: None,
-    on_report: Callable[[MutantReport, int, int], None] = lambda *_: None,
-) -> tuple[list[Control], list[MutantReport]]:
-    """Controls first, then every mutant. The callbacks are told (what came out, done, total) as it comes."""
-    hunts = [*(Hunt(name, seed) for name in scenario_names()), *(Hunt(None, seed + extra - 1) for extra in PRESSURE_SEEDS)]
-    controls: dict[Hunt, Control] = {}
-    reports: dict[str, MutantReport] = {}
+def hunt_all(mutants: Sequence[Mutant], trace: Path, seed: int, *, asserts: bool = True, jobs: int = 2) -> Iterator[MutantReport]:
+    """Every mutant's report, as it comes. Closing the iterator abandons the rest."""
     # Fresh processes: a forked child would share the parent's simulator.
-    with ProcessPoolExecutor(jobs, multiprocessing.get_context("spawn")) as pool:
+    with ProcessPoolExecutor(jobs, multiprocessing.get_context("spawn"), initializer=_ignore_interrupt) as pool:
         try:
-            checks = [pool.submit(control, hunt, trace, asserts) for hunt in hunts]
-            for done, check in enumerate(as_completed(checks), 1):
-                outcome = check.result()
-                controls[outcome.hunt] = outcome
-                on_control(outcome, done, len(checks))
-            work = [pool.submit(hunt_one, mutant, trace, seed, asserts, controls) for mutant in mutants]
-            for done, item in enumerate(as_completed(work), 1):
-                report = item.result()
-                reports[report.mutant.name] = report
-                on_report(report, done, len(work))
-        except BaseException:
-            pool.shutdown(wait=False, cancel_futures=True)
-            raise
-    return [controls[hunt] for hunt in hunts], [reports[mutant.name] for mutant in mutants]
+            for item in as_completed([pool.submit(hunt_one, mutant, trace, seed, asserts) for mutant in mutants]):
+                yield item.result()
+        finally:
+            pool.shutdown(wait=True, cancel_futures=True)
+
+
+def _ignore_interrupt() -> None:
+    """Ctrl-C goes to every process of the terminal; the parent alone decides what it means."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)

@@ -1,6 +1,7 @@
 """`shootdown mutants`: broken variants of RTL and driver, each of which a check must catch.
 
-Promises: exit status 0 if every mutant was caught beside a clean control, 1 if one survived or a control was not clean.
+Promises: exit status 0 if every mutant was caught beside a clean control, 1 if one survived or a control was not clean, 130 when
+interrupted (what is known by then is printed).
 JSON keys: caught, total, survivors, seed, assertions, controls {hunt: clean}, and mutants, a list of {name, layer, what, caught,
 by, hunt, cycle, hunts}.
 """
@@ -25,6 +26,8 @@ if TYPE_CHECKING:
 
 __all__ = ["run"]
 
+INTERRUPTED = 130
+
 
 def run(only: Sequence[str], *, seed: int, jobs: int, assertions: bool, as_json: bool, explain: bool) -> int:
     """The whole command; its exit status. `only`: names, empty for all."""
@@ -39,23 +42,24 @@ def run(only: Sequence[str], *, seed: int, jobs: int, assertions: bool, as_json:
         raise InputError(f"--jobs {jobs}: must be at least 1")
     chosen = [known[name] for name in only] if only else list(known.values())
 
+    reports: list[MutantReport] = []
+    interrupted = False
     with Display() as display:
+        display(ProgressUpdate("mutants", 0, len(chosen)))
+        try:
+            for report in hunt_all(chosen, DEFAULT_TRACE, seed, asserts=assertions, jobs=jobs):
+                reports.append(report)
+                display(ProgressUpdate("mutants", len(reports), len(chosen), note=report.mutant.name))
+        except KeyboardInterrupt:
+            interrupted = True
 
-        def on_control(_control: Control, done: int, total: int) -> None:
-            display(ProgressUpdate("controls", done, total))
-
-        def on_report(report: MutantReport, done: int, total: int) -> None:
-            display(ProgressUpdate("mutants", done, total, note=report.mutant.name))
-
-        display(ProgressUpdate("controls"))
-        controls, reports = hunt_all(
-            chosen, DEFAULT_TRACE, seed, asserts=assertions, jobs=jobs, on_control=on_control, on_report=on_report
-        )
-
+    place = {mutant.name: number for number, mutant in enumerate(chosen)}
+    reports.sort(key=lambda report: place[report.mutant.name])
+    controls = {str(entry.hunt): entry for report in reports for entry in report.controls}
     caught = sum(report.caught is not None for report in reports)
-    dirty = [entry for entry in controls if not entry.clean]
+    dirty = [entry for entry in controls.values() if not entry.clean]
     if as_json:
-        print(json.dumps(_as_json(controls, reports, seed, assertions), indent=2))
+        print(json.dumps(_as_json(list(controls.values()), reports, seed, assertions), indent=2))
     else:
         _show(reports, explain)
         for entry in dirty:
@@ -63,8 +67,11 @@ def run(only: Sequence[str], *, seed: int, jobs: int, assertions: bool, as_json:
         survivors = [report.mutant.name for report in reports if report.caught is None]
         if survivors:
             print(f"survivors (a defect of the checks): {', '.join(survivors)}")
+        left = f"; interrupted with {len(chosen) - len(reports)} to go" if interrupted else ""
         clean = len(controls) - len(dirty)
-        print(f"seed {seed}: {caught} of {len(reports)} mutants caught, {clean} of {len(controls)} controls clean")
+        print(f"seed {seed}: {caught} of {len(reports)} mutants caught, {clean} of {len(controls)} controls clean{left}")
+    if interrupted:
+        return INTERRUPTED
     return 0 if caught == len(reports) and not dirty else 1
 
 
