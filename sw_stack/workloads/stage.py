@@ -282,9 +282,11 @@ class Stage:
     def _count(self, name: str, event: TraceEvent | None) -> int:
         if event is not None:
             return self._census.events[event]
-        for counts in (self._seen, vars(self._census), self.machine.statistics(), self.driver.statistics()):
+        if name in Census.COUNTS:
+            return int(getattr(self._census, name))
+        for counts in (self._seen, self.machine.statistics(), self.driver.statistics()):
             if name in counts:
-                return int(counts[name])
+                return counts[name]
         return 0
 
     def _unmet(self) -> list[DataFailure]:
