@@ -18,6 +18,7 @@ from typing import Any
 
 from shootdown.console import Display
 from shootdown.errors import InputError
+from shootdown.interleaving import render, terminal_width
 from shootdown.report import write_report
 from shootdown.result import CosimConfig, RunResult, Verdict
 
@@ -170,13 +171,18 @@ def summary_lines(result: RunResult, page: Path) -> list[str]:
     ]
     lines += [f"  {report.rule} at cycle {report.cycle:,}: {report.what}" for report in result.violations[:5]]
     lines += [f"  data at cycle {report.cycle:,}: {report.what}" for report in result.data_failures[:5]]
+    worst = [*result.violations, *result.data_failures]
+    if worst and worst[0].chain:
+        lines += ["  how it came to this:", *(f"  {line}" for line in render(worst[0].chain, terminal_width() - 2))]
     if result.stalled is not None:
         lines += ["  no progress; who waits for whom:", *(f"  {line}" for line in result.stalled.splitlines())]
     lines += [f"  note: {note}" for note in result.notes]
     if result.schedule is not None:
         lines.append(f"schedule: {result.schedule}")
     if result.waves is not None:
-        lines.append(f"waveform: {result.waves}")
+        lines.append(f"waveform: {result.waves} (gtkwave {result.waves.with_suffix('.gtkw')})")
+    if result.timeline is not None:
+        lines.append(f"timeline: {result.timeline} (open in ui.perfetto.dev)")
     if verdict not in (Verdict.CLEAN, Verdict.INTERRUPTED):
         lines.append(f"again: {repeat_command(result)}")
     return [*lines, f"report: {page}", f"seed {result.config.seed} digest {result.digest or '-'}"]

@@ -20,8 +20,10 @@ from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullFormat
 
 from shootdown.report.summary import latency
 from shootdown.result import HitRate, Samples
+from shootdown.timeline.picture import Palette, draw
+from shootdown.timeline.read import View
 
-__all__ = ["hit_rate_chart", "latency_chart"]
+__all__ = ["hit_rate_chart", "latency_chart", "timeline_chart"]
 
 # Colours that stand for the page's variables. Matplotlib wants real ones; these occur nowhere else in its output.
 INK: Final = "#010203"
@@ -114,6 +116,17 @@ def hit_rate_chart(name: str, rate: HitRate) -> str:
         if used.any():
             spoken += f"; by interval between {np.nanmin(share):.0%} and {np.nanmax(share):.0%}"
         return _svg(figure, name, spoken)
+
+
+def timeline_chart(name: str, view: View, mark: int) -> str:
+    """A window of the timeline, a cycle marked."""
+    with mpl.rc_context(
+        {"svg.fonttype": "none", "svg.hashsalt": name, "text.color": INK, "axes.edgecolor": LINE, "font.size": 6.6}
+    ):
+        figure = draw(view, Palette("none", INK, MUTED, LINE), mark)
+        FigureCanvasSVG(figure)
+        rows = ", ".join(row.name for row in view.rows)
+        return _svg(figure, name, f"Timeline of cycles {view.first:,} to {view.last:,} round cycle {mark:,}: {rows}")
 
 
 def _short(value: float, _position: int | None = None) -> str:

@@ -10,14 +10,17 @@ from collections.abc import Iterable, Mapping
 from html import escape
 from itertools import pairwise
 
-from shootdown.report.charts import hit_rate_chart, latency_chart
+from shootdown.errors import InputError
+from shootdown.report.charts import hit_rate_chart, latency_chart, timeline_chart
 from shootdown.report.style import STYLE
 from shootdown.report.summary import BUCKETS_NS, buckets, latency
 from shootdown.result import Column, RunResult, Samples, Verdict, ViolationReport
+from shootdown.timeline.picture import interesting, window
 
 __all__ = ["render"]
 
 SHOWN_REPORTS = 20
+TIMELINE_CYCLES = 5_000
 
 VERDICTS = {
     Verdict.CLEAN: ("clean", "Clean", "No access through a dead translation; every byte as a coherent memory would have given it."),
@@ -34,6 +37,7 @@ def render(result: RunResult) -> str:
     parts = [
         _head(result),
         _failures(result),
+        _timeline(result),
         _counters(result),
         "<h2>Latency</h2>",
         '<div class="pair">',
@@ -98,6 +102,27 @@ def _report(kind: str, report: ViolationReport) -> str:
     return (
         f'{head}<div class="card"><table class="chain"><caption class="muted">The events that explain it, oldest first</caption>'
         f'<thead><tr><th scope="col" class="n">cycle</th>{columns}</tr></thead><tbody>{"".join(rows)}</tbody></table></div>'
+    )
+
+
+def _timeline(result: RunResult) -> str:
+    """The cycles that matter most, drawn: before the first failure, else the first shootdown. Nothing for a file that is gone."""
+    if result.timeline is None:
+        return ""
+    reports = (*result.violations, *result.data_failures)
+    try:
+        mark = min((report.cycle for report in reports), default=None)
+        mark = interesting(result.timeline) if mark is None else mark
+        view = None if mark is None else window(result.timeline, mark, TIMELINE_CYCLES)
+    except InputError as error:
+        return f'<h2>Timeline</h2><p class="muted">{escape(str(error))}</p>'
+    if mark is None or view is None or not view.rows:
+        return ""
+    title = "Before the failure" if reports else "The first shootdown of a memory call"
+    return (
+        f'<h2>{title}</h2><div class="card">{timeline_chart("timeline", view, mark)}'
+        f'<p class="muted">Cycles {view.first:,} to {view.last:,}. '
+        f"The whole run: {escape(result.timeline.name)}, for ui.perfetto.dev.</p></div>"
     )
 
 
@@ -171,6 +196,7 @@ def _run(result: RunResult) -> str:
     rows += [["broken on purpose", config.mutant]] if config.mutant is not None else []
     rows += [["schedule", str(result.schedule)]] if result.schedule is not None else []
     rows += [["waveform", str(result.waves)]] if result.waves is not None else []
+    rows += [["timeline", str(result.timeline)]] if result.timeline is not None else []
     rows += [["note", note] for note in result.notes]
     return f'<h2>The run</h2><div class="card">{_table(["", ""], rows, numbers=False)}</div>'
 

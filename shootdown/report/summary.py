@@ -96,5 +96,6 @@ def summarise(result: RunResult) -> dict[str, Any]:
         "speed": result.speed,
         "schedule": None if result.schedule is None else str(result.schedule),
         "waves": None if result.waves is None else str(result.waves),
+        "timeline": None if result.timeline is None else str(result.timeline),
         "notes": list(result.notes),
     }

@@ -70,7 +70,7 @@ def cosim(trace: Path, out: Path, *more: str) -> list[str]:
     return ["cosim", "--trace", str(trace), "--out", str(out), *more]
 
 
-@pytest.mark.parametrize("words", [["cosim"], ["record"], ["bench", "rtl"]])
+@pytest.mark.parametrize("words", [["cosim"], ["record"], ["timeline"], ["bench", "rtl"]])
 def test_help_ends_with_an_example(words: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     assert cli.run([*words, "--help"]) == 0
     text = re.sub(r"\s+", " ", capsys.readouterr().out)
@@ -120,8 +120,11 @@ def test_options_reach_the_run(trace: Path, tmp_path: Path, rig: Play) -> None:
             record_schedule=tmp_path / "s",
             dropin="user",
             mutant="no_flush",
+            timeline=True,
         )
     ]
+    assert cli.run(cosim(trace, tmp_path / "o", "--no-timeline")) == 0
+    assert not seen[1].timeline
 
 
 def test_a_violation_exits_with_1(trace: Path, tmp_path: Path, rig: Play, capsys: pytest.CaptureFixture[str]) -> None:
@@ -130,6 +133,20 @@ def test_a_violation_exits_with_1(trace: Path, tmp_path: Path, rig: Play, capsys
     text = capsys.readouterr().out
     assert "SD-2 at cycle 8,123,456" in text
     assert f"again: shootdown cosim --trace {trace} --seed 1 --memory 80 --waves" in text
+    table = text[text.index("how it came to this") :].splitlines()[1:]
+    assert [part.strip() for part in table[0].split("|")] == ["cycle", "CPU 0", "CPU 1", "device"]
+    assert max(map(len, table[:8])) <= 100, "as wide as a pipe is taken to be"
+
+
+def test_the_files_of_a_run_are_named(trace: Path, tmp_path: Path, rig: Play, capsys: pytest.CaptureFixture[str]) -> None:
+    files = {"timeline": Path("gone/timeline.pftrace"), "waves": Path("gone/waves.fst")}
+    rig(lambda config, progress: replace(violated(clean(config, progress)), **files))
+    assert cli.run(cosim(trace, tmp_path / "o")) == 1
+    text = capsys.readouterr().out
+    assert "timeline: gone/timeline.pftrace (open in ui.perfetto.dev)" in text
+    assert "waveform: gone/waves.fst (gtkwave gone/waves.gtkw)" in text
+    summary = json.loads((tmp_path / "o" / "summary.json").read_text())
+    assert (summary["timeline"], summary["waves"]) == ("gone/timeline.pftrace", "gone/waves.fst")
 
 
 def test_a_stall_exits_with_1(trace: Path, tmp_path: Path, rig: Play, capsys: pytest.CaptureFixture[str]) -> None:

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from support.stories import SHOOTDOWN, write
 
 from shootdown.report import write_report
 from shootdown.report.charts import latency_chart
@@ -98,9 +99,9 @@ class Page(HTMLParser):
             self.open.append(tag)
 
     def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        if tag not in self.VOID:
-            self.open.append(tag)
-        self.handle_starttag(tag, attrs) if tag in self.VOID else None
+        self.handle_starttag(tag, attrs)
+        if "svg" in self.open and tag not in self.VOID:  # there, and only there, "/>" closes any element
+            self.open.pop()
 
     def handle_endtag(self, tag: str) -> None:
         if tag not in self.VOID:
@@ -119,6 +120,36 @@ def test_the_page_stands_alone(tmp_path: Path) -> None:
     # Nothing of the machine or the day.
     assert "/somewhere" not in text
     assert not re.search(r"20\d\d-\d\d-\d\d", text)
+
+
+def test_the_page_shows_the_cycles_before_a_failure(tmp_path: Path) -> None:
+    path = tmp_path / "timeline.pftrace"
+    write(SHOOTDOWN, path, marks=[(300, "REVOKED: <read>")])
+    failed = ViolationReport(300, "REVOKED", "read of frame 7")
+    text = write_report(replace(clean_result(tmp_path), violations=(failed,), timeline=path)).read_text()
+    page = Page()
+    page.feed(text)
+    assert page.open == [] and len(page.ids) == len(set(page.ids))
+    assert all(reference.startswith("#") and reference[1:] in page.ids for reference in page.references)
+    assert "Timeline of cycles 0 to 410 round cycle 300: program, oracle, TGH 5, TLB kills, context 0" in page.labels
+    assert "Before the failure" in text and "munmap 0x10000 +4 pages" in text and "REVOKED: &lt;read&gt;" in text
+
+
+def test_the_page_shows_the_first_shootdown_of_a_clean_run(tmp_path: Path) -> None:
+    path = tmp_path / "timeline.pftrace"
+    write(SHOOTDOWN, path)
+    text = write_report(replace(clean_result(tmp_path), timeline=path)).read_text()
+    assert "The first shootdown of a memory call" in text and "drain: 4 pages" in text
+
+
+@pytest.mark.parametrize("content", [None, b"", b"no trace at all"])
+def test_a_timeline_that_is_gone_or_empty_costs_the_picture_not_the_page(tmp_path: Path, content: bytes | None) -> None:
+    path = tmp_path / "timeline.pftrace"
+    if content is not None:
+        path.write_bytes(content)
+    text = write_report(replace(clean_result(tmp_path), timeline=path)).read_text()
+    assert "timeline.pftrace: " in text and "The first shootdown" not in text
+    assert text.endswith("</html>\n")
 
 
 def test_the_page_escapes_what_a_run_says(tmp_path: Path) -> None:
