@@ -93,6 +93,10 @@ def _name(kind: type[IntEnum], field: Field, line: list[int]) -> str:
     return kind(value).name if value in {member.value for member in kind} else f"{value}?"
 
 
+def _pages(count: int) -> str:
+    return "1 page" if count == 1 else f"{count} pages"
+
+
 def _owner(gru: GruState, cbr: int) -> str:
     """The context a control block belongs to."""
     for ctx, gts in enumerate(gru.gs_gts):
@@ -113,7 +117,7 @@ def _describe(gru: GruState, kind: str, index: int, line: list[int]) -> str | No
             return None
         lock = gru.gs_tgh_lock[index].describe()
         return (
-            f"TGH {index}: status ACTIVE, state {_name(TghState, Tgh.state, line)}: {Tgh.n.get(line) + 1} pages from "
+            f"TGH {index}: status ACTIVE, state {_name(TghState, Tgh.state, line)}: {_pages(Tgh.n.get(line) + 1)} from "
             f"{Tgh.vaddr.get(line):#x} of asid {Tgh.asid.get(line):#x} ({lock})"
         )
     if kind == "TFH":

@@ -1,0 +1,101 @@
+"""Every mutant must be caught; a survivor is a defect of the checks. The command says both."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+import shootdown.mutants as module
+from shootdown.cli import run as shootdown
+from shootdown.commands.cosim import DEFAULT_TRACE
+from shootdown.mutants import AIMED, Control, Hunt, Mutant, catalogue, hunt_one, hunts_for
+from sw_stack.workloads.scenarios import names
+
+ALL = catalogue()
+# One of each kind of defect, for the everyday run; all of them in the slow one.
+NAMED = (
+    "ack_before_drain",
+    "fill_not_dropped",
+    "range_short",
+    "large_survives",
+    "asid_ignored",
+    "race_lookup",
+    "mod_lost",
+    "edge_overlap",
+    "size_level",
+    "traffic_saves",
+    "zero_is_all",
+    "free_before_ack",
+    "ignore_range_active",
+    "dropin_writable",
+    "wrap_no_flush",
+    "count_late",
+    "flush_all",
+)
+
+
+def of(name: str) -> Mutant:
+    return next(mutant for mutant in ALL if mutant.name == name)
+
+
+def caught(mutant: Mutant) -> None:
+    report = hunt_one(mutant, DEFAULT_TRACE, 1, True)
+    assert report.caught is not None, f"{mutant.name} survived {report.hunts} hunts: shootdown mutants --only {mutant.name}"
+    assert all(entry.clean for entry in report.controls), report.controls
+
+
+@pytest.mark.parametrize("name", NAMED)
+def test_a_broken_variant_of_each_kind_is_caught(name: str) -> None:
+    caught(of(name))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("mutant", [mutant for mutant in ALL if mutant.name not in NAMED], ids=lambda mutant: mutant.name)
+def test_every_other_broken_variant_is_caught(mutant: Mutant) -> None:
+    caught(mutant)
+
+
+def test_what_is_not_broken_survives(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The hunt itself: without a defect nothing objects, so a catch is the defect's."""
+    monkeypatch.setattr(module, "hunts_for", lambda _mutant, seed: iter([Hunt("write_clean_entry", seed)]))
+    sound = module._config
+    monkeypatch.setattr(module, "_config", lambda hunt, trace, _mutant, asserts: sound(hunt, trace, None, asserts))
+    report = hunt_one(Mutant("nothing", "rtl", "nothing is broken"), DEFAULT_TRACE, 1, True)
+    assert report.caught is None
+    assert report.hunts == 1
+
+
+def test_a_control_that_is_not_clean_proves_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    hunt = Hunt("write_clean_entry", 1)
+    broken = Control(hunt, False, 0, "fails by itself")
+    monkeypatch.setattr(module, "control", lambda *_arguments: broken)
+    monkeypatch.setattr(module, "hunts_for", lambda _mutant, _seed: iter([hunt]))
+    report = hunt_one(of("mod_lost"), DEFAULT_TRACE, 1, True)
+    assert report.caught is None
+    assert report.controls == (broken,)
+
+
+def test_hunts_begin_where_a_mutant_is_likely_and_leave_nothing_out() -> None:
+    assert set(AIMED) <= {mutant.name for mutant in ALL}
+    assert {name for aimed in AIMED.values() for name in aimed} <= set(names())
+    for mutant in ALL:
+        hunts = list(hunts_for(mutant, 5))
+        assert [hunt.scenario for hunt in hunts[: len(AIMED.get(mutant.name, ()))]] == list(AIMED.get(mutant.name, ()))
+        assert {hunt.scenario for hunt in hunts} == {*names(), None}
+        assert len(set(hunts)) == len(hunts)
+
+
+def test_the_command_reports_what_was_caught(capsys: pytest.CaptureFixture[str]) -> None:
+    assert shootdown(["mutants", "--only", "mod_lost", "--only", "lost_wakeup", "--json"]) == 0
+    answer = json.loads(capsys.readouterr().out)
+    assert (answer["caught"], answer["total"], answer["survivors"]) == (2, 2, [])
+    rows = {row["name"]: row for row in answer["mutants"]}
+    assert rows["lost_wakeup"]["by"] == "LIVENESS"
+    assert rows["mod_lost"]["layer"] == "rtl"
+    assert all(answer["controls"].values())
+
+
+def test_a_mutant_that_does_not_exist_is_answered_with_the_nearest(capsys: pytest.CaptureFixture[str]) -> None:
+    assert shootdown(["mutants", "--only", "ack_before_drian"]) == 2
+    assert "ack_before_drain" in capsys.readouterr().err
