@@ -119,6 +119,9 @@ def _from_schedule(request: Request, path: Path) -> Request:
     from sw_stack.sched import ReplayChooser  # noqa: PLC0415
 
     header: dict[str, Any] = ReplayChooser(path).header
+    if header.get("scenario") is not None:
+        name = header["scenario"]
+        raise InputError(f"{path}: a schedule of the scenario {name}", f"shootdown scenarios run {name} --schedule {path}")
     fixed: dict[str, Any] = {}
     for name in ("seed", "memory", "limit", "dropin", "mutant"):
         if name not in header:

@@ -248,6 +248,10 @@ def test_a_schedule_fixes_the_run(trace: Path, tmp_path: Path, rig: Play, capsys
     assert (seen[0].seed, seen[0].memory, seen[0].dropin) == (5, 90, "user")
     capsys.readouterr()
     assert "leave out --memory" in refused(cosim(trace, tmp_path / "o", "--schedule", str(path), "--memory", "9"), capsys)
+    scene = recorded_schedule(tmp_path / "u", seed=5, trace=None, scenario="bad_address")
+    assert "shootdown scenarios run bad_address --schedule" in refused(
+        cosim(trace, tmp_path / "o", "--schedule", str(scene)), capsys
+    )
     other = recorded_schedule(tmp_path / "t", seed=5, trace="other.sdt")
     assert "recorded with the trace other.sdt" in refused(cosim(trace, tmp_path / "o", "--schedule", str(other)), capsys)
 
