@@ -34,6 +34,7 @@ MARK: Final = "#050607"
 VARIABLES: Final = {INK: "--ink", MUTED: "--muted", LINE: "--line", SERIES: "--series", MARK: "--mark"}
 
 WIDTH, HEIGHT = 6.4, 3.0  # inches; the page scales them
+TIMELINE_WIDTH = 8.8  # of the page's full width: its letters come out as large as a table's
 BINS_PER_DECADE = 12
 
 SETTINGS: Final[dict[Any, Any]] = {
@@ -123,7 +124,7 @@ def timeline_chart(name: str, view: View, mark: int) -> str:
     with mpl.rc_context(
         {"svg.fonttype": "none", "svg.hashsalt": name, "text.color": INK, "axes.edgecolor": LINE, "font.size": 6.6}
     ):
-        figure = draw(view, Palette("none", INK, MUTED, LINE), mark)
+        figure = draw(view, Palette("none", INK, MUTED, LINE), mark, TIMELINE_WIDTH)
         FigureCanvasSVG(figure)
         rows = ", ".join(row.name for row in view.rows)
         return _svg(figure, name, f"Timeline of cycles {view.first:,} to {view.last:,} round cycle {mark:,}: {rows}")

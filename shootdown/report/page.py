@@ -20,7 +20,7 @@ from shootdown.timeline.picture import interesting, window
 __all__ = ["render"]
 
 SHOWN_REPORTS = 20
-TIMELINE_CYCLES = 5_000
+TIMELINE_CYCLES = 3_000
 
 VERDICTS = {
     Verdict.CLEAN: ("clean", "Clean", "No access through a dead translation; every byte as a coherent memory would have given it."),

@@ -97,12 +97,12 @@ def _settings(palette: Palette) -> dict[Any, Any]:
     return {"font.size": FONT, "text.color": palette.ink, "axes.edgecolor": palette.line}
 
 
-def draw(view: View, palette: Palette, mark: int | None = None) -> Figure:
-    """The picture as a figure. `mark`: a cycle to point at."""
+def draw(view: View, palette: Palette, mark: int | None = None, width: float = WIDTH) -> Figure:
+    """The picture as a figure `width` inches wide. `mark`: a cycle to point at."""
     lanes = {row: 1 + max(span.depth for span in row.spans) for row in view.rows}
     height = sum(lanes.values()) * LANE + (len(lanes) + 1) * GAP
-    figure = Figure(figsize=(WIDTH, height + TOP + BOTTOM))
-    box = (LEFT / WIDTH, BOTTOM / (height + TOP + BOTTOM), (WIDTH - LEFT - RIGHT) / WIDTH, height / (height + TOP + BOTTOM))
+    figure = Figure(figsize=(width, height + TOP + BOTTOM))
+    box = (LEFT / width, BOTTOM / (height + TOP + BOTTOM), (width - LEFT - RIGHT) / width, height / (height + TOP + BOTTOM))
     axes = figure.add_axes(box)
     last = max(view.last, view.first + 1)
     if mark is not None:  # a run ends where it failed; the failure is not to stick to the edge
@@ -110,7 +110,7 @@ def draw(view: View, palette: Palette, mark: int | None = None) -> Figure:
     axes.set_xlim(view.first, last)
     axes.set_ylim(height, 0)  # inches, downwards
     places = _rows(axes, view.rows, lanes, palette)
-    per_cycle = (WIDTH - LEFT - RIGHT) * POINTS / (last - view.first)
+    per_cycle = (width - LEFT - RIGHT) * POINTS / (last - view.first)
     for row in view.rows:
         _spans(axes, row, places[row], (view.first, last), per_cycle, palette)
     for arrow in view.arrows:
