@@ -170,6 +170,16 @@ def bench_rtl(
     return run_rtl(as_json)
 
 
+@bench_app.command("model", epilog="Example: shootdown bench model --json")
+def bench_model(
+    as_json: Annotated[bool, typer.Option("--json", help="Print the numbers as JSON.")] = False,
+) -> int:
+    """How far the model is from the RTL on the shipped program. About a minute."""
+    from shootdown.commands.bench_model import run_model  # noqa: PLC0415
+
+    return run_model(as_json)
+
+
 @bench_app.command("speed", epilog="Example: shootdown bench speed --only native_over_bare,oracle_overhead")
 def bench_speed(
     as_json: Annotated[bool, typer.Option("--json", help="Print the numbers as JSON.")] = False,

@@ -37,14 +37,14 @@ _numba: Any = numba  # its stubs know neither all options nor the cache's folder
 
 def inner(function: F) -> F:
     """A function that only kernels call."""
-    compiled: F = _numba.njit(error_model="numpy", no_cpython_wrapper=True, no_cfunc_wrapper=True)(function)
+    compiled: F = _numba.njit(_nrt=False, error_model="numpy", no_cpython_wrapper=True, no_cfunc_wrapper=True)(function)
     return compiled
 
 
 def entry(function: F) -> F:
     """The kernel Python calls; cached. Compile it with `compile_once`."""
     with _cached():
-        compiled: F = _numba.njit(error_model="numpy", no_cfunc_wrapper=True, nogil=True, cache=True)(function)
+        compiled: F = _numba.njit(_nrt=False, error_model="numpy", no_cfunc_wrapper=True, nogil=True, cache=True)(function)
     return compiled
 
 

@@ -1,4 +1,4 @@
-"""Sessions that run alike on every host of the RTL: natively at once, under cocotb inside the simulator.
+"""Sessions that run alike on every device: the RTL natively at once, the RTL under cocotb inside the simulator, the model.
 
 A session is described by a `Case`, which pickles; `play` gives what it left behind, with a digest of everything observable.
 """
@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import importlib
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from typing import Any
 
 import numpy as np
@@ -17,13 +17,14 @@ from hwif.memory import HostMemory
 from hwif.port import Event, Violation
 from hwif.shadow import Shadow
 from hwif.trace import Trace
+from pymodels.gru import GruModel, ModelOptions
 from tb.hil.abi import HarnessOptions
 from tb.hil.baremetal import BareMetal, Program
 from tb.hil.cocotb_host import Simulator, run_under_cocotb
 from tb.hil.native import NativeDevice
 
-HOSTS = ("native", "cocotb")
-"""Hosts a case can be played on. The model joins here once it is behind the port."""
+HOSTS = ("native", "cocotb", "model")
+"""What a case can be played on."""
 
 
 @dataclass(frozen=True)
@@ -55,7 +56,7 @@ def play(case: Case, host: str) -> Played:
     if host == "cocotb":
         played: Played = run_under_cocotb("support.hosts:session", case, timeout=300)
         return played
-    with NativeDevice(HostMemory(case.frames), Shadow(case.frames), case.options) as device:
+    with open_device(case, host) as device:
         gru = BareMetal(device)
         steps = _program(case)(gru)
         try:
@@ -64,6 +65,17 @@ def play(case: Case, host: str) -> Played:
                 until = steps.send(device.advance(until))
         except StopIteration as end:
             return _played(device, gru, end.value)
+
+
+def open_device(case: Case, host: str) -> NativeDevice | GruModel:
+    """The device of a host in this process. The model has no assertions, no clock to skip and no broken variants."""
+    memory, shadow = HostMemory(case.frames), Shadow(case.frames)
+    if host == "native":
+        return NativeDevice(memory, shadow, case.options)
+    assert not case.options.mutant
+    return GruModel(
+        memory, shadow, ModelOptions(**{field.name: getattr(case.options, field.name) for field in fields(ModelOptions)})
+    )
 
 
 async def session(simulator: Simulator, case: Case) -> Played:
