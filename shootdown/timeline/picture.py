@@ -168,33 +168,32 @@ def _spans(axes: Axes, row: Row, top: float, window: tuple[int, int], per_cycle:
     left, right = window
     boxes: dict[str, list[list[tuple[float, float]]]] = {}
     points: dict[str, list[tuple[float, float]]] = {}
+    taken: dict[int, float] = {}  # level -> cycle up to which names lie beside what they name
     for index, span in enumerate(row.spans):
         y = top + span.depth * LANE
+        start, end = max(span.start, left), min(span.end, right)
         if span.instant:
             points.setdefault(span.category, []).append((span.start, y + LANE / 2))
-            room = _free_after(row, index, right) * per_cycle - 5
-            x, dx, side = float(span.start), 3.6, "left"
-            if span.category == "oracle" and len(span.name) * FONT * LETTER > room:
-                dx, side, room = -3.6, "right", (span.start - left) * per_cycle - 5
         else:
-            start, end, side = max(span.start, left), min(span.end, right), "left"
             low, high = y + 0.012, y + LANE - 0.012
             boxes.setdefault(span.category, []).append([(start, low), (end, low), (end, high), (start, high)])
-            room = (end - start) * per_cycle - 4
-            x, dx = float(start), 2.2
-            long = len(span.name) * FONT * LETTER
-            if long > room:  # beside it, if nothing else is there
-                after = _free_after(row, index, right) * per_cycle - 5
-                before = _free_before(row, index, left) * per_cycle - 5
-                if long < after:
-                    x, dx, room = float(end), 3.0, after
-                elif long < before:
-                    dx, side, room = -3.0, "right", before
+        long = len(span.name) * FONT * LETTER
+        inside = 0.0 if span.instant else (end - start) * per_cycle - 4
+        after = _free_after(row, index, right) * per_cycle - 5
+        before = (start - max(_end_before(row, index, left), taken.get(span.depth, 0.0))) * per_cycle - 5
+        x, dx, side, room = float(start), 2.2, "left", inside
+        if long > inside and (long < after or span.instant):
+            x, dx, room = float(end), 3.4, after
+        if long > room and long < before and (not span.instant or span.category == ORACLE):
+            x, dx, side, room = float(start), -3.2, "right", before
         text = _fitted(span.name, room)
-        if text:
-            axes.annotate(
-                text, (x, y + LANE / 2), (dx, -0.3), textcoords="offset points", va="center", ha=side, color=palette.ink, zorder=4
-            )
+        if not text:
+            continue
+        if x == end and side == "left":
+            taken[span.depth] = end + (len(text) * FONT * LETTER + dx) / per_cycle
+        axes.annotate(
+            text, (x, y + LANE / 2), (dx, -0.3), textcoords="offset points", va="center", ha=side, color=palette.ink, zorder=4
+        )
     for category, corners in boxes.items():
         colour = COLOURS.get(category, palette.muted)
         axes.add_collection(
@@ -214,10 +213,10 @@ def _free_after(row: Row, index: int, last: int) -> int:
     return last - here.end
 
 
-def _free_before(row: Row, index: int, first: int) -> int:
-    """Cycles from the thing before, of its level, to a slice."""
-    here = row.spans[index]
-    return here.start - max([first, *(other.end for other in row.spans[:index] if other.depth == here.depth)])
+def _end_before(row: Row, index: int, first: int) -> int:
+    """Where the thing before, of its level, ends."""
+    depth = row.spans[index].depth
+    return max([first, *(other.end for other in row.spans[:index] if other.depth == depth)])
 
 
 def _fitted(name: str, room: float) -> str:
