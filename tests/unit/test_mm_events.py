@@ -574,3 +574,42 @@ def test_freeing_a_frame_a_client_may_use_is_caught() -> None:
             s.rig.machine.shadow_feed.check_free(pfn, 1)
 
     stage(body)
+
+
+def test_every_operation_that_is_entered_is_left_also_by_an_error() -> None:
+    """vm_done closes what was entered last, as brackets do: the timeline nests by it."""
+    words = "MMAP MUNMAP MPROTECT MREMAP BRK MADVISE FORK EXIT FAULT_BEGIN PAGEOUT MIGRATE_BEGIN"
+    entering = {TraceEvent[f"VM_{word}"] for word in words.split()}
+
+    async def body(s: Scene) -> None:
+        mm = s.mm
+        await mm.mprotect(at(0), PAGE, 1)
+        for refused in (
+            mm.store(at(0), b"x"),
+            mm.mprotect(0x5000, PAGE, 1),
+            mm.madvise_dontneed(0x5000, PAGE),
+            mm.mremap(at(1), PAGE, 2 * PAGE, may_move=False),
+        ):
+            with pytest.raises(MmError):
+                await refused
+        await mm.mremap(at(2), PAGE, 3 * PAGE)
+        await mm.madvise_dontneed(at(1), PAGE)
+        mm.set_heap(0x30_0000_0000)
+        await mm.brk(0x30_0000_0000 + PAGE)
+        await mm.mmap(at(1), PAGE, RW, fixed=True)
+        child = await mm.fork("child")
+        await mm.store(at(1), b"y")
+        assert await s.rig.machine.migrate_page(mm, at(1))
+        assert await s.rig.machine.reclaim(2)
+        await mm.munmap(at(1), PAGE)
+        await child.exit()
+
+    scene = stage(body)
+    depth = 0
+    met = set()
+    for event, *_args in scene.rig.seen(*entering, TraceEvent.VM_DONE):
+        depth += -1 if event == TraceEvent.VM_DONE else 1
+        met.add(event)
+        assert depth >= 0
+    assert depth == 0
+    assert met == entering | {TraceEvent.VM_DONE}

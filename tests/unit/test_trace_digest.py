@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 
 from hwif.gen.events import CATALOGUE, TraceEvent
-from hwif.trace import CPU_SHIFT, EVENT_MASK, RECORD_WORDS, Trace
+from hwif.trace import CPU_MASK, CPU_SHIFT, EVENT_MASK, RECORD_WORDS, TASK_SHIFT, Trace
 
 
 def run(cycle: int = 5, argument: int = 7, device: int = 1, cpu: int = 0, split: bool = False) -> str:
@@ -42,3 +44,24 @@ def test_sinks_see_both_streams_with_the_processor() -> None:
 
 def test_no_event_has_more_arguments_than_a_record_holds() -> None:
     assert all(len(names) <= RECORD_WORDS - 2 for _layer, names in CATALOGUE.values())
+
+
+@dataclass
+class Thread:
+    """A task as the trace knows it."""
+
+    name: str
+    cpu: int
+
+
+def test_records_name_their_task_in_the_order_of_appearance() -> None:
+    trace, seen = Trace(), list[np.ndarray]()
+    trace.subscribe(seen.append)
+    first, second = Thread("late", 0), Thread("early", 1)
+    for task in (second, first, None, second):
+        trace.current_task = lambda task=task: task  # type: ignore[misc]
+        trace.emit(1, TraceEvent.VM_EXIT, 2)
+    trace.flush()
+    assert [int(word) >> TASK_SHIFT for word in seen[0][:, 1]] == [1, 2, 0, 1]
+    assert [int(word) >> CPU_SHIFT & CPU_MASK for word in seen[0][:, 1]] == [1] * 4
+    assert [task.name for task in trace.tasks] == ["early", "late"]
