@@ -4,8 +4,8 @@ Three programs keep their contexts loaded and copy. One lets its mapping change 
 costs it its ASID each time; others come, run, and go. So new ASIDs are wanted all the time: the search passes the end, skips those
 in use, and the generation counts up. A block that is given out again comes without old entries: the TLB is emptied first (SD-6).
 
-All programs use the same addresses with bytes of their own, and there are enough ASIDs that some share a set of the TLB with those of
-the live ones: a translation of another address space shows at once.
+All programs use the same addresses with bytes of their own, and there are enough ASIDs that some share a set of the TLB with those
+of the live ones: a translation of another address space shows at once.
 """
 
 from sw_stack.drivers.gru.policy import DriverPolicy
