@@ -2,7 +2,7 @@
 
 Promises: a line a scenario as it ends; for one that failed, what objected, the interleaving that led there and the command that
 meets it again. Exit status 0 if all were clean, 1 if one was not, 130 if interrupted. With a folder, each scenario leaves its
-report, its schedule and, if it failed, its waveform in a folder of its own.
+report, its timeline, its schedule and, if it failed, its waveform in a folder of its own.
 JSON keys of `run`: seed, backend, mutant, clean, total, and scenarios, a list of {name, title, verdict, cycles, skipped_cycles,
 translations, faults, shootdowns, dropins_dropped, races, digest, wall_s, failures [{cycle, rule, what}], stalled, report}.
 """
@@ -167,6 +167,7 @@ def _play(name: str, request: Request, seed: int, progress: Callable[[ProgressUp
         mutant=request.mutant,
         schedule=request.schedule,
         record_schedule=folder / SCHEDULE if folder is not None and request.schedule is None else None,
+        timeline=folder is not None,
     )
     try:
         with terminated_is_interrupted():
