@@ -16,12 +16,14 @@ from hwif.gen.events import CATALOGUE, TraceEvent
 from hwif.gen.gru import INVAL_ALL_N, PAGE_SHIFT, PAGE_SHIFTS
 from hwif.port import Violation
 from hwif.trace import CPU_MASK, CPU_SHIFT, EVENT_MASK
-from shootdown.result import ChainRow, Column
+from shootdown.result import ChainRow, Column, ViolationReport
 from shootdown.timeline.sentences import sentence
 
 __all__ = ["EventRing", "explain", "explain_data", "recent"]
 
 ASSERTION = re.compile(r"Assertion failed in [\w.\[\]]*?(\w+): (.*)$", re.MULTILINE)  # as the simulator says it
+PROCESSOR = re.compile(r"\(CPU (\d+)\)")  # as the checks of software name a task
+OF_THE_DEVICE = frozenset({"SVA", "BUS"})  # rules the device broke; the others are software's
 
 ROWS = 24
 RECENT_ROWS = 16
@@ -80,13 +82,16 @@ def explain_data(records: list[list[int]], cycle: int, address: int, what: str, 
     return [*related[-rows:], ChainRow(cycle, Column.CPU1, what)]
 
 
-def recent(records: list[list[int]], cycle: int, what: str, rows: int = RECENT_ROWS) -> list[ChainRow]:
-    """What happened last before `cycle`, for an objection that names no page."""
-    found = ASSERTION.search(what)
-    if found is not None:
-        what = f"assertion {found[1]}: {found[2]}"
-    before = [record for record in records if record[0] <= cycle and _event(record) not in QUIET]
-    return [*(_row(record) for record in before[-rows:]), ChainRow(cycle, Column.DEVICE, what)]
+def recent(records: list[list[int]], report: ViolationReport, rows: int = RECENT_ROWS) -> list[ChainRow]:
+    """What happened last before a broken rule that names no page; the rule itself stands in the column of who broke it."""
+    assertion, processor = ASSERTION.search(report.what), PROCESSOR.search(report.what)
+    what = report.what if assertion is None else f"assertion {assertion[1]}: {assertion[2]}"
+    if report.rule in OF_THE_DEVICE:
+        column = Column.DEVICE
+    else:
+        column = Column(min(int(processor[1]), Column.CPU1)) if processor is not None else Column.CPU0
+    before = [record for record in records if record[0] <= report.cycle and _event(record) not in QUIET]
+    return [*(_row(record) for record in before[-rows:]), ChainRow(report.cycle, column, what)]
 
 
 def _related(records: list[list[int]], cycle: int, va: int, mm: int | None, cbr: int | None) -> list[ChainRow]:

@@ -254,7 +254,7 @@ class Session:
         violations = device.violations()
         failures = self.workload.failures
         records = self.ring.records() if violations or failures or self.broken else []
-        broken = (replace(report, chain=tuple(recent(records, report.cycle, report.what))) for report in self.broken)
+        broken = (replace(report, chain=tuple(recent(records, report))) for report in self.broken)
         reports = (*broken, *(_report(violation, records) for violation in violations[:8]))
         wrong = tuple(_data_report(failure, records) for failure in failures[:8])
         rate = self.measure.hit_rate()

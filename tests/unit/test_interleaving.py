@@ -11,7 +11,7 @@ from hwif.gen.events import TraceEvent as T
 from hwif.port import Violation, ViolationReason
 from shootdown.explain import EventRing, explain, explain_data, recent
 from shootdown.interleaving import MIN_WIDTH, render
-from shootdown.result import ChainRow, Column
+from shootdown.result import ChainRow, Column, ViolationReport
 from shootdown.timeline.sentences import SENTENCES, sentence
 
 RACE = [
@@ -130,9 +130,22 @@ def test_wrong_data_is_explained_by_its_page() -> None:
 
 def test_an_assertion_is_explained_by_what_came_last() -> None:
     said = "[0] %Error: gru_tlb_props.sv:301: Assertion failed in hil_top.u_gru.u_tlb.u_props.sd_2_ack: acknowledged too early"
-    chain = recent(records([*SHOOTDOWN, *FAULT]), 261, said, rows=3)
+    chain = recent(records([*SHOOTDOWN, *FAULT]), ViolationReport(261, "SVA", said), rows=3)
     assert [row.cycle for row in chain] == [195, 196, 260, 261]
-    assert chain[-1].text == "assertion sd_2_ack: acknowledged too early"
+    assert chain[-1] == ChainRow(261, Column.DEVICE, "assertion sd_2_ack: acknowledged too early")
+
+
+@pytest.mark.parametrize(
+    ("rule", "said", "column"),
+    [
+        ("LOCKDEP", "worker (CPU 1): sleep(10) in atomic context", Column.CPU1),
+        ("LOCKDEP", "worker (CPU 7): sleep(10) in atomic context", Column.CPU1),
+        ("MN-1", "empty range", Column.CPU0),
+        ("BUS", "read of 0x10: the device answered SLVERR", Column.DEVICE),
+    ],
+)
+def test_a_broken_rule_stands_with_who_broke_it(rule: str, said: str, column: Column) -> None:
+    assert recent(records(SHOOTDOWN), ViolationReport(300, rule, said))[-1] == ChainRow(300, column, said)
 
 
 @pytest.mark.parametrize("event", sorted(T))
