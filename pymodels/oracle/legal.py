@@ -24,13 +24,13 @@ from __future__ import annotations
 from bisect import bisect_right
 from collections import deque
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
-from enum import Enum
+from dataclasses import replace
 
 from hwif.gen.gru import PAGE_SHIFTS
+from pymodels.oracle.records import Access, Allowed, Entry, Hit, Lookup, Miss, NoHit, Objection, Outcome, Shoot
 from pymodels.oracle.translation import ALL_PAGES, PAGE_SHIFT, Scope, Shootdown, Translation
 
-__all__ = ["Allowed", "Hit", "LegalTranslations", "NoHit", "Objection", "Outcome"]
+__all__ = ["LegalTranslations"]
 
 EVERY_SIZE = (1 << len(PAGE_SHIFTS)) - 1
 PRUNE_EVERY = 256  # events
@@ -38,119 +38,24 @@ REMEMBERED = 2048  # dead translations, to say why a stale hit is wrong
 EDGES = {0, ALL_PAGES}
 
 
-@dataclass(frozen=True)
-class Hit:
-    """Answered with a translation. `size` is the page size code."""
-
-    pa: int
-    gaa: int = 0
-    size: int = 0
-
-
-class NoHit(Enum):
-    """Answered without one."""
-
-    MISS = "miss"
-    CLEAN = "miss, write to a clean entry"
-
-
-Outcome = Hit | NoHit
-
-
-@dataclass(frozen=True)
-class Allowed:
-    """The legal answers to a lookup."""
-
-    outcomes: frozenset[Outcome]
-
-    def __contains__(self, outcome: Outcome) -> bool:
-        return outcome in self.outcomes
-
-
-@dataclass(frozen=True)
-class Objection:
-    """What a rule forbids and the device did."""
-
-    rule: str
-    text: str
-
-    def __str__(self) -> str:
-        return f"{self.rule}: {self.text}"
-
-
-@dataclass(frozen=True)
-class _Lookup:
-    asid: int
-    va: int
-    ctx: int
-    write: bool
-    sizes: int
-    accepted: int
-
-
-@dataclass(eq=False)
-class _Shoot:
-    what: Shootdown
-    handle: int
-    accepted: int
-
-
-@dataclass(eq=False)
-class _Entry:
-    translation: Translation
-    entered: bool = False
-    dropped: bool = False
-    revoked: set[_Shoot] = field(default_factory=set)  # accepted while it could be alive, not acknowledged
-    replaced_at: int | None = None
-    killer: _Shoot | None = None  # acknowledged
-    used: bool = False  # an answer only it explains
-    seen: int = 0  # it was alive then or later
-    doubtful: bool = False  # a shootdown may have taken it away
-
-    def could_answer(self, lookup: _Lookup) -> bool:
-        """Could it have been alive within the window that began with the lookup?"""
-        if self.killer is not None or self.dropped:
-            return False
-        return self.replaced_at is None or self.replaced_at >= lookup.accepted
-
-    def matches(self, lookup: _Lookup) -> bool:
-        """Would it answer if it were alive?"""
-        return bool(lookup.sizes >> self.translation.size & 1) and self.translation.translates(lookup.asid, lookup.va)
-
-    def hit(self, va: int) -> Hit:
-        """The answer."""
-        return Hit(self.translation.physical(va), self.translation.gaa, self.translation.size)
-
-
-@dataclass(frozen=True)
-class _Access:
-    lookup: _Lookup
-    entries: tuple[_Entry, ...]  # one of these was used
-    answered: int
-
-
-@dataclass(frozen=True)
-class _Miss:
-    accepted: int
-    answered: int
-
-
 class LegalTranslations:
     """The oracle. `log_depth`: shootdowns since a miss that the device promises to remember one by one."""
 
-    def __init__(self, log_depth: int = 64) -> None:
+    LOG_DEPTH = 64
+
+    def __init__(self, log_depth: int = LOG_DEPTH) -> None:
         self.log_depth = log_depth
         self._now = 0
         self._room_made = 0  # a drop-in entered: anything seen before may have been evicted
-        self._pages: dict[tuple[int, int, int], list[_Entry]] = {}  # by address space, size, first page
-        self._entries: set[_Entry] = set()
-        self._dead: deque[_Entry] = deque(maxlen=REMEMBERED)
-        self._lookups: dict[int, _Lookup] = {}
-        self._flying: dict[int, _Access] = {}
-        self._misses: dict[int, _Miss] = {}
-        self._fills: dict[int, tuple[_Entry, _Miss]] = {}
-        self._shoots: dict[int, _Shoot] = {}
-        self._log: list[_Shoot] = []
+        self._pages: dict[tuple[int, int, int], list[Entry]] = {}  # by address space, size, first page
+        self._entries: set[Entry] = set()
+        self._dead: deque[Entry] = deque(maxlen=REMEMBERED)
+        self._lookups: dict[int, Lookup] = {}
+        self._flying: dict[int, Access] = {}
+        self._misses: dict[int, Miss] = {}
+        self._fills: dict[int, tuple[Entry, Miss]] = {}
+        self._shoots: dict[int, Shoot] = {}
+        self._log: list[Shoot] = []
         self._log_times: list[int] = []
 
     # ---- lookups ------------------------------------------------------------------------------------------------------------
@@ -163,7 +68,7 @@ class LegalTranslations:
         if tag in self._lookups or tag in self._flying:
             return [Objection("protocol", f"control block {tag} looks up with an access outstanding")]
         self._misses.pop(tag, None)
-        self._lookups[tag] = _Lookup(asid, va, ctx, write, sizes, self._now)
+        self._lookups[tag] = Lookup(asid, va, ctx, write, sizes, self._now)
         return []
 
     def allowed(self, tag: int) -> Allowed:
@@ -184,7 +89,7 @@ class LegalTranslations:
         legal = outcome in self.allowed(tag)
         del self._lookups[tag]
         if outcome is NoHit.MISS:
-            right: list[_Entry] = []
+            right: list[Entry] = []
         elif outcome is NoHit.CLEAN:
             right = [entry for entry in self._candidates(lookup) if self._needs_upgrade(lookup, entry)]
         else:
@@ -193,9 +98,9 @@ class LegalTranslations:
             right[0].used = True
             right[0].seen = max(right[0].seen, lookup.accepted)
         if isinstance(outcome, Hit):
-            self._flying[tag] = _Access(lookup, tuple(right), self._now)
+            self._flying[tag] = Access(lookup, tuple(right), self._now)
         else:
-            self._misses[tag] = _Miss(lookup.accepted, self._now)
+            self._misses[tag] = Miss(lookup.accepted, self._now)
         return [] if legal else [self._wrong(tag, lookup, outcome)]
 
     def use_done(self, tag: int) -> list[Objection]:
@@ -212,8 +117,8 @@ class LegalTranslations:
         self._tick()
         if tag in self._fills:
             return [Objection("protocol", f"control block {tag} has two drop-ins at once")]
-        entry = _Entry(translation)
-        self._fills[tag] = entry, self._misses.pop(tag, _Miss(0, self._now))
+        entry = Entry(translation)
+        self._fills[tag] = entry, self._misses.pop(tag, Miss(0, self._now))
         self._entries.add(entry)
         self._pages.setdefault((translation.asid, translation.size, translation.first), []).append(entry)
         return []
@@ -246,7 +151,7 @@ class LegalTranslations:
         self._tick()
         if handle in self._shoots:
             return [Objection("protocol", f"handle {handle} is used before its acknowledgement")]
-        shoot = _Shoot(what, handle, self._now)
+        shoot = Shoot(what, handle, self._now)
         self._shoots[handle] = shoot
         self._log.append(shoot)
         self._log_times.append(self._now)
@@ -300,39 +205,39 @@ class LegalTranslations:
 
     # ---- the rules ----------------------------------------------------------------------------------------------------------
 
-    def _candidates(self, lookup: _Lookup) -> Iterator[_Entry]:
+    def _candidates(self, lookup: Lookup) -> Iterator[Entry]:
         for size, shift in PAGE_SHIFTS.items():
             first = lookup.va >> shift << shift - PAGE_SHIFT
             for entry in self._pages.get((lookup.asid, size, first), ()):
                 if entry.matches(lookup) and entry.could_answer(lookup):
                     yield entry
 
-    def _needs_upgrade(self, lookup: _Lookup, entry: _Entry) -> bool:
+    def _needs_upgrade(self, lookup: Lookup, entry: Entry) -> bool:
         return lookup.write and not entry.translation.dirty
 
-    def _must_be_there(self, lookup: _Lookup, entry: _Entry) -> bool:
+    def _must_be_there(self, lookup: Lookup, entry: Entry) -> bool:
         if entry.revoked or entry.doubtful or entry.replaced_at is not None or not entry.entered:
             return False
         return not self._fills and self._room_made <= entry.seen < lookup.accepted
 
-    def _must_drop(self, translation: Translation, miss: _Miss) -> bool:
+    def _must_drop(self, translation: Translation, miss: Miss) -> bool:
         return any(shoot.what.covers(translation) for shoot in self._since(miss.answered))
 
-    def _may_drop(self, translation: Translation, miss: _Miss) -> bool:
+    def _may_drop(self, translation: Translation, miss: Miss) -> bool:
         since = self._since(miss.accepted)
         return len(since) > self.log_depth or any(shoot.what.may_cover(translation) for shoot in since)
 
-    def _must_wait(self, shoot: _Shoot, access: _Access) -> bool:
+    def _must_wait(self, shoot: Shoot, access: Access) -> bool:
         if shoot.what.names_context(access.lookup.ctx) and access.answered < shoot.accepted:
             return True
         return bool(access.entries) and all(entry.killer is shoot or shoot in entry.revoked for entry in access.entries)
 
-    def _may_wait(self, shoot: _Shoot, access: _Access) -> bool:
+    def _may_wait(self, shoot: Shoot, access: Access) -> bool:
         if shoot.what.names_context(access.lookup.ctx):
             return True
         return any(shoot.what.may_cover(entry.translation) for entry in access.entries)
 
-    def _replaced_by(self, entry: _Entry) -> list[_Entry]:
+    def _replaced_by(self, entry: Entry) -> list[Entry]:
         """Older entries that it overlaps. Another drop-in under way is younger: its report is still to come."""
         return [
             other
@@ -340,27 +245,23 @@ class LegalTranslations:
             if other is not entry and other.entered and other.replaced_at is None and other.translation.overlaps(entry.translation)
         ]
 
-    def _revocable(self) -> Iterable[_Entry]:
+    def _revocable(self) -> Iterable[Entry]:
         """What may be alive or still used: a replaced entry is gone from the tables, but not from the accesses that hit it."""
         used = {entry for access in self._flying.values() for entry in access.entries}
         return [entry for entry in self._entries | used if entry.entered and entry.killer is None]
 
-    def _since(self, time: int) -> list[_Shoot]:
+    def _since(self, time: int) -> list[Shoot]:
         return self._log[bisect_right(self._log_times, time) :]
 
     # ---- why an answer is wrong ----------------------------------------------------------------------------------------------
 
-    def _wrong(self, tag: int, lookup: _Lookup, outcome: Outcome) -> Objection:
+    def _wrong(self, tag: int, lookup: Lookup, outcome: Outcome) -> Objection:
         where = f"control block {tag} looks up {lookup.va:#x} of asid {lookup.asid:#x}"
         if outcome is NoHit.MISS:
             return Objection("SD-6", f"{where} and misses, though no shootdown and no drop-in took its translation away")
-        if outcome is NoHit.CLEAN:
-            return Objection("write", f"{where}: {outcome.value}, and there is no clean one")
-        return self._stale(tag, lookup, outcome)
-
-    def _stale(self, tag: int, lookup: _Lookup, hit: Hit) -> Objection:
-        where = f"control block {tag} hits {hit.pa:#x} for {lookup.va:#x} of asid {lookup.asid:#x}"
-        same = [e for e in (*self._dead, *self._entries) if e.matches(lookup) and e.hit(lookup.va) == hit]
+        where += f" and hits {outcome.pa:#x}" if isinstance(outcome, Hit) else " and finds it clean"
+        known = [*self._dead, *self._entries]
+        same = [entry for entry in known if entry.matches(lookup) and entry.explains(lookup, outcome)]
         for entry in reversed(same):
             if entry.could_answer(lookup):
                 return Objection("write", f"{where}: a write through a clean entry")
@@ -370,6 +271,12 @@ class LegalTranslations:
                 return Objection("SD-7", f"{where}, which a later drop-in replaced")
         if same:
             return Objection("SD-3", f"{where} through a drop-in that a shootdown forbade")
+        if outcome is NoHit.CLEAN:
+            return Objection("write", f"{where}: there is no clean entry")
+        for entry in known:
+            other = replace(lookup, asid=entry.translation.asid)
+            if entry.matches(other) and entry.explains(other, outcome):
+                return Objection("SD-6", f"{where}, a translation of asid {other.asid:#x}")
         return Objection("hit", f"{where}: no drop-in says so")
 
     # ---- time ---------------------------------------------------------------------------------------------------------------

