@@ -1,8 +1,8 @@
 """How far the model is from the RTL: the shipped program played on both, the same seed, each with its own clock.
 
 Software reacts to the device's cycles, so the two runs part ways where a latency differs; that is part of the error, not taken out.
-An error is |model - RTL| / RTL. Percentiles are of the latencies the report shows (shootdown/measure.py): a fault from its miss to the
-control block running again, a shootdown from its command to the status the driver saw.
+An error is |model - RTL| / RTL. Percentiles are of the latencies the report shows (shootdown/measure.py): a fault from its miss to
+the control block running again, a shootdown from its command to the status the driver saw.
 
 Promises: both runs end clean, or it is a MeasureError. Costs: about a minute on two cores, one run after the other.
 """
