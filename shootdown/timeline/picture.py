@@ -20,7 +20,7 @@ from matplotlib.figure import Figure
 from matplotlib.patches import FancyArrowPatch
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 
-from shootdown.timeline.read import NEVER, Arrow, Row, View, read_timeline
+from shootdown.timeline.read import NEVER, Arrow, Row, Span, View, read_timeline
 
 __all__ = ["LIGHT", "Palette", "draw", "interesting", "window", "write_png"]
 
@@ -169,7 +169,7 @@ def _spans(axes: Axes, row: Row, top: float, window: tuple[int, int], per_cycle:
     boxes: dict[str, list[list[tuple[float, float]]]] = {}
     points: dict[str, list[tuple[float, float]]] = {}
     taken: dict[int, float] = {}  # level -> cycle up to which names lie beside what they name
-    for index, span in enumerate(row.spans):
+    for span, free_from, free_to in _neighbours(row, left, right):
         y = top + span.depth * LANE
         start, end = max(span.start, left), min(span.end, right)
         if span.instant:
@@ -179,8 +179,8 @@ def _spans(axes: Axes, row: Row, top: float, window: tuple[int, int], per_cycle:
             boxes.setdefault(span.category, []).append([(start, low), (end, low), (end, high), (start, high)])
         long = len(span.name) * FONT * LETTER
         inside = 0.0 if span.instant else (end - start) * per_cycle - 4
-        after = _free_after(row, index, right) * per_cycle - 5
-        before = (start - max(_end_before(row, index, left), taken.get(span.depth, 0.0))) * per_cycle - 5
+        after = (free_to - span.end) * per_cycle - 5
+        before = (start - max(free_from, taken.get(span.depth, 0.0))) * per_cycle - 5
         x, dx, side, room = float(start), 2.2, "left", inside
         if long > inside and (long < after or span.instant):
             x, dx, room = float(end), 3.4, after
@@ -204,19 +204,19 @@ def _spans(axes: Axes, row: Row, top: float, window: tuple[int, int], per_cycle:
         axes.scatter(xs, ys, s=9, marker="D", color=COLOURS.get(category, palette.muted), linewidths=0, zorder=3)
 
 
-def _free_after(row: Row, index: int, last: int) -> int:
-    """Cycles from the end of a span to the next thing of its level."""
-    here = row.spans[index]
-    for other in row.spans[index + 1 :]:
-        if other.depth == here.depth:
-            return other.start - here.end
-    return last - here.end
-
-
-def _end_before(row: Row, index: int, first: int) -> int:
-    """Where the thing before, of its level, ends."""
-    depth = row.spans[index].depth
-    return max([first, *(other.end for other in row.spans[:index] if other.depth == depth)])
+def _neighbours(row: Row, first: int, last: int) -> list[tuple[Span, int, int]]:
+    """Each span with where the one before it on its level ends, and where the next begins."""
+    nexts: list[int] = []
+    begins: dict[int, int] = {}
+    for span in reversed(row.spans):
+        nexts.append(begins.get(span.depth, last))
+        begins[span.depth] = span.start
+    found = []
+    ends: dict[int, int] = {}
+    for span, following in zip(row.spans, reversed(nexts), strict=True):
+        found.append((span, ends.get(span.depth, first), following))
+        ends[span.depth] = span.end
+    return found
 
 
 def _fitted(name: str, room: float) -> str:
