@@ -14,7 +14,7 @@ from shootdown.timeline.read import View, read_timeline
 __all__ = ["run"]
 
 MIN_CYCLES = 10
-MAX_SPANS = 20_000  # in one picture; more would be a smear
+MAX_SPANS = 5_000  # in one picture; more would be a smear
 
 
 def run(file: Path, picture: Path | None, around: int | None, cycles: int) -> int:
