@@ -71,19 +71,19 @@ MODEL_POLL_BACKOFF: Final = 64
 """cycles between two reads of a polling atomic (rtl/pkg/gru_eng_pkg.sv PollBackoff)."""
 MODEL_WORD: Final = 3
 """cycles of the bus for each 64-bit word of a request (rtl/gru/gru_axil.sv)."""
-MODEL_ISSUE: Final = 7
-"""start of an instruction answered on the bus to its first lookup accepted, minus the answer's cycle (rtl/gru/gru_cb.sv, gru_exec.sv)."""
+MODEL_ISSUE: Final = 4
+"""start of an instruction answered on the bus to its first lookup accepted (rtl/gru/gru_cb.sv, gru_exec.sv)."""
 MODEL_LOOKUP: Final = 2
 """lookup accepted to answer, up to two page sizes (rtl/gru/gru_tlb_lookup.sv)."""
-MODEL_ACCESS: Final = 8
+MODEL_ACCESS: Final = 4
 """lookup answered to instruction retired, beside the memory's latency (rtl/gru/gru_mem.sv)."""
-MODEL_FAULT: Final = 8
+MODEL_FAULT: Final = 6
 """drop-in answered on the bus to the next lookup accepted (rtl/gru/gru_tfh.sv, gru_tlb_fill.sv)."""
-MODEL_SHOOTDOWN: Final = 8
+MODEL_SHOOTDOWN: Final = 4
 """shootdown answered on the bus to its probe, nothing in flight (rtl/gru/gru_tgh.sv, gru_tlb_drain.sv)."""
 MODEL_ALLOCATE: Final = 66
 """ALLOCATE answered on the bus to its probe (rtl/gru/gru_cch.sv)."""
-MODEL_START: Final = 10
+MODEL_START: Final = 11
 """START answered on the bus to its probe (rtl/gru/gru_cch.sv)."""
 
 # limits
