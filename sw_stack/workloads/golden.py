@@ -60,21 +60,30 @@ class Golden:
 
     def write(self, address: int, data: bytes, by: Operation | None = None) -> None:
         """Store; marks every other operation on the page racy."""
+        offset = address & (PAGE - 1)
+        if offset + len(data) <= PAGE:  # nearly always
+            self._write_page(address >> PAGE_SHIFT, offset, data, by)
+            return
         done = 0
         while done < len(data):
-            vpn, offset = address >> PAGE_SHIFT, address & (PAGE - 1)
+            offset = address & (PAGE - 1)
             step = min(len(data) - done, PAGE - offset)
-            page = self._pages.get(vpn)
-            if page is None:
-                page = self._pages[vpn] = bytearray(PAGE)
-            page[offset : offset + step] = data[done : done + step]
-            if step == PAGE:
-                self._unknown.discard(vpn)
-            if vpn in self._in_flight:
-                self._mark(vpn, by)
-            if self._watched is not None:
-                self._watched.add(vpn)
+            self._write_page(address >> PAGE_SHIFT, offset, data[done : done + step], by)
             address, done = address + step, done + step
+
+    def _write_page(self, vpn: int, offset: int, data: bytes, by: Operation | None) -> None:
+        if not data:
+            return
+        page = self._pages.get(vpn)
+        if page is None:
+            page = self._pages[vpn] = bytearray(PAGE)
+        page[offset : offset + len(data)] = data
+        if len(data) == PAGE:
+            self._unknown.discard(vpn)
+        if vpn in self._in_flight:
+            self._mark(vpn, by)
+        if self._watched is not None:
+            self._watched.add(vpn)
 
     def touched(self, vpn: int) -> None:
         """A processor stored to the page through another path; operations on it are racy."""

@@ -161,13 +161,7 @@ class Replay:
         self._user = GruUser(self.driver, gts)
         for index in range(options.workers):
             self._workers.append(self.sched.spawn(self._worker(index), f"gru user {index}", DEVICE_CPU))
-        for record in self.program.records():
-            if isinstance(record, records.Run):
-                await self._run(record)
-            else:
-                await self._call(record)
-            if options.limit is not None and self._vm_events() >= options.limit:
-                break
+        await self._records()
         self._stop = True
         self._work.wake_all()
         for task in [*self._workers, *self._children]:
@@ -177,39 +171,53 @@ class Replay:
         await self.mm.exit()
         self.progress.done = True
 
-    def _vm_events(self) -> int:
-        return sum(self.machine.statistics().values())
+    async def _records(self) -> None:
+        """What was recorded, in order. Nearly every record is an access that needs no fault: those cost a few calls each."""
+        progress, options, recent = self.progress, self.options, self._recent
+        op_every = options.op_every if options.workers else 0
+        limit = options.limit
+        for record in self.program.records():
+            if isinstance(record, records.Run):
+                vpn, write, offset, _accesses = record
+                progress.runs = runs = progress.runs + 1
+                if self._access(vpn, write, offset) or await self._fault(vpn, write, offset):
+                    recent.append(vpn)
+                    if runs % CHARGE_EVERY == 0:
+                        await self.sched.charge(CHARGE_EVERY * timing.SW_CPU_ACCESS)
+                    if op_every and runs % op_every == 0:
+                        await self._offer()
+                    if options.migrate_every and runs % options.migrate_every == 0:
+                        await self._migrate()
+            else:
+                await self._call(record)
+            if limit is not None and self.machine.events >= limit:
+                break
 
     def _allocations_failed(self) -> int:
         return self.machine.statistics()["alloc_failed"]
 
-    async def _run(self, run: records.Run) -> None:
-        progress, options = self.progress, self.options
-        vpn = run.page
-        progress.runs += 1
-        if not self.mm.touch_fast(vpn, run.write):
-            try:
-                await self.mm.touch(vpn << PAGE_SHIFT, run.write)
-            except MmError:
-                progress.program_faults += 1  # e.g. the vdso, or a guard page the program probed
-                return
-        if run.write:
-            self._stamp(vpn, run.offset)
-        self._recent.append(vpn)
-        if progress.runs % CHARGE_EVERY == 0:
-            await self.sched.charge(CHARGE_EVERY * timing.SW_CPU_ACCESS)
-        if options.workers and progress.runs % options.op_every == 0:
-            await self._offer()
-        if options.migrate_every and progress.runs % options.migrate_every == 0:
-            await self._migrate()
-
-    def _stamp(self, vpn: int, offset: int) -> None:
-        """Store eight bytes the golden contents know."""
+    def _access(self, vpn: int, write: bool, offset: int) -> bool:
+        """An access of the program, as far as it goes without a fault. A store leaves eight bytes the golden contents know."""
+        if not write:
+            return self.mm.touch_fast(vpn, False)
         address = (vpn << PAGE_SHIFT) + (offset & ~7 & (PAGE - 1))
         data = (self.progress.runs * 0x9E3779B97F4A7C15 & ((1 << 64) - 1)).to_bytes(8, "little")
-        # A touch that faulted charged time before it returned, so reclaim may have been quicker: then the store never happened.
-        if store_fast(self.mm, address, data):
-            self.golden.write(address, data)
+        if not store_fast(self.mm, address, data):
+            return False
+        self.golden.write(address, data)
+        return True
+
+    async def _fault(self, vpn: int, write: bool, offset: int) -> bool:
+        """The same with its fault; False if the program may not."""
+        try:
+            await self.mm.touch(vpn << PAGE_SHIFT, write)
+        except MmError:
+            self.progress.program_faults += 1  # e.g. the vdso, or a guard page the program probed
+            return False
+        if write:
+            # The touch charged time before it returned, so reclaim may have been quicker: then the store never happened.
+            self._access(vpn, write, offset)
+        return True
 
     async def _call(self, record: records.Record) -> None:
         """A memory call. Failures of the recorded program's calls are its own; they change nothing here."""

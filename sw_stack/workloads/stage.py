@@ -192,10 +192,14 @@ class Stage:
     # ---- relative time -----------------------------------------------------------------------------------------------
 
     def sweep(self, first: int, last: int, rounds: int) -> Iterator[int]:
-        """One offset from each of `rounds` equal parts of first..last, drawn from the seed."""
+        """Offsets from `first` to `last`: these two, and between them one from each of equal parts, drawn from the seed."""
         self.announce(rounds)
+        parts = rounds - 2
         for index in range(rounds):
-            yield first + int((last - first) * (index + self.rng.random()) / rounds)
+            if index in (0, rounds - 1):
+                yield first if index == 0 else last
+            else:
+                yield first + int((last - first) * (index - 1 + self.rng.random()) / parts)
             self.round()
 
     def announce(self, rounds: int) -> None:

@@ -2,7 +2,7 @@
 
 Promises: records are values. A `Trace` came from `trace.read_trace`, so every address lies in the 47-bit user space, every call has
 page-aligned ends and every access stays within one page; whoever replays it need not check.
-Costs: 15 bytes a run in memory; `records()` makes one tuple a record, about 0.4 us each.
+Costs: 15 bytes a run in memory; `records()` makes one tuple a record, about 0.2 us each.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from enum import IntEnum
+from itertools import islice
 from pathlib import Path
 from typing import NamedTuple
 
@@ -192,14 +193,16 @@ class TraceBlock:
 
     def records(self) -> Iterator[Record]:
         """The records in order."""
-        runs = zip(self.pages.tolist(), self.offsets.tolist(), self.counts.tolist(), strict=True)
-        events = iter(self.events)
-        for kind in self.kinds.tolist():
-            if kind <= Kind.WRITE:
-                page, offset, count = next(runs)
-                yield Run(page, kind == Kind.WRITE, offset, count)
-            else:
-                yield next(events)
+        is_run = self.kinds <= Kind.WRITE
+        writes = (self.kinds[is_run] == Kind.WRITE).tolist()
+        runs = map(Run._make, zip(self.pages.tolist(), writes, self.offsets.tolist(), self.counts.tolist(), strict=True))
+        # Runs by far outnumber events: whole stretches between two events are handed on without a step of Python each.
+        done = 0
+        for event, position in zip(self.events, np.flatnonzero(~is_run).tolist(), strict=True):
+            yield from islice(runs, position - done)
+            yield event
+            done = position + 1
+        yield from runs
 
 
 @dataclass(frozen=True)

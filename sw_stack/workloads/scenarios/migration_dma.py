@@ -37,7 +37,7 @@ async def play(stage: Stage) -> None:
         for page in (0, 1 + number % 2, 0):
             stage.saw("moved", int(await stage.machine.migrate_page(mm, BASE + page * PAGE)))
 
-    for number, offset in enumerate(stage.sweep(-9000, 26_000, rounds=36)):
+    for number, offset in enumerate(stage.sweep(-14_000, 30_000, rounds=36)):
         for page in (1, 2):
             await mm.store(BASE + page * PAGE, bytes(PAGE))
         await stage.meet(offset, use(ADDS * number), migrate(number))

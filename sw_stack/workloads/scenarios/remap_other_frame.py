@@ -39,7 +39,7 @@ async def play(stage: Stage) -> None:
         await mm.store(BASE, new)
         stage.saw("other_frame", int(stage.frame(mm, BASE) != frame))
 
-    for number, offset in enumerate(stage.sweep(-10_000, 14_000, rounds=40)):
+    for number, offset in enumerate(stage.sweep(-10_000, 18_000, rounds=40)):
         old, new, foreign, value = (pattern(4 * number + n) for n in range(3, 7))
         word = int.from_bytes(value[:8], "little")
         await mm.mmap(BASE, PAGE, RW, fixed=True)
