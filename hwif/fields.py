@@ -61,6 +61,9 @@ class Field:
         """Set the field in a whole line. Raises ValueError when `value` does not fit."""
         if value < 0 or value >> self.width:
             raise ValueError(f"{self.name}: {value:#x} does not fit {self.width} bits")
+        if self.words == 1:
+            line[self.dw] = (line[self.dw] & ~(self._mask << self._shift) & WORD_MASK) | value << self._shift
+            return
         shift = self.lsb % WORD
         for index in range(self.words):
             mask = (((1 << self.width) - 1) << shift >> (WORD * index)) & WORD_MASK

@@ -25,7 +25,7 @@ class SchedulerLike(Protocol):
     def now(self) -> int: ...
     @property
     def finished(self) -> bool: ...
-    def step(self) -> bool: ...
+    def run_ready(self) -> None: ...
     def next_deadline(self) -> int | None: ...
     def advance_to(self, cycle: int) -> None: ...
     def deliver(self, event: Event) -> None: ...
@@ -47,8 +47,7 @@ def drive(
     """
     check_at = scheduler.now + liveness_bound // 4
     while True:
-        while scheduler.step():
-            pass
+        scheduler.run_ready()
         for request in scheduler.take_requests():
             submit(request)
         if scheduler.finished or (on_quiet is not None and on_quiet()):
@@ -58,9 +57,10 @@ def drive(
             if report is not None:
                 raise StalledError(report)
             check_at = scheduler.now + liveness_bound // 4
-        deadline = scheduler.next_deadline()
-        until = check_at if deadline is None else min(deadline, check_at)
-        events = yield max(until, scheduler.now)
+        until = scheduler.next_deadline()
+        if until is None or until > check_at:
+            until = check_at
+        events = yield until if until > scheduler.now else scheduler.now
         scheduler.advance_to(cycle())
         for event in events:
             if not isinstance(event, OracleStop):

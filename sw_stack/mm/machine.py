@@ -65,6 +65,8 @@ class Machine:
         self.high_watermark = 2 * self.low_watermark
         self.mms: dict[int, Mm] = {}
         self._counts: Counter[str] = Counter()
+        self.events = 0
+        """Sum of the statistics."""
         self._free_ids: list[int] = []
         self._next_id = 1
         self._kswapd: Task | None = None
@@ -97,6 +99,7 @@ class Machine:
     def count(self, name: str, by: int = 1) -> None:
         """Add to a statistic."""
         self._counts[name] += by
+        self.events += by
 
     # ---- frames ----------------------------------------------------------------------------------------------------
 

@@ -88,7 +88,12 @@ class PageTable:
                     del self._large[shift]
 
     def touch(self, vpn: int, need: int, mark: int) -> bool:
-        """If the entry that maps `vpn` has the `need` flag, set the `mark` flags and return True. The hot path of every access."""
+        """If the entry that maps `vpn` has the `need` flag, set the `mark` flags and return True."""
+        return self.frame_for(vpn, need, mark) >= 0
+
+    def frame_for(self, vpn: int, need: int, mark: int) -> int:
+        """The frame of page `vpn` if its entry has the `need` flag (READ or WRITE), the `mark` flags then being set; -1 if it has
+        not. The hot path of every access."""
         leaf = self._leaves.get(vpn >> LEAF_SHIFT)
         if leaf is not None:
             index = vpn & _LEAF_MASK
@@ -96,14 +101,14 @@ class PageTable:
             if pte & need:
                 if pte & mark != mark:
                     leaf[index] = pte | mark
-                return True
+                return pte >> VALUE_SHIFT
         for shift, table in self._large.items():
             base = vpn & -(1 << (shift - PAGE_SHIFT))
             pte = table.get(base, 0)
             if pte & need:
                 table[base] = pte | mark
-                return True
-        return False
+                return (pte >> VALUE_SHIFT) + vpn - base
+        return -1
 
     def lookup(self, vpn: int) -> Entry | None:
         """The non-empty entry that maps `vpn`, of whatever size."""

@@ -23,12 +23,10 @@ def _physical(mm: Mm, vaddr: int) -> int | None:
 
 def store_fast(mm: Mm, vaddr: int, data: bytes) -> bool:
     """Store within one page if the processor could without a fault; True if it did."""
-    if not mm.page_table.touch(vaddr >> PAGE_SHIFT, WRITE, ACCESSED | DIRTY):
+    frame = mm.page_table.frame_for(vaddr >> PAGE_SHIFT, WRITE, ACCESSED | DIRTY)
+    if frame < 0:
         return False
-    physical = _physical(mm, vaddr)
-    if physical is None:
-        return False
-    mm.machine.memory.write(physical, data)
+    mm.machine.memory.write((frame << PAGE_SHIFT) | (vaddr & PAGE_MASK), data)
     return True
 
 

@@ -21,7 +21,7 @@ from hwif.gen.gru import NUM_IRQ
 from hwif.port import Event, Irq, LineKind, MmioDone, MmioRead, MmioSwap, MmioWrite, Request, Snoop
 from sw_stack.sched.choices import Chooser
 from sw_stack.sched.lockdep import Lockdep
-from sw_stack.sched.task import Suspend, Task
+from sw_stack.sched.task import Pause, Suspend, Task
 
 __all__ = ["BusError", "Scheduler", "TaskAbandoned"]
 
@@ -110,14 +110,14 @@ class Scheduler:
 
     async def charge(self, cycles: int) -> None:
         """Let `cycles` of processor time pass. A preemption point: the chooser may add a delay. Legal in atomic context."""
-        delay = DELAYS[self._chooser.choose("preempt", len(DELAYS))]
-        if cycles + delay:
-            await Suspend(lambda task: self.resume(task, delay=cycles + delay), "processor time")
+        cycles += DELAYS[self._chooser.choose("preempt", len(DELAYS))]
+        if cycles:
+            await Pause(cycles, "processor time")
 
     async def sleep(self, cycles: int) -> None:
         """Give the processor away for `cycles`. Forbidden in atomic context."""
         self.lockdep.may_sleep(self.task(), f"sleep({cycles})")
-        await Suspend(lambda task: self.resume(task, delay=cycles), "timer")
+        await Pause(cycles, "timer")
 
     async def sleeping(self, arm: Callable[[Task], None], reason: str, *, patient: bool = False) -> Any:
         """Suspend until resumed by whatever `arm` arranged. Forbidden in atomic context."""
@@ -148,7 +148,7 @@ class Scheduler:
         if not self._irq_level[line]:
             waiters = self._irq_waiters.setdefault(line, [])
             await self.sleeping(waiters.append, f"interrupt {line}", patient=True)
-        await Suspend(lambda task: self.resume(task, delay=timing.SW_IRQ_LATENCY), "interrupt entry")
+        await Pause(timing.SW_IRQ_LATENCY, "interrupt entry")
 
     def line_seq(self, kind: LineKind, index: int) -> int:
         """How often the device has changed this line. Read it before the line: pairs with `wait_line`."""
@@ -164,7 +164,7 @@ class Scheduler:
         if self.line_seq(kind, index) == seen:
             waiters = self._line_waiters.setdefault((kind, index), [])
             await Suspend(waiters.append, f"{kind.name} {index} to change", patient)
-        await Suspend(lambda task: self.resume(task, delay=timing.SW_SNOOP), "coherence miss")
+        await Pause(timing.SW_SNOOP, "coherence miss")
 
     async def _request(self, request: Request, reason: str) -> tuple[int, ...]:
         self._requests.append(request)
@@ -183,6 +183,12 @@ class Scheduler:
     def finished(self) -> bool:
         """True when every essential task has finished."""
         return self._essential == 0
+
+    def run_ready(self) -> None:
+        """Run every task that is ready at `now`, to its next wait, until none is."""
+        ready, now = self._ready, self.now
+        while ready and ready[0][0] <= now:
+            self.step()
 
     def step(self) -> bool:
         """Run one task that is ready at `now` to its next wait. False if none is."""
@@ -304,7 +310,10 @@ class Scheduler:
         task.waiting_for = suspend.reason
         task.waiting_since = self.now
         task.patient = suspend.patient
-        suspend.arm(task)
+        if isinstance(suspend, Pause):
+            self._push(task, self.now + suspend.cycles)
+        else:
+            suspend.arm(task)
 
     def _finish(self, task: Task, result: Any) -> None:
         task.finished = True

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from sw_stack.sched.locks import Lock
 
-__all__ = ["Suspend", "Task"]
+__all__ = ["Pause", "Suspend", "Task"]
 
 
 @dataclass(eq=False)
@@ -56,3 +56,14 @@ class Suspend:
 
     def __await__(self) -> Generator[Suspend, Any, Any]:
         return (yield self)
+
+
+class Pause(Suspend):
+    """Awaiting this suspends the task for `cycles`: the most frequent wait, so the scheduler arms it itself."""
+
+    __slots__ = ("cycles",)
+
+    def __init__(self, cycles: int, reason: str) -> None:
+        self.cycles = cycles
+        self.reason = reason
+        self.patient = False

@@ -2,7 +2,7 @@
 
 Promises: requests and events keep their exact values; requests are handed over in one call before the clock runs. Errors of the
 harness become DeviceError, a failing assertion of the RTL AssertionFailure with its text and cycle.
-Costs: two foreign calls an advance, plus one struct operation a request and an event.
+Costs: a foreign call an advance and one for the requests before it, plus one struct operation a request and an event.
 """
 
 from __future__ import annotations
@@ -44,7 +44,9 @@ MAX_EVENTS = 256
 NEVER = (1 << 64) - 1
 
 _REQUEST = struct.Struct("<IIQQQ8Q")
-_EVENT = struct.Struct("<IIQQII8Q")
+_EVENT = struct.Struct("<IIQQII")  # without its words
+_WORDS = tuple(struct.Struct(f"<{count}Q") for count in range(9))
+_EVENT_BYTES = _EVENT.size + _WORDS[8].size
 _VIOLATION = struct.Struct("<QIBBBBIIQQ24x")
 _LOOKUP_WORDS = 5
 _READ, _WRITE, _SWAP = 0, 1, 2
@@ -96,6 +98,7 @@ def load(library: Path | None) -> ctypes.CDLL:
         "hil_arm": (i32, [pointer, u64]),
         "hil_take": (i32, [pointer, pointer, u32]),
         "hil_cycle": (u64, [pointer]),
+        "hil_status": (ctypes.POINTER(u64), [pointer]),
         "hil_trace_pending": (u64, [pointer]),
         "hil_trace_drain": (u64, [pointer, pointer, u64]),
         "hil_lookups_pending": (u64, [pointer]),
@@ -139,8 +142,10 @@ class Harness:
         self.handle = library.hil_create()
         if not self.handle:
             raise DeviceError(library.hil_last_error(None).decode())
-        self.events = ctypes.create_string_buffer(MAX_EVENTS * _EVENT.size)
-        self._pending: list[bytes] = []
+        self.events = ctypes.create_string_buffer(MAX_EVENTS * _EVENT_BYTES)
+        self.status = library.hil_status(self.handle)
+        """Cycle and horizon, as the harness leaves them (hil_status)."""
+        self.pending: list[bytes] = []
         self._check(library.hil_bind_memory(self.handle, memory.pointer, len(memory.bytes)))
         if not 0 < shadow.frames <= memory.frames:
             raise DeviceError(f"the oracle knows {shadow.frames} frames, host memory has {memory.frames}")
@@ -156,23 +161,23 @@ class Harness:
     @property
     def cycle(self) -> int:
         """Last complete cycle."""
-        return int(self.lib.hil_cycle(self.handle))
+        return int(self.status[0])
 
     def reset(self) -> None:
         """Power-on state, cycle 0; bindings and settings stay."""
-        self._pending.clear()
+        self.pending.clear()
         self.lib.hil_reset(self.handle)
 
     def submit(self, request: Request) -> None:
         """Queue a request; it is checked when the clock next runs, or by `flush`."""
         if isinstance(request, MmioWrite) and not 1 <= len(request.words) <= 8:
             raise DeviceError(f"request {request.serial}: 1 to 8 double-words, not {len(request.words)}")
-        self._pending.append(pack(request))
+        self.pending.append(pack(request))
 
     def flush(self) -> None:
         """Hand the queued requests over."""
-        if self._pending:
-            batch, self._pending = self._pending, []
+        if self.pending:
+            batch, self.pending = self.pending, []
             self._check(self.lib.hil_submit(self.handle, b"".join(batch), len(batch)))
 
     def decode(self, count: int) -> list[Event]:
@@ -180,10 +185,11 @@ class Harness:
         if count < 0:
             self._raise()
         events: list[Event] = []
-        for index in range(count):
-            kind, words, cycle, serial, number, value, *data = _EVENT.unpack_from(self.events, index * _EVENT.size)
+        for start in range(0, count * _EVENT_BYTES, _EVENT_BYTES):
+            kind, words, cycle, serial, number, value = _EVENT.unpack_from(self.events, start)
             if kind == _MMIO_DONE:
-                events.append(MmioDone(cycle, serial, tuple(data[:words]), bool(value)))
+                data = _WORDS[words].unpack_from(self.events, start + _EVENT.size)
+                events.append(MmioDone(cycle, serial, data, bool(value)))
             elif kind == _SNOOP:
                 events.append(Snoop(cycle, _KINDS[value], number))
             elif kind == _IRQ:

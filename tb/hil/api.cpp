@@ -104,6 +104,7 @@ int hil_configure(hil_t *h, const char *name, uint64_t value) {
                            ", not " + std::to_string(value));
     }
     setting.apply(*h, value);
+    h->forget_horizon();
     return 0;
   }
   return refuse(h, std::string("no setting '") + name + "'");
@@ -122,6 +123,7 @@ int hil_submit(hil_t *h, const hil_request_t *requests, uint32_t count) {
     if (r.addr + 8 * r.count > (uint64_t{1} << 27)) return refuse(h, what + "address outside the chiplet window");
   }
   for (uint32_t i = 0; i < count; ++i) h->bus.push(requests[i]);
+  h->forget_horizon();
   return 0;
 }
 
@@ -133,6 +135,7 @@ int hil_take(hil_t *h, hil_event_t *events, uint32_t max) {
 }
 
 uint64_t hil_cycle(const hil_t *h) { return h->done_cycle(); }
+const uint64_t *hil_status(const hil_t *h) { return h->status(); }
 
 uint64_t hil_trace_pending(const hil_t *h) { return h->trace.pending(); }
 uint64_t hil_trace_drain(hil_t *h, uint64_t *records, uint64_t max) { return h->trace.drain(records, max); }

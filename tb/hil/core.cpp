@@ -29,6 +29,7 @@ void hil::reset() {
   irq_ = 0;
   violations_seen_ = 0;
   stop_ = true;
+  status_ = {};
 }
 
 void hil::fail(const std::string &text) {
@@ -38,6 +39,7 @@ void hil::fail(const std::string &text) {
     error = text;
   }
   stop_ = true;
+  forget_horizon();
 }
 
 void hil::edge(uint64_t now) {
@@ -47,11 +49,17 @@ void hil::edge(uint64_t now) {
 
 void hil::snoop(unsigned kind, uint32_t index) { snooped_[kind].push_back(index); }
 
-// The cycle after `cycle`. Nothing may be skipped in which a register, a pin or a queue would have changed.
-uint64_t hil::following(uint64_t cycle, const harness::TickIn &in) const {
+// The first cycle in which a register, a pin or a queue may change unless a further request comes; 0 when that is the next one.
+uint64_t hil::horizon(const harness::TickIn &in) const {
+  if (!skip || !in.quiet || !bus.idle() || memory.presenting()) return 0;
+  return std::min({in.deadline, bus.next_start(), memory.next_due()});
+}
+
+// The cycle after `cycle`. After an event it is the next one: software may answer at once.
+uint64_t hil::following(uint64_t cycle) const {
   const uint64_t plain = cycle + 1;
-  if (!skip || !in.quiet || !bus.idle() || memory.presenting() || !events_.empty()) return plain;
-  uint64_t target = std::min({in.deadline, bus.next_start(), memory.next_due()});
+  uint64_t target = status_[1];
+  if (target == 0 || !events_.empty()) return plain;
   if (until_ != kNever) target = std::min(target, until_ + 1);
   // Without any future at all the clock must not run away: the caller's `until` ends it.
   return target == kNever ? plain : std::max(plain, target);
@@ -100,7 +108,9 @@ void hil::tick(const harness::TickIn &in) {
   }
   violations_seen_ = oracle.violations;
 
-  next_ = following(cycle, in);
+  status_[1] = horizon(in);
+  next_ = following(cycle);
+  status_[0] = next_ - 1;
   memory.settle(next_);
   skipped += next_ - cycle - 1;
   if (!events_.empty() || next_ > until_ || failed) stop_ = true;

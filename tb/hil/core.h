@@ -43,7 +43,10 @@ struct hil {
   uint32_t take(hil_event_t *events, uint32_t max);
   void fail(const std::string &text);
 
-  uint64_t done_cycle() const { return next_ - 1; }
+  void forget_horizon() { status_[1] = 0; }
+
+  uint64_t done_cycle() const { return status_[0]; }
+  const uint64_t *status() const { return status_.data(); }
   uint64_t now() const { return now_; }
   uint64_t next() const { return next_; }
   bool stop() const { return stop_; }
@@ -62,7 +65,8 @@ struct hil {
   std::string error;
 
  private:
-  uint64_t following(uint64_t cycle, const harness::TickIn &in) const;
+  uint64_t horizon(const harness::TickIn &in) const;
+  uint64_t following(uint64_t cycle) const;
 
   std::vector<hil_event_t> events_;
   size_t taken_ = 0;
@@ -71,6 +75,7 @@ struct hil {
   uint32_t irq_ = 0;
   uint64_t violations_seen_ = 0;
   bool stop_ = true;
+  std::array<uint64_t, 2> status_{};  // hil_status
 };
 
 namespace harness {

@@ -92,6 +92,9 @@ int hil_arm(hil_t *h, uint64_t until);
 int hil_take(hil_t *h, hil_event_t *events, uint32_t max);
 
 uint64_t hil_cycle(const hil_t *h);
+/* Two words to look at between calls: [0] is hil_cycle, [1] the horizon: until a further request is submitted, nothing happens in
+ * the cycles before it, so a host need not advance to them. 0 while that is not known, and with skip off. Valid as long as h is. */
+const uint64_t *hil_status(const hil_t *h);
 
 /* Trace records (8 words: cycle, event of spec/events.toml, arguments) pending, and up to `max` of them, oldest first. */
 uint64_t hil_trace_pending(const hil_t *h);

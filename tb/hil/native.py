@@ -2,7 +2,8 @@
 
 Promises: the port's contract (hwif/port.py) with exact cycles. `reset` makes a fresh model, so RAMs are as after power-on.
 Needs: what tb/hil/build.py needs, once. One thread per device; several devices may live side by side.
-Costs: an advance is two foreign calls; a cycle costs what the Verilated model costs.
+Costs: an advance is a foreign call, and one more with requests; none while the harness knows that nothing can happen until then. A
+cycle that is simulated costs what the Verilated model costs.
 """
 
 from __future__ import annotations
@@ -44,28 +45,44 @@ class NativeDevice:
         self.shadow = shadow
         self._harness = Harness(_LIBRARIES[path], memory, shadow, options or HarnessOptions())
         self._advance = _LIBRARIES[path].hil_advance
+        self._cycle = 0  # ahead of the harness's where nothing has happened since
 
     @property
     def cycle(self) -> int:
         """Last complete cycle."""
-        return self._harness.cycle
+        return self._cycle
 
     def reset(self) -> None:
         """Power-on state, cycle 0. Settings stay."""
         self._harness.reset()
+        self._cycle = 0
 
     def submit(self, request: Request) -> None:
         """Queue a request."""
+        if request.at < self._cycle:
+            self._catch_up()  # so that the harness sees that it lies in the past
         self._harness.submit(request)
 
     def advance(self, until: int) -> Sequence[Event]:
         """Run to the end of the first cycle with an event, or to `until`."""
         harness = self._harness
+        if until < harness.status[1] and not harness.pending:
+            # Nothing can happen: the harness is told when it next has to know.
+            self._cycle = max(self._cycle, until)
+            return ()
         harness.flush()
-        return harness.decode(self._advance(harness.handle, min(until, NEVER), harness.events, MAX_EVENTS))
+        events = harness.decode(self._advance(harness.handle, min(until, NEVER), harness.events, MAX_EVENTS))
+        self._cycle = harness.status[0]
+        return events
+
+    def _catch_up(self) -> None:
+        """Let the harness arrive at the cycle the host has been told."""
+        if self._harness.status[0] < self._cycle:
+            self._harness.decode(self._advance(self._harness.handle, self._cycle, self._harness.events, MAX_EVENTS))
 
     def configure(self, name: str, value: int) -> None:
         """Change a setting of the harness (HarnessOptions)."""
+        self._catch_up()
         self._harness.configure(name, value)
 
     def drain_trace(self) -> NDArray[np.uint64]:
@@ -82,15 +99,18 @@ class NativeDevice:
 
     def statistics(self) -> Mapping[str, int]:
         """Counters by name."""
+        self._catch_up()
         return self._harness.statistics()
 
     def trace_on(self, path: Path) -> None:
         """Write a waveform (FST) from now on. The device must have been built with BuildOptions(waves=True)."""
+        self._catch_up()
         if self._harness.lib.hil_trace_on(self._harness.handle, str(path).encode()) < 0:
             raise DeviceError(self._harness.lib.hil_last_error(self._harness.handle).decode())
 
     def trace_off(self) -> None:
         """Finish the waveform."""
+        self._catch_up()
         self._harness.lib.hil_trace_off(self._harness.handle)
 
     def close(self) -> None:
