@@ -1,8 +1,9 @@
 """Must-fail proof: every broken variant of the RTL and of the driver is played until a check objects.
 
-A mutant is hunted through the scenarios, those named for its rule first, and then through the shipped program under memory pressure
-with many preemptions, a few seeds. The first objection ends the hunt: the oracle, an assertion of the RTL, a comparison of data, a
-broken rule of the notifiers, a stall, or over-invalidation beyond what the same hunt shows without a mutant.
+A mutant is hunted through the scenarios, those named for its rule first; one of the TLB also through the UVM tests of the TLB
+alone; and then through the shipped program under memory pressure with many preemptions, a few seeds. The first objection ends
+the hunt: the oracle, an assertion of the RTL, the UVM scoreboard, a comparison of data, a broken rule of the notifiers, a stall,
+or over-invalidation beyond what the same hunt shows without a mutant.
 
 Promises: each hunt is also played without a mutant, and only a clean one counts; a mutant is caught only beside a clean control.
 Needs: the native host. Costs a few seconds a mutant; `jobs` processes at once.
@@ -15,13 +16,15 @@ import re
 import signal
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cache
 from pathlib import Path
 
 from hwif.gen.gru import RTL_MUTANT_TEXT, RtlMutant
 from shootdown.result import ChainRow, CosimConfig, RunResult, Verdict
 from shootdown.rig import RTL_MUTANTS, run
+from shootdown.uvm_hunt import LAST_TLB_MUTANT, test_names
+from shootdown.uvm_hunt import objection as uvm_objection
 from sw_stack.drivers.gru.policy import MUTANT_TEXT
 from sw_stack.workloads.scenarios import names as scenario_names
 
@@ -42,8 +45,14 @@ AIMED: Mapping[str, tuple[str, ...]] = {
     "dup_sizes": ("small_in_huge",),
     "page_offset": ("small_in_huge",),
     "fill_not_dropped": ("dropin_shootdown",),
-    "race_fill": ("dropin_shootdown",),
-    "late_fill": ("dropin_shootdown",),
+    "race_fill": ("uvm tlb_races",),
+    "slot_late": ("uvm tlb_races",),
+    "no_bypass": ("uvm tlb_races",),
+    "fill_hides": ("uvm tlb_races",),
+    "ctx_drain": ("uvm tlb_scope",),
+    "log_lap": ("uvm tlb_slow_fills",),
+    "asid_zero": ("uvm tlb_random",),
+    "late_fill": ("late_answer",),
     "count_late": ("dropin_shootdown",),
     "ignore_range_active": ("dropin_shootdown",),
     "lost_wakeup": ("dropin_shootdown",),
@@ -58,19 +67,28 @@ AIMED: Mapping[str, tuple[str, ...]] = {
     "dup_upgrade": ("write_clean_entry",),
     "dropin_writable": ("mprotect_readonly",),
     "fault_lost": ("bad_address",),
+    "axi_unstable": ("narrow shootdown_bcopy",),
 }
 FIRST = ("shootdown_bcopy", "remap_other_frame", "migration_dma")
+NARROW = "narrow shootdown_bcopy"
+NARROW_BYTES = 8  # a cycle: the memory port pushes back
+PROGRAM = "program under pressure"
+UVM = "uvm "
 
 
 @dataclass(frozen=True)
 class Hunt:
-    """One run in which a mutant may show itself: a scenario, or (None) the shipped program under pressure."""
+    """One run in which a mutant may show itself.
 
-    scenario: str | None
+    `ground`: a scenario by name; NARROW, a scenario over a narrow memory port; PROGRAM, the shipped program with few frames and
+    many preemptions; or "uvm TEST", a test of tb/uvm on the TLB alone.
+    """
+
+    ground: str
     seed: int
 
     def __str__(self) -> str:
-        return f"{self.scenario or 'program under pressure'}, seed {self.seed}"
+        return f"{self.ground}, seed {self.seed}"
 
 
 @dataclass(frozen=True)
@@ -125,28 +143,31 @@ def catalogue() -> list[Mutant]:
 
 def hunts_for(mutant: Mutant, seed: int) -> Iterator[Hunt]:
     """Where to look, the likely places first."""
-    aimed = AIMED.get(mutant.name, ()) + FIRST
-    order = [*dict.fromkeys(aimed), *(name for name in scenario_names() if name not in aimed)]
-    yield from (Hunt(name, seed) for name in order)
-    yield from (Hunt(None, seed + extra - 1) for extra in PRESSURE_SEEDS)
+    in_tlb = mutant.layer == "rtl" and RTL_MUTANTS[mutant.name] <= LAST_TLB_MUTANT
+    uvm = [UVM + name for name in test_names()] if in_tlb else []
+    order = dict.fromkeys([*AIMED.get(mutant.name, ()), *FIRST, *uvm, *scenario_names(), NARROW])
+    yield from (Hunt(ground, seed) for ground in order)
+    yield from (Hunt(PROGRAM, seed + extra - 1) for extra in PRESSURE_SEEDS)
 
 
 def _config(hunt: Hunt, trace: Path, mutant: str | None, asserts: bool) -> CosimConfig:
-    pressure = hunt.scenario is None
-    return CosimConfig(
-        trace=trace if pressure else None,
-        scenario=hunt.scenario,
-        seed=hunt.seed,
-        out=Path(),  # nothing is written
-        memory=PRESSURE_FRAMES if pressure else None,
-        limit=PRESSURE_EVENTS if pressure else None,
-        preempt_odds=PRESSURE_ODDS if pressure else CosimConfig.preempt_odds,
-        mutant=mutant,
-        asserts=asserts,
-    )
+    common = CosimConfig(trace=None, seed=hunt.seed, out=Path(), mutant=mutant, asserts=asserts)  # nothing is written
+    if hunt.ground == PROGRAM:
+        return replace(common, trace=trace, memory=PRESSURE_FRAMES, limit=PRESSURE_EVENTS, preempt_odds=PRESSURE_ODDS)
+    if hunt.ground == NARROW:
+        return replace(common, scenario=NARROW.removeprefix("narrow "), bandwidth=NARROW_BYTES)
+    return replace(common, scenario=hunt.ground)
 
 
-def _objection(result: RunResult, control: Control) -> tuple[str, str, int, tuple[ChainRow, ...]] | None:
+def _run_uvm(hunt: Hunt, mutant: str | None) -> tuple[str, int] | None:
+    return uvm_objection(hunt.ground.removeprefix(UVM), hunt.seed, RTL_MUTANTS[mutant] if mutant is not None else 0)
+
+
+Objection = tuple[str, str, int, tuple[ChainRow, ...]]
+"""Who, what, cycle, chain."""
+
+
+def _objection(result: RunResult, control: Control) -> Objection | None:
     """Who objected to a run, if anybody: (check, what, cycle, chain)."""
     for report in (*result.violations, *result.data_failures):
         label = ASSERTION.search(report.what)
@@ -163,6 +184,9 @@ def _objection(result: RunResult, control: Control) -> tuple[str, str, int, tupl
 @cache
 def control(hunt: Hunt, trace: Path, asserts: bool) -> Control:
     """The hunt as it is without a mutant. Played once a process."""
+    if hunt.ground.startswith(UVM):
+        found = _run_uvm(hunt, None)
+        return Control(hunt, found is None, 0, "" if found is None else found[0])
     result = run(_config(hunt, trace, None, asserts), _quiet, waves=False)
     clean = result.verdict is Verdict.CLEAN
     reports = (*result.violations, *result.data_failures)
@@ -182,8 +206,11 @@ def hunt_one(mutant: Mutant, trace: Path, seed: int, asserts: bool) -> MutantRep
         controls.append(beside)
         if not beside.clean:
             continue  # proves nothing; the report says so
-        result = run(_config(hunt, trace, mutant.name, asserts), _quiet, waves=False)
-        found = _objection(result, beside)
+        if hunt.ground.startswith(UVM):
+            said = _run_uvm(hunt, mutant.name)
+            found: Objection | None = None if said is None else ("UVM scoreboard", said[0], said[1], ())
+        else:
+            found = _objection(run(_config(hunt, trace, mutant.name, asserts), _quiet, waves=False), beside)
         if found is not None:
             by, what, cycle, chain = found
             return MutantReport(mutant, Caught(hunt, by, what, cycle, chain), tuple(controls))

@@ -40,7 +40,8 @@ class CosimConfig:
     Paths are absolute or relative to the working directory; `out` exists and is writable. `memory`: frames the program may use,
     None for as many as it needs. `limit`: VM events after which the program stops. `skip`: idle time is skipped, not simulated.
     `dropin`: where the driver answers a miss first, "interrupt" or "user". `mutant`: a broken variant of the driver or the RTL
-    that the oracle must catch. `asserts`, `oracle`: what may object. `timeline`: write the timeline. At most one of
+    that the oracle must catch. `asserts`, `oracle`: what may object. `bandwidth`: bytes a cycle of the memory port, None for
+    the default of spec/timing.toml. `timeline`: write the timeline. At most one of
     `record_schedule` and `schedule` is set.
     """
 
@@ -61,6 +62,7 @@ class CosimConfig:
     asserts: bool = True
     preempt_odds: int = 16
     oracle: bool = True
+    bandwidth: int | None = None
     timeline: bool = False
 
     @property

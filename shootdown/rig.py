@@ -14,6 +14,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from hwif.gen import timing
 from hwif.gen.gru import RtlMutant
 from hwif.port import Device, DeviceError
 from shootdown.errors import InputError
@@ -39,7 +40,8 @@ RTL_MUTANTS: Mapping[str, int] = {mutant.name.lower(): mutant.value for mutant i
 def harness_options(config: CosimConfig) -> HarnessOptions:
     """The harness's settings for a run."""
     mutant = RTL_MUTANTS.get(config.mutant, 0) if config.mutant is not None else 0
-    return HarnessOptions(skip=config.skip, asserts=config.asserts, oracle=config.oracle, mutant=mutant)
+    bandwidth = timing.MEM_BYTES_PER_CYCLE if config.bandwidth is None else config.bandwidth
+    return HarnessOptions(skip=config.skip, asserts=config.asserts, oracle=config.oracle, mutant=mutant, bytes_per_cycle=bandwidth)
 
 
 @contextmanager
@@ -48,7 +50,8 @@ def open_device(config: CosimConfig, session: Session, waves: bool = False) -> I
     if config.backend == "model":
         from pymodels.gru import GruModel, ModelOptions  # noqa: PLC0415 - compiles its kernels when it is first loaded
 
-        with GruModel(session.memory, session.shadow, ModelOptions(oracle=config.oracle)) as model:
+        bandwidth = timing.MEM_BYTES_PER_CYCLE if config.bandwidth is None else config.bandwidth
+        with GruModel(session.memory, session.shadow, ModelOptions(oracle=config.oracle, bytes_per_cycle=bandwidth)) as model:
             yield model
     else:
         with NativeDevice(session.memory, session.shadow, harness_options(config), BuildOptions(waves=waves)) as native:

@@ -9,7 +9,8 @@ import pytest
 import shootdown.mutants as module
 from shootdown.cli import run as shootdown
 from shootdown.commands.cosim import DEFAULT_TRACE
-from shootdown.mutants import AIMED, Control, Hunt, Mutant, catalogue, hunt_one, hunts_for
+from shootdown.mutants import AIMED, NARROW, PROGRAM, UVM, Control, Hunt, Mutant, catalogue, hunt_one, hunts_for
+from shootdown.uvm_hunt import test_names
 from sw_stack.workloads.scenarios import names
 
 ALL = catalogue()
@@ -78,11 +79,12 @@ def test_a_control_that_is_not_clean_proves_nothing(monkeypatch: pytest.MonkeyPa
 
 def test_hunts_begin_where_a_mutant_is_likely_and_leave_nothing_out() -> None:
     assert set(AIMED) <= {mutant.name for mutant in ALL}
-    assert {name for aimed in AIMED.values() for name in aimed} <= set(names())
+    grounds = {*names(), NARROW, *(UVM + name for name in test_names())}
+    assert {name for aimed in AIMED.values() for name in aimed} <= grounds
     for mutant in ALL:
         hunts = list(hunts_for(mutant, 5))
-        assert [hunt.scenario for hunt in hunts[: len(AIMED.get(mutant.name, ()))]] == list(AIMED.get(mutant.name, ()))
-        assert {hunt.scenario for hunt in hunts} == {*names(), None}
+        assert [hunt.ground for hunt in hunts[: len(AIMED.get(mutant.name, ()))]] == list(AIMED.get(mutant.name, ()))
+        assert {hunt.ground for hunt in hunts} >= {*names(), NARROW, PROGRAM}
         assert len(set(hunts)) == len(hunts)
 
 

@@ -1,0 +1,31 @@
+"""One UVM test of the TLB as a hunting ground for mutants: cycles that no driver meets.
+
+Promises: an objection is the scoreboard's, against the untimed oracle; without a mutant there is none. Needs the simulator of
+tb/uvm/build.py; runs in a process of its own and leaves nothing behind.
+"""
+
+from __future__ import annotations
+
+import tempfile
+from pathlib import Path
+
+from tb.uvm.build import build
+from tb.uvm.launch import Launcher, Outcome, Task
+from tb.uvm.testlist import TESTS
+
+__all__ = ["LAST_TLB_MUTANT", "objection", "test_names"]
+
+LAST_TLB_MUTANT = 31  # numbers up to here break the TLB, the others the chip around it (spec/gru.toml)
+TIMEOUT = 300.0
+
+
+def test_names() -> tuple[str, ...]:
+    """The tests there are."""
+    return tuple(TESTS)
+
+
+def objection(test: str, seed: int, mutant: int) -> tuple[str, int] | None:
+    """Play one test: what was objected to and the cycle, None if nothing."""
+    with tempfile.TemporaryDirectory(prefix="shootdown-uvm-") as folder:
+        outcome: Outcome = Launcher(build(), Path(folder), TIMEOUT).run(Task(TESTS[test], seed, mutant))
+    return None if outcome.status == "pass" else (f"{outcome.status}: {outcome.text}", outcome.result.cycles)
