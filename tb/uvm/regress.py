@@ -11,11 +11,13 @@ from __future__ import annotations
 
 import argparse
 import difflib
+import fcntl
 import shutil
 import signal
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
+from contextlib import contextmanager
 from pathlib import Path
 from types import FrameType
 from typing import NoReturn
@@ -52,6 +54,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except (BadInputError, BuildError) as error:
         print(f"regress: {error}", file=sys.stderr)
         return BAD_INPUT
+    except KeyboardInterrupt:  # before the first run
+        _say("interrupted")
+        return INTERRUPTED
     finally:
         signal.signal(signal.SIGTERM, before)
 
@@ -85,8 +90,29 @@ def _regress(asked: argparse.Namespace) -> int:
         print("\n".join(f"{entry.name:<{width}}  {entry.about}" for entry in TESTS.values()))
         return 0
     tasks = _tasks(asked)
-    simulator = build(waves=asked.waves)
     out: Path = asked.out.resolve()
+    with _folder(out):
+        return _play(asked, tasks, out)
+
+
+@contextmanager
+def _folder(out: Path) -> Iterator[None]:
+    """Make the folder, and have it for ourselves."""
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+        lock = (out / "lock").open("w")
+    except OSError as error:
+        raise BadInputError(f"--out {out}: {error.strerror}; give another folder") from None
+    with lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise BadInputError(f"another regression is writing to {out}; wait for it, or give another --out") from None
+        yield
+
+
+def _play(asked: argparse.Namespace, tasks: Sequence[Task], out: Path) -> int:
+    simulator = build(waves=asked.waves)
     shutil.rmtree(out / "runs", ignore_errors=True)
     launcher = Launcher(simulator, out / "runs", asked.timeout, waves=asked.waves)
     outcomes: dict[Task, Outcome] = {}
@@ -142,7 +168,6 @@ def _run(launcher: Launcher, tasks: Sequence[Task], jobs: int) -> Iterable[Outco
 
 def _report(outcomes: Sequence[Outcome], out: Path) -> None:
     found = report.coverage(outcomes)
-    out.mkdir(parents=True, exist_ok=True)
     report.write_junit(outcomes, out / "results.xml")
     report.write_coverage(found, out / "coverage.json")
     print(report.table(outcomes))

@@ -104,6 +104,15 @@ def test_bad_input_is_one_line_and_status_2(options: list[str], said: str, capsy
     assert said in shown.err and len(shown.err.splitlines()) == 1 and shown.out == ""
 
 
+def test_a_folder_that_cannot_be_had(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "file").touch()
+    assert regress.main(["--out", str(tmp_path / "file" / "below")]) == 2
+    assert "Not a directory; give another folder" in capsys.readouterr().err
+    with regress._folder(tmp_path):
+        assert regress.main(["--out", str(tmp_path)]) == 2
+    assert "another regression is writing to" in capsys.readouterr().err
+
+
 def test_help_has_an_example_and_the_list_every_test(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as ended:
         regress.main(["--help"])
