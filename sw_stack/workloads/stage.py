@@ -62,8 +62,9 @@ class Needs:
 
 @lru_cache(maxsize=1024)
 def pattern(tag: int, n: int = PAGE) -> bytes:
-    """`n` bytes that name their place: double-word i is `tag` and i. No two tags share a double-word, none has a zero one."""
-    return b"".join((tag << 32 | index + 1).to_bytes(8, "little") for index in range(n // 8))
+    """`n` bytes that name their place: both halves of double-word i are `tag` (1..65535) and i + 1, in 16 bits each. So no two tags
+    share a double-word, none has a zero one, and one torn between two writers is neither's."""
+    return b"".join(2 * (tag << 16 | index + 1).to_bytes(4, "little") for index in range(n // 8))
 
 
 class Stage:

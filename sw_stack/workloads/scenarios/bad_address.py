@@ -2,8 +2,8 @@
 
 One control block after another is given an address where nothing is mapped, where the program may only read, or nowhere at all, for
 loads, stores, copies that run into a hole half way, and atomics. Each ends in the architected exception, OS_FATAL_TLB_FAULT and no
-other bit, having changed only what lies before the hole. Its neighbours copy on, and the control block works again with the next
-instruction.
+other bit, having changed only what lies before the hole (FQ-5). Its neighbours copy on (FQ-3), and the control block works again
+with the next instruction.
 """
 
 from sw_stack.mm import PROT_READ

@@ -1,9 +1,9 @@
 """A miss is answered twice, the second time too late.
 
 The interrupt handler and the user may both come to answer one miss (the driver's TFH protocol keeps them apart; a driver under
-development need not). Here the second answer is written when the miss is long over and its page has gone to another frame. A fault
-handle without a pending miss takes no drop-in: what would enter has not been compared with the shootdowns since (SD-3), and the next
-access would go through a dead translation (SD-1).
+development need not). Here the second answer is written when the miss is long over and its page has gone to another frame. A
+fault handle without a pending miss takes no drop-in: what would enter has not been compared with the shootdowns since (SD-3), and
+the next access would go through a dead translation (SD-1).
 """
 
 from hwif.gen.gru import PAGE_SHIFT, REGION_LSB
