@@ -1,7 +1,7 @@
 """More control blocks fault at once than the driver has threads.
 
 Ninety-six control blocks miss within a few hundred cycles; the driver has two interrupt handlers and, for the half of them whose
-misses go to the user, three threads that answer one at a time. No miss is lost and none is answered twice (FQ-1); those that wait do
+misses go to the user, three threads that answer one at a time. No miss is lost, none is answered twice (FQ-1); those that wait do
 not hold the others up (FQ-3, SD-4); a shootdown of everything, and a migration, come in the middle of it. Every load ends, with its
 page's bytes.
 """
