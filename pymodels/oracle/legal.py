@@ -48,7 +48,7 @@ class LegalTranslations:
         self._now = 0
         self._room_made = 0  # a drop-in entered: anything seen before may have been evicted
         self._pages: dict[tuple[int, int, int], list[Entry]] = {}  # by address space, size, first page
-        self._entries: set[Entry] = set()
+        self._entries: dict[Entry, None] = {}  # in order, so that a run tells the same each time
         self._dead: deque[Entry] = deque(maxlen=REMEMBERED)
         self._lookups: dict[int, Lookup] = {}
         self._flying: dict[int, Access] = {}
@@ -119,7 +119,7 @@ class LegalTranslations:
             return [Objection("protocol", f"control block {tag} has two drop-ins at once")]
         entry = Entry(translation)
         self._fills[tag] = entry, self._misses.pop(tag, Miss(0, self._now))
-        self._entries.add(entry)
+        self._entries[entry] = None
         self._pages.setdefault((translation.asid, translation.size, translation.first), []).append(entry)
         return []
 
@@ -247,7 +247,7 @@ class LegalTranslations:
 
     def _revocable(self) -> Iterable[Entry]:
         """What may be alive or still used: a replaced entry is gone from the tables, but not from the accesses that hit it."""
-        used = {entry for access in self._flying.values() for entry in access.entries}
+        used = {entry: None for access in self._flying.values() for entry in access.entries}
         return [entry for entry in self._entries | used if entry.entered and entry.killer is None]
 
     def _since(self, time: int) -> list[Shoot]:
@@ -293,7 +293,7 @@ class LegalTranslations:
         for entry in gone:
             translation = entry.translation
             key = translation.asid, translation.size, translation.first
-            self._entries.discard(entry)
+            del self._entries[entry]
             self._pages[key].remove(entry)
             if not self._pages[key]:
                 del self._pages[key]
