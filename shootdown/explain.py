@@ -140,7 +140,7 @@ def _names(record: list[int]) -> dict[str, int]:
 
 def _covers(names: dict[str, int], va: int) -> bool:
     if "start" in names and "end" in names:
-        return names["start"] <= va < names["end"]
+        return names["start"] <= va < (names["end"] or 1 << 64)  # a range that ends at the top of the address space ends at 0
     if "len" in names:  # mremap: where it was, where it goes
         return any(names[one] <= va < names[one] + names["len"] for one in ("old", "new"))
     if "old" in names and "new" in names and "mm" in names:  # brk

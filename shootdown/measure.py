@@ -99,7 +99,7 @@ class Measure:
             if start is not None:
                 self.shootdown_latency.append(cycle - start)
         elif event == TraceEvent.MN_RANGE_BEGIN:
-            self._intents.append((cycle, row[3], row[4]))
+            self._intents.append((cycle, row[3], row[4] or 1 << 64))  # the top of the address space is a 0 in the trace
         elif event == TraceEvent.MN_INVALIDATE_PAGE:
             self._intents.append((cycle, row[3], row[3] + (1 << PAGE_SHIFT)))
         elif event == TraceEvent.DEV_FILL:

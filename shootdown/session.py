@@ -321,5 +321,7 @@ def _report(violation: Violation, records: list[list[int]]) -> ViolationReport:
 
 
 def _data_report(failure: DataFailure, records: list[list[int]]) -> ViolationReport:
+    if failure.rule == "NOT_MET":  # nothing happened: there is nothing to explain
+        return ViolationReport(failure.cycle, failure.rule, str(failure))
     chain = explain_data(records, failure.cycle, failure.address, f"{failure.what}: {failure.detail}")
     return ViolationReport(failure.cycle, failure.rule, str(failure), tuple(chain))

@@ -18,7 +18,8 @@ def pages(count: int) -> str:
 
 
 def area(start: int, end: int) -> str:
-    """A range of addresses: where, and how many pages."""
+    """A range of addresses: where, and how many pages. One that ends at the top of the address space ends at 0 in a record."""
+    end = end or 1 << 64
     return f"{start:#x} +{pages(max(0, end - start + (1 << PAGE_SHIFT) - 1) >> PAGE_SHIFT)}"
 
 

@@ -104,3 +104,11 @@ def test_a_scenario_sees_what_it_is_about(mutant: str, name: str) -> None:
     result = play(name, mutant=mutant, asserts=False)
     found = [*result.violations, *(failure for failure in result.data_failures if failure.rule != "NOT_MET")]
     assert found, f"{mutant} passes {name}: {result.data_failures}"
+
+
+def test_a_range_that_ends_at_the_top_is_told_as_it_is() -> None:
+    """Its end does not fit in a record."""
+    result = play("top_of_address_space", mutant="flush_short", asserts=False)
+    told = [row.text for row in result.violations[0].chain]
+    assert any(text.startswith("munmap 0xffffffffffffc000 +4 pages") for text in told), told
+    assert any("invalidate_range_begin" in text and "+4 pages" in text for text in told), told
