@@ -185,7 +185,7 @@ def _with_waves(config: CosimConfig, job: Job, progress: Report, result: RunResu
     if not waves.on:
         return result
     if bad is not None:
-        write_savefiles(waves.path, bad.cycle, f"{bad.rule}: {bad.what}")
+        write_savefiles(waves.path, bad.cycle, f"{bad.rule}: {bad.what}", [row.text for row in bad.chain])
     elif result.stalled is not None:
         write_savefiles(waves.path, result.cycles, "no progress")
     else:

@@ -7,6 +7,8 @@ looks); marker and window stand where `now_q` shows the cycle. Needs the hierarc
 from __future__ import annotations
 
 import math
+import re
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
@@ -89,6 +91,11 @@ GROUPS: Final[dict[str, tuple[tuple[str, int], ...]]] = {
     ),
 }
 
+# Registers with a bit for each control block, and for each shootdown handle: GTKWave can show the one bit that matters.
+OF_A_BLOCK: Final = ("hil_top.u_gru.active", "hil_top.u_gru.u_tfh.fmm_q", "hil_top.u_gru.u_tfh.upm_q")
+OF_A_HANDLE: Final = ("hil_top.u_gru.u_tgh.pend_q", "hil_top.obs.tlb.shoot_done")
+BITS: Final = {name: bits for signals in GROUPS.values() for name, bits in signals}
+
 BEFORE: Final = 120  # cycles shown left of the marker
 PER_FRAME: Final = 50  # cycles in 200 pixels
 MARKERS: Final = 27  # GTKWave's named markers, unused
@@ -102,15 +109,33 @@ def marker_time(cycle: int) -> int:
     return max(0, 2 * cycle - 1)
 
 
-def write_savefiles(waves: Path, cycle: int, what: str) -> tuple[Path, Path]:
-    """Both files for the waveform `waves`, at `cycle`, with a line on what happened there. Raises OSError."""
+def write_savefiles(waves: Path, cycle: int, what: str, chain: Sequence[str] = ()) -> tuple[Path, Path]:
+    """Both files for the waveform `waves`, at `cycle`, with a line on what happened there. `chain`: the events that led there; the
+    control block and the shootdown handle they name last are the ones to look at. Raises OSError."""
     gtkwave, surfer = waves.with_suffix(".gtkw"), waves.with_suffix(".sucl")
-    gtkwave.write_text(_gtkwave(waves, gtkwave, cycle, what), encoding="utf-8")
+    texts = [*chain, what]
+    bits = _bits("CB", _last(r"\b(?:CB|control block) (\d+)", texts), OF_A_BLOCK)
+    bits += _bits("TGH", _last(r"\bTGH (\d+)", texts), OF_A_HANDLE)
+    gtkwave.write_text(_gtkwave(waves, gtkwave, cycle, what, bits), encoding="utf-8")
     surfer.write_text(_surfer(waves, cycle, what), encoding="utf-8")
     return gtkwave, surfer
 
 
-def _gtkwave(waves: Path, save: Path, cycle: int, what: str) -> str:
+def _last(pattern: str, texts: Sequence[str]) -> int | None:
+    """The number that the pattern finds last."""
+    found = [int(match) for text in texts for match in re.findall(pattern, text)]
+    return found[-1] if found else None
+
+
+def _bits(kind: str, number: int | None, registers: Sequence[str]) -> list[str]:
+    """Lines that show one bit of each register: GTKWave counts bits from the left."""
+    if number is None or number >= min(BITS[name] for name in registers):
+        return []
+    bits = [f"({BITS[name] - 1 - number}){name}[{BITS[name] - 1}:0]" for name in registers]
+    return [COMMENT, f"-bit {number}: {kind} {number}", BINARY, *bits]
+
+
+def _gtkwave(waves: Path, save: Path, cycle: int, what: str, bits: Sequence[str]) -> str:
     time = marker_time(cycle)
     lines = [
         "[*] shootdown",
@@ -120,6 +145,7 @@ def _gtkwave(waves: Path, save: Path, cycle: int, what: str) -> str:
         f"*{-math.log2(2 * PER_FRAME):.6f} {time}" + " -1" * MARKERS,
         COMMENT,
         f"-cycle {cycle}: {' '.join(what.split())}",
+        *bits,
     ]
     for group, signals in GROUPS.items():
         lines += [OPEN, f"-{group}"]

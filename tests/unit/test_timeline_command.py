@@ -109,6 +109,22 @@ def test_save_files_open_the_waveform_at_the_cycle(tmp_path: Path) -> None:
     (zoom,) = (line.split() for line in saved if line.startswith("*-"))
     assert zoom[1] == str(marker_time(1_270_710)) and zoom[2:] == ["-1"] * 27
     assert saved.count("@800200") == saved.count("@1000200") == len(GROUPS)
+    assert not any(line.startswith("(") for line in saved), "nobody to look at in particular"
     commands = surfer.read_text().splitlines()
     assert commands[0] == f"load_file {waves}"
     assert f"cursor_set {marker_time(1_270_710)}" in commands
+
+
+def test_save_files_show_the_bits_of_who_is_to_blame(tmp_path: Path) -> None:
+    chain = ["TGH 2 accepts 1 page", "CB 9 restarts", "TGH 0 accepts 1 page from 0x407e000 of asid 8"]
+    gtkwave, _surfer = write_savefiles(tmp_path / "waves.fst", 5, "REVOKED: read of va 0x407e140 by control block 5", chain)
+    lines = gtkwave.read_text().splitlines()
+    bits = [line for line in lines if line.startswith("(")]
+    assert bits == [
+        "(122)hil_top.u_gru.active[127:0]",
+        "(122)hil_top.u_gru.u_tfh.fmm_q[127:0]",
+        "(122)hil_top.u_gru.u_tfh.upm_q[127:0]",
+        "(23)hil_top.u_gru.u_tgh.pend_q[23:0]",
+        "(23)hil_top.obs.tlb.shoot_done[23:0]",
+    ]
+    assert lines[lines.index(bits[0]) - 2 : lines.index(bits[0])] == ["-bit 5: CB 5", "@28"]
