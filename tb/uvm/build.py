@@ -13,6 +13,7 @@ import hashlib
 import importlib.metadata
 import os
 import shutil
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -96,11 +97,19 @@ def _digest(waves: bool) -> str:
 
 def _run(command: list[str], root: Path, log: Path) -> None:
     environment = {**os.environ, "VERILATOR_ROOT": str(root)}
-    done = subprocess.run(command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False)
-    log.write_text(" ".join(command) + "\n" + done.stdout)
-    if done.returncode != 0:
-        if "lz4.h" in done.stdout or "zlib.h" in done.stdout:
+    process = subprocess.Popen(
+        command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, start_new_session=True
+    )
+    try:
+        output, _ = process.communicate()
+    except BaseException:  # interrupted: make and the compilers go too, or they would write into the next build
+        os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+        raise
+    log.write_text(" ".join(command) + "\n" + output)
+    if process.returncode != 0:
+        if "lz4.h" in output or "zlib.h" in output:
             raise BuildError("waveforms need liblz4-dev and zlib1g-dev (Debian: apt-get install liblz4-dev zlib1g-dev)")
-        lines = done.stdout.splitlines()
+        lines = output.splitlines()
         first = next((line for line in lines if "rror" in line), lines[-1] if lines else "no output")
         raise BuildError(f"building the UVM simulator failed: {first.strip()}; the whole output is in {log}")
