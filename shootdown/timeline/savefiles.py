@@ -149,8 +149,8 @@ def _gtkwave(waves: Path, save: Path, cycle: int, what: str, bits: Sequence[str]
     ]
     for group, signals in GROUPS.items():
         lines += [OPEN, f"-{group}"]
-        for name, bits in signals:
-            lines += [BINARY, name] if bits == 1 else [HEX, f"{name}[{bits - 1}:0]"]
+        for name, width in signals:
+            lines += [BINARY, name] if width == 1 else [HEX, f"{name}[{width - 1}:0]"]
         lines += [CLOSE, f"-{group}"]
     return "\n".join([*lines, "[pattern_trace] 1", "[pattern_trace] 0", ""])
 
