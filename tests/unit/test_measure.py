@@ -78,3 +78,12 @@ def test_hit_rate_keeps_the_totals() -> None:
     assert rate is not None
     assert rate.lookups.sum() == 110
     assert rate.hits.sum() == 95
+
+
+def test_a_range_to_the_top_of_the_address_space_ends_there() -> None:
+    """Its end is 0 in a record."""
+    top, asid = (1 << 64) - 2000 * PAGE, ASID + 7
+    begin = (5, TraceEvent.MN_RANGE_BEGIN, 1, top, 0, 0)
+    accept = (10, TraceEvent.DEV_SHOOT_ACCEPT, 0, top, asid, 1023, 0)
+    assert fed(begin, accept, (20, TraceEvent.DEV_KILL, (1 << 64) - PAGE, asid, 0)).over_invalidated == 0
+    assert fed(begin, accept, (20, TraceEvent.DEV_KILL, top - PAGE, asid, 0)).over_invalidated == 1
