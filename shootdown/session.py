@@ -301,6 +301,8 @@ class Session:
             return None, ""
         self._progress(ProgressUpdate("timeline"))
         marks = [(report.cycle, f"{report.rule}: {report.what}") for report in reports]
+        if self.stalled is not None:
+            marks.append((self.sched.now, "no progress"))
         try:
             info = self.timeline.write(self.config.out / "timeline.pftrace", marks=marks)
         except OSError as error:

@@ -118,7 +118,9 @@ def _timeline(result: RunResult) -> str:
         return f'<h2>Timeline</h2><p class="muted">{escape(str(error))}</p>'
     if mark is None or view is None or not view.rows:
         return ""
-    title = "Before the failure" if reports else "The first shootdown of a memory call"
+    title = "The first shootdown of a memory call"
+    if reports or result.stalled is not None:
+        title = "Before the failure" if reports else "Before it stopped"
     return (
         f'<h2>{title}</h2><div class="card">{timeline_chart("timeline", view, mark)}'
         f'<p class="muted">Cycles {view.first:,} to {view.last:,}. '

@@ -142,6 +142,13 @@ def test_the_page_shows_the_first_shootdown_of_a_clean_run(tmp_path: Path) -> No
     assert "The first shootdown of a memory call" in text and "drain: 4 pages" in text
 
 
+def test_the_page_shows_where_a_run_stopped(tmp_path: Path) -> None:
+    path = tmp_path / "timeline.pftrace"
+    write(SHOOTDOWN, path, marks=[(405, "no progress")])
+    text = write_report(replace(clean_result(tmp_path), stalled="a waits for b", timeline=path)).read_text()
+    assert "Before it stopped" in text and "round cycle 405" in text
+
+
 @pytest.mark.parametrize("content", [None, b"", b"no trace at all"])
 def test_a_timeline_that_is_gone_or_empty_costs_the_picture_not_the_page(tmp_path: Path, content: bytes | None) -> None:
     path = tmp_path / "timeline.pftrace"
