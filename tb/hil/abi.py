@@ -144,7 +144,9 @@ class Harness:
             raise DeviceError(library.hil_last_error(None).decode())
         self.events = ctypes.create_string_buffer(MAX_EVENTS * _EVENT_BYTES)
         self.status = library.hil_status(self.handle)
-        """Cycle and horizon, as the harness leaves them (hil_status)."""
+        """The harness's cycle and horizon, as it leaves them (hil_status)."""
+        self.cycle = 0
+        """Last complete cycle of the host: ahead of the harness's where nothing has happened since."""
         self.pending: list[bytes] = []
         self._check(library.hil_bind_memory(self.handle, memory.pointer, len(memory.bytes)))
         if not 0 < shadow.frames <= memory.frames:
@@ -158,18 +160,23 @@ class Harness:
         """Change a setting (see hil_configure)."""
         self._check(self.lib.hil_configure(self.handle, name.encode(), value))
 
-    @property
-    def cycle(self) -> int:
-        """Last complete cycle."""
-        return int(self.status[0])
+    def idle(self, until: int) -> bool:
+        """True if nothing can happen up to `until`: the host is there at once, the harness follows when it next runs."""
+        if self.pending or until >= self.status[1]:
+            return False
+        self.cycle = max(self.cycle, until)
+        return True
 
     def reset(self) -> None:
         """Power-on state, cycle 0; bindings and settings stay."""
         self.pending.clear()
+        self.cycle = 0
         self.lib.hil_reset(self.handle)
 
     def submit(self, request: Request) -> None:
         """Queue a request; it is checked when the clock next runs, or by `flush`."""
+        if request.at < self.cycle:  # of the harness's own cycle it may be the future
+            raise DeviceError(f"request {request.serial}: cycle {request.at} is in the past, now {self.cycle}")
         if isinstance(request, MmioWrite) and not 1 <= len(request.words) <= 8:
             raise DeviceError(f"request {request.serial}: 1 to 8 double-words, not {len(request.words)}")
         self.pending.append(pack(request))
@@ -181,9 +188,10 @@ class Harness:
             self._check(self.lib.hil_submit(self.handle, b"".join(batch), len(batch)))
 
     def decode(self, count: int) -> list[Event]:
-        """The first `count` events of the buffer; a negative count is an error of the harness."""
+        """After an advance: the first `count` events of the buffer; a negative count is an error of the harness."""
         if count < 0:
             self._raise()
+        self.cycle = self.status[0]
         events: list[Event] = []
         for start in range(0, count * _EVENT_BYTES, _EVENT_BYTES):
             kind, words, cycle, serial, number, value = _EVENT.unpack_from(self.events, start)
@@ -228,6 +236,7 @@ class Harness:
         while (name := self.lib.hil_statistic_name(index)) is not None:
             counters[name.decode()] = int(self.lib.hil_statistic(self.handle, index))
             index += 1
+        counters["skipped_cycles"] += self.cycle - int(self.status[0])
         return counters
 
     def close(self) -> None:

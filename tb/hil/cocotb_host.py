@@ -78,10 +78,12 @@ class CocotbDevice:
         if self._simulator.interrupted:
             raise KeyboardInterrupt
         harness = self._harness
+        if harness.idle(until):
+            return ()
         harness.flush()
         if harness.lib.hil_arm(harness.handle, min(until, NEVER)) < 0:
             harness.decode(-1)
-        if until > harness.cycle:
+        if until > harness.status[0]:
             if self._stopped is None:
                 await self._power_on()
             await self._stopped

@@ -39,7 +39,7 @@ void hil::fail(const std::string &text) {
     error = text;
   }
   stop_ = true;
-  forget_horizon();
+  forget_horizon();  // the host shall come and hear of it
 }
 
 void hil::edge(uint64_t now) {
@@ -51,7 +51,7 @@ void hil::snoop(unsigned kind, uint32_t index) { snooped_[kind].push_back(index)
 
 // The first cycle in which a register, a pin or a queue may change unless a further request comes; 0 when that is the next one.
 uint64_t hil::horizon(const harness::TickIn &in) const {
-  if (!skip || !in.quiet || !bus.idle() || memory.presenting()) return 0;
+  if (!skip || failed || !in.quiet || !bus.idle() || memory.presenting()) return 0;
   return std::min({in.deadline, bus.next_start(), memory.next_due()});
 }
 

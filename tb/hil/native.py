@@ -45,40 +45,33 @@ class NativeDevice:
         self.shadow = shadow
         self._harness = Harness(_LIBRARIES[path], memory, shadow, options or HarnessOptions())
         self._advance = _LIBRARIES[path].hil_advance
-        self._cycle = 0  # ahead of the harness's where nothing has happened since
 
     @property
     def cycle(self) -> int:
         """Last complete cycle."""
-        return self._cycle
+        return self._harness.cycle
 
     def reset(self) -> None:
         """Power-on state, cycle 0. Settings stay."""
         self._harness.reset()
-        self._cycle = 0
 
     def submit(self, request: Request) -> None:
         """Queue a request."""
-        if request.at < self._cycle:
-            self._catch_up()  # so that the harness sees that it lies in the past
         self._harness.submit(request)
 
     def advance(self, until: int) -> Sequence[Event]:
         """Run to the end of the first cycle with an event, or to `until`."""
         harness = self._harness
-        if until < harness.status[1] and not harness.pending:
-            # Nothing can happen: the harness is told when it next has to know.
-            self._cycle = max(self._cycle, until)
+        if harness.idle(until):
             return ()
         harness.flush()
-        events = harness.decode(self._advance(harness.handle, min(until, NEVER), harness.events, MAX_EVENTS))
-        self._cycle = harness.status[0]
-        return events
+        return harness.decode(self._advance(harness.handle, min(until, NEVER), harness.events, MAX_EVENTS))
 
     def _catch_up(self) -> None:
-        """Let the harness arrive at the cycle the host has been told."""
-        if self._harness.status[0] < self._cycle:
-            self._harness.decode(self._advance(self._harness.handle, self._cycle, self._harness.events, MAX_EVENTS))
+        """Let the harness arrive where the host is."""
+        harness = self._harness
+        if harness.status[0] < harness.cycle:
+            harness.decode(self._advance(harness.handle, harness.cycle, harness.events, MAX_EVENTS))
 
     def configure(self, name: str, value: int) -> None:
         """Change a setting of the harness (HarnessOptions)."""
@@ -99,7 +92,6 @@ class NativeDevice:
 
     def statistics(self) -> Mapping[str, int]:
         """Counters by name."""
-        self._catch_up()
         return self._harness.statistics()
 
     def trace_on(self, path: Path) -> None:
