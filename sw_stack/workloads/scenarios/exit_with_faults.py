@@ -57,3 +57,4 @@ async def play(stage: Stage) -> None:
     stage.expect("written", at_least=10)
     stage.expect("abandoned", at_least=10)
     stage.expect("refused")
+    stage.expect("swapped_out", at_least=10)

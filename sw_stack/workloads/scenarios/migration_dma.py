@@ -1,9 +1,9 @@
 """Pages migrate under DMA.
 
 Control blocks add to counters in a page, and copy the page to others, while compaction moves source and targets to other frames
-and back. invalidate_page returns after the last access through the old translation (SD-2), so the bytes that are copied to the
-new frame are the page's last: no addition is lost, no copy is torn. A drop-in of the old frame that was under way is ignored
-(SD-3): nothing but the device stands between it and the page, for migration announces no range.
+and back. Migration announces no range: invalidate_page, under the pte lock, is all the device hears. It returns after the last
+access through the old translation (SD-2, MN-3), so the bytes that are copied to the new frame are the page's last: no addition is
+lost, no copy is torn.
 """
 
 from sw_stack.workloads.stage import BASE, PAGE, Needs, Stage, pattern

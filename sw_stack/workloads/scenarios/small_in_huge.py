@@ -42,7 +42,7 @@ async def play(stage: Stage) -> None:
         await other.mmap(BASE, PAGE, RW, fixed=True)
         await other.store(BASE, pattern(3))
 
-    for number, offset in enumerate(stage.sweep(-5000, 9000, rounds=36)):
+    for number, offset in enumerate(stage.sweep(-5000, 14_000, rounds=36)):
         place = BASE + PLACES[number // 3 % len(PLACES)] * PAGE
         await mm.mmap(BASE, HUGE, RW, fixed=True, huge=21)
         await mm.store(place, pattern(1))
