@@ -170,6 +170,8 @@ Objection = tuple[str, str, int, tuple[ChainRow, ...]]
 def _objection(result: RunResult, control: Control) -> Objection | None:
     """Who objected to a run, if anybody: (check, what, cycle, chain)."""
     for report in (*result.violations, *result.data_failures):
+        if report.rule == "NOT_MET":
+            continue  # the scenario missed its race: nobody has seen anything wrong
         label = ASSERTION.search(report.what)
         by = f"assertion {label[1]}" if report.rule == "SVA" and label else report.rule
         return by, report.what, report.cycle, report.chain

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
@@ -10,6 +12,7 @@ import shootdown.mutants as module
 from shootdown.cli import run as shootdown
 from shootdown.commands.cosim import DEFAULT_TRACE
 from shootdown.mutants import AIMED, NARROW, PROGRAM, UVM, Control, Hunt, Mutant, catalogue, hunt_one, hunts_for
+from shootdown.result import CosimConfig, RunResult, ViolationReport
 from shootdown.uvm_hunt import test_names
 from sw_stack.workloads.scenarios import names
 
@@ -75,6 +78,15 @@ def test_a_control_that_is_not_clean_proves_nothing(monkeypatch: pytest.MonkeyPa
     report = hunt_one(of("mod_lost"), DEFAULT_TRACE, 1, True)
     assert report.caught is None
     assert report.controls == (broken,)
+
+
+def test_a_missed_race_is_no_catch() -> None:
+    """A mutant may keep a scenario from its subject. Then nobody has seen anything wrong."""
+    quiet = RunResult(CosimConfig(None, 1, Path()), "fork_cow")
+    clean = Control(Hunt("fork_cow", 1), True, 0)
+    for rule, by in (("NOT_MET", None), ("DATA", "DATA")):
+        found = module._objection(replace(quiet, data_failures=(ViolationReport(9, rule, "race 'during' not met"),)), clean)
+        assert (found and found[0]) == by
 
 
 def test_hunts_begin_where_a_mutant_is_likely_and_leave_nothing_out() -> None:
