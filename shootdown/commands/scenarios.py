@@ -81,6 +81,10 @@ def run(request: Request) -> int:
     seed = DEFAULT_SEED if request.seed is None else request.seed
     if request.out is not None:
         check_out(request.out, REPORT_BYTES * len(chosen))
+    if request.mutant is not None:
+        from shootdown.rig import check_mutant  # noqa: PLC0415 - loads the simulator
+
+        check_mutant(_config(chosen[0], request, seed))
     if not request.as_json:
         what = chosen[0] if len(chosen) == 1 else f"{len(chosen)} scenarios"
         print(f"seed {seed}: {what} against gru ({request.backend})\n", flush=True)
@@ -88,7 +92,7 @@ def run(request: Request) -> int:
     results = []
     for index, name in enumerate(chosen):
         with Display() as display:
-            result = _play(name, request, seed, _progress(display, name, index, len(chosen)))
+            result = _play(_config(name, request, seed), _progress(display, name, index, len(chosen)))
         report = write_report(result) if request.out is not None else None
         results.append((result, report))
         if not request.as_json:
@@ -154,11 +158,9 @@ def _progress(display: Display, name: str, index: int, total: int) -> Callable[[
     return display if total == 1 else several
 
 
-def _play(name: str, request: Request, seed: int, progress: Callable[[ProgressUpdate], None]) -> RunResult:
+def _config(name: str, request: Request, seed: int) -> CosimConfig:
     folder = request.out / name if request.out is not None else None
-    if folder is not None:
-        folder.mkdir(parents=True, exist_ok=True)
-    config = CosimConfig(
+    return CosimConfig(
         trace=None,
         scenario=name,
         seed=seed,
@@ -169,13 +171,20 @@ def _play(name: str, request: Request, seed: int, progress: Callable[[ProgressUp
         record_schedule=folder / SCHEDULE if folder is not None and request.schedule is None else None,
         timeline=folder is not None,
     )
+
+
+def _play(config: CosimConfig, progress: Callable[[ProgressUpdate], None]) -> RunResult:
+    assert config.scenario is not None
+    wanted = config.out != Path()
+    if wanted:
+        config.out.mkdir(parents=True, exist_ok=True)
     try:
         with terminated_is_interrupted():
             from shootdown.rig import run as play  # noqa: PLC0415 - loads the simulator
 
-            return play(config, progress, waves=folder is not None)
+            return play(config, progress, waves=wanted)
     except KeyboardInterrupt:
-        return RunResult(config, name, interrupted=True, notes=("interrupted before the run began",))
+        return RunResult(config, config.scenario, interrupted=True, notes=("interrupted before the run began",))
 
 
 def _line(cells: Sequence[str]) -> str:
@@ -202,7 +211,9 @@ def _lines(result: RunResult, report: Path | None) -> list[str]:
     lines += [f"  note: {note}" for note in result.notes]
     if result.verdict not in (Verdict.CLEAN, Verdict.INTERRUPTED):
         if result.waves is not None:
-            lines.append(f"  waveform: {result.waves}")
+            lines.append(f"  waveform: {result.waves} (gtkwave {result.waves.with_suffix('.gtkw')})")
+        if result.timeline is not None:
+            lines.append(f"  timeline: {result.timeline} (open in ui.perfetto.dev)")
         if result.schedule is not None:
             lines.append(f"  schedule: {result.schedule}")
         lines.append(f"  again: {_again(result)}")
