@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 import re
+import textwrap
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
@@ -99,6 +100,8 @@ BITS: Final = {name: bits for signals in GROUPS.values() for name, bits in signa
 BEFORE: Final = 120  # cycles shown left of the marker
 PER_FRAME: Final = 50  # cycles in 200 pixels
 MARKERS: Final = 27  # GTKWave's named markers, unused
+SIGNALS_WIDTH: Final = 380  # pixels
+HEADLINE: Final = 56  # characters
 ZOOM_STEPS: Final = 5  # of Surfer, from the whole file (some two thousand cycles) to about a hundred
 
 HEX, BINARY, COMMENT, OPEN, CLOSE = "@22", "@28", "@200", "@800200", "@1000200"
@@ -135,16 +138,24 @@ def _bits(kind: str, number: int | None, registers: Sequence[str]) -> list[str]:
     return [COMMENT, f"-bit {number}: {kind} {number}", BINARY, *bits]
 
 
+def _headline(cycle: int, what: str) -> str:
+    """What happened, short: GTKWave makes its column of names as wide as the longest line in it, and right-justifies the names."""
+    plain = re.sub(r".*Assertion failed in (?:\w+\.)*", "", " ".join(what.split()))
+    return textwrap.shorten(f"cycle {cycle}: {plain}", HEADLINE, placeholder="...")
+
+
 def _gtkwave(waves: Path, save: Path, cycle: int, what: str, bits: Sequence[str]) -> str:
     time = marker_time(cycle)
     lines = [
         "[*] shootdown",
+        f"[signals_width] {SIGNALS_WIDTH}",
         f'[dumpfile] "{waves.resolve()}"',
         f'[savefile] "{save.resolve()}"',  # with both, GTKWave finds the waveform when the folder has moved
+        "[size] 1500 900",
         f"[timestart] {max(0, time - 2 * BEFORE)}",
         f"*{-math.log2(2 * PER_FRAME):.6f} {time}" + " -1" * MARKERS,
         COMMENT,
-        f"-cycle {cycle}: {' '.join(what.split())}",
+        f"-{_headline(cycle, what)}",
         *bits,
     ]
     for group, signals in GROUPS.items():
@@ -156,7 +167,7 @@ def _gtkwave(waves: Path, save: Path, cycle: int, what: str, bits: Sequence[str]
 
 
 def _surfer(waves: Path, cycle: int, what: str) -> str:
-    lines = [f"load_file {waves.resolve()}", f"divider_add cycle {cycle}: {' '.join(what.split())}"]
+    lines = [f"load_file {waves.resolve()}", f"divider_add {_headline(cycle, what)}"]
     for group, signals in GROUPS.items():
         lines += [f"divider_add {group}", *(f"variable_add {name}" for name, _bits in signals)]
     lines += ["zoom_fit", f"cursor_set {marker_time(cycle)}", "goto_cursor", *(["zoom_in", "goto_cursor"] * ZOOM_STEPS)]

@@ -51,18 +51,25 @@ class Model {
     top_->trace(fst_.get(), 99);
     fst_->open(path);
     if (!fst_->isOpen()) fst_.reset();
-    dump(2 * next);  // the pins as they are now
+    dump(2 * next - 1);  // the pins as they are now
     return fst_ != nullptr;
   }
   void trace_off() {
-    if (fst_) fst_->close();
+    if (fst_) {
+      fst_->dump(last_ + kAfter);
+      fst_->close();
+    }
     fst_.reset();
   }
 
  private:
   void dump(uint64_t time) {
+    last_ = time;
     if (fst_) fst_->dump(time);
   }
+  // A viewer shows no time past the end of the file: with the pins held this long, the last cycle need not stand at the edge.
+  static constexpr uint64_t kAfter = 256;
+  uint64_t last_ = 0;
   std::unique_ptr<VerilatedFstC> fst_;
 #else
   void trace_off() {}
