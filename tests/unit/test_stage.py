@@ -194,6 +194,13 @@ def test_every_scenario_says_what_it_is() -> None:
         assert any(rule in scenario.description for rule in ("SD-", "MN-", "FQ-")), f"{name} names no rule"
 
 
+def test_the_page_lists_every_scenario() -> None:
+    page = (Path(__file__).parents[2] / "docs" / "scenarios.md").read_text()
+    assert [line.split("`")[1] for line in page.splitlines() if line.startswith("| `") and line.split("`")[1].isidentifier()] == (
+        scenarios.names()
+    )
+
+
 def test_a_name_that_is_no_scenario() -> None:
     with pytest.raises(KeyError):
         scenarios.load("dropin")
