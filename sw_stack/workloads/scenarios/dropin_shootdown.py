@@ -9,49 +9,53 @@ all the pages (madvise), which needs the mmap lock only for reading, as the driv
   The range has begun and the old entries still stand, because the pte lock is held by a migration. The driver must not answer a
   miss from them (MN-1).
 
+The pages lie on both sides of a region's end, so each range takes two shootdowns, and the driver must count it before the first.
+
 A load sees the page as it was or zeros, double-word by double-word; once both are over it sees zeros (SD-1).
 """
 
 from hwif.gen.events import TraceEvent
-from sw_stack.workloads.stage import BASE, DEVICE_CPU, PAGE, Needs, Stage, pattern
+from hwif.gen.gru import REGION_LSB
+from sw_stack.workloads.stage import DEVICE_CPU, PAGE, Needs, Stage, pattern
 
 USERS = 8
-TURNS = 3  # loads of a user in a round, two at a time
-DROPS = 4
+TURNS = 4  # loads of a user in a round, two at a time
+DROPS = 7
 ROUNDS = 36
+FIRST = (1 << REGION_LSB) - USERS // 2 * PAGE
 NEEDS = Needs()
 
 
 async def play(stage: Stage) -> None:
-    mm = await stage.program(pages=USERS + 1)
+    mm = await stage.program(pages=USERS + 1, base=FIRST)
     users = [await stage.user(mm, option="USER_POLL" if index % 2 else "FMM_INTR", cpu=index // 2 % 2) for index in range(USERS)]
 
     async def load(index: int) -> None:
         for turn in range(TURNS):
             for cb in (0, 1):
-                page = BASE + (index + 3 * cb + turn) % USERS * PAGE
+                page = FIRST + (index + 3 * cb + turn) % USERS * PAGE
                 await users[index].issue(cb, users[index].loading(cb, page, 64))
             for cb in (0, 1):
                 page = (index + 3 * cb + turn) % USERS
-                stage.same("load", BASE + page * PAGE, await users[index].collect(cb, 64), pattern(1 + page, 64), bytes(64))
+                stage.same("load", FIRST + page * PAGE, await users[index].collect(cb, 64), pattern(1 + page, 64), bytes(64))
 
     async def load_all() -> None:
         await stage.join(*(stage.spawn(index % 2, load(index), f"user {index}") for index in range(USERS)))
 
     async def drop_all() -> None:
-        migration = stage.spawn(DEVICE_CPU, stage.machine.migrate_page(mm, BASE + USERS * PAGE), "migration")
+        migration = stage.spawn(DEVICE_CPU, stage.machine.migrate_page(mm, FIRST + USERS * PAGE), "migration")
         for _ in range(DROPS):
             await stage.sched.sleep(stage.rng.randrange(400))
-            await mm.madvise_dontneed(BASE, USERS * PAGE)
+            await mm.madvise_dontneed(FIRST, USERS * PAGE)
         await stage.join(migration)
 
-    for offset in stage.sweep(-9000, 9000, ROUNDS):
+    for offset in stage.sweep(-12_000, 12_000, ROUNDS):
         for page in range(USERS):
-            await mm.store(BASE + page * PAGE, pattern(1 + page))
-        await users[0].forget(BASE, USERS * PAGE)
+            await mm.store(FIRST + page * PAGE, pattern(1 + page))
+        await users[0].forget(FIRST, USERS * PAGE)
         await stage.meet(offset, load_all(), drop_all())
         for page in range(USERS):
-            stage.same("load afterwards", BASE + page * PAGE, await users[page].load(0, BASE + page * PAGE, 64), bytes(64))
+            stage.same("load afterwards", FIRST + page * PAGE, await users[page].load(0, FIRST + page * PAGE, 64), bytes(64))
 
     stage.expect_orders()
     stage.expect("dropins_overtaken")
