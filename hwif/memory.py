@@ -25,6 +25,7 @@ class HostMemory:
             raise ValueError(f"host memory needs at least one frame, not {frames}")
         self.frames = frames
         self._map = mmap.mmap(-1, frames * FRAME_BYTES)
+        self._end = frames * FRAME_BYTES
         self.bytes: NDArray[np.uint8] = np.frombuffer(self._map, dtype=np.uint8)
 
     def frame(self, number: int) -> NDArray[np.uint8]:
@@ -43,9 +44,10 @@ class HostMemory:
 
     def write(self, address: int, data: bytes) -> None:
         """Store bytes at a physical byte address."""
-        if address < 0 or address + len(data) > len(self._map):
+        end = address + len(data)
+        if address < 0 or end > self._end:
             raise IndexError(f"physical address {address:#x} outside memory")
-        self._map[address : address + len(data)] = data
+        self._map[address:end] = data
 
     @property
     def pointer(self) -> int:

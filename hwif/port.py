@@ -1,7 +1,7 @@
 """The port: what software asks of a device and what a device tells software.
 
-Promises: requests and events are values; both carry exact device cycles. `serial` orders requests of one cycle and names the
-answer. A device answers every accepted request exactly once, in the order (at, serial).
+Promises: requests and events are values, never changed once made; both carry exact device cycles. `serial` orders requests of one
+cycle and names the answer. A device answers every accepted request exactly once, in the order (at, serial).
 """
 
 from __future__ import annotations
@@ -61,7 +61,10 @@ class LineKind(IntEnum):
     CCH = 3
 
 
-@dataclass(frozen=True, slots=True)
+# Requests and events are not `frozen`: that makes them three times as dear to make, and a run makes hundreds of thousands.
+
+
+@dataclass(slots=True, unsafe_hash=True)
 class MmioRead:
     """Read `count` (1..8) consecutive 64-bit words from byte address `addr` upwards."""
 
@@ -71,7 +74,7 @@ class MmioRead:
     count: int
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True, unsafe_hash=True)
 class MmioWrite:
     """Write `words` (1..8) to consecutive 64-bit words from `addr`; the highest address goes first, `addr` last."""
 
@@ -81,7 +84,7 @@ class MmioWrite:
     words: tuple[int, ...]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True, unsafe_hash=True)
 class MmioSwap:
     """xchg with 0 of `count` words of a write-one-to-clear map: read, then write back what was read."""
 
@@ -94,7 +97,7 @@ class MmioSwap:
 Request = MmioRead | MmioWrite | MmioSwap
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True, unsafe_hash=True)
 class MmioDone:
     """The request `serial` finished. `data` holds the words read (empty for a write); `error` a bus error (SLVERR)."""
 
@@ -104,7 +107,7 @@ class MmioDone:
     error: bool = False
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True, unsafe_hash=True)
 class Irq:
     """Interrupt line `line` changed to `level`."""
 
@@ -113,7 +116,7 @@ class Irq:
     level: int
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True, unsafe_hash=True)
 class Snoop:
     """The device changed a line that a processor may hold."""
 
@@ -122,7 +125,7 @@ class Snoop:
     index: int
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True, unsafe_hash=True)
 class OracleStop:
     """The oracle recorded a violation in this cycle; `Device.violations()` has it."""
 

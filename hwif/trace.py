@@ -10,7 +10,7 @@ appear in the trace, from 1 (0: none, or more tasks than there are numbers).
 from __future__ import annotations
 
 import hashlib
-from array import array
+import struct
 from collections.abc import Callable
 from typing import Protocol
 
@@ -29,6 +29,9 @@ TASK_SHIFT = 48
 CPU_MASK = (1 << TASK_SHIFT - CPU_SHIFT) - 1
 MAX_TASKS = (1 << 64 - TASK_SHIFT) - 1
 _MASK = (1 << 64) - 1
+_RECORD = struct.Struct(f"={RECORD_WORDS}Q")
+_PADDING = tuple((0,) * (RECORD_WORDS - 2 - count) for count in range(RECORD_WORDS - 1))
+BLOCK_BYTES = BLOCK_RECORDS * _RECORD.size
 
 TraceSink = Callable[[NDArray[np.uint64]], None]
 """Receives blocks of records, shape (n, 8)."""
@@ -45,7 +48,7 @@ class Trace:
     """Collects, hashes and hands on records."""
 
     def __init__(self) -> None:
-        self._block = array("Q")
+        self._block = bytearray()
         self._software = hashlib.blake2b(digest_size=16)
         self._device = hashlib.blake2b(digest_size=16)
         self._sinks: list[TraceSink] = []
@@ -65,10 +68,13 @@ class Trace:
     def emit(self, cycle: int, event: TraceEvent, *args: int) -> None:
         """One software event; at most six arguments, taken modulo 2**64."""
         who = (self.current_cpu() + 1) << CPU_SHIFT | self._number() << TASK_SHIFT
-        words = [cycle, event | who, *(value & _MASK for value in args)]
-        words.extend([0] * (RECORD_WORDS - len(words)))
-        self._block.extend(words)
-        if len(self._block) >= BLOCK_RECORDS * RECORD_WORDS:
+        padding = _PADDING[len(args)]
+        try:
+            record = _RECORD.pack(cycle, event | who, *args, *padding)
+        except struct.error:  # a negative argument, or one of more than 64 bits
+            record = _RECORD.pack(cycle, event | who, *(value & _MASK for value in args), *padding)
+        self._block += record
+        if len(self._block) >= BLOCK_BYTES:
             self.flush()
 
     def _number(self) -> int:
@@ -93,9 +99,9 @@ class Trace:
         """Hash and hand on the software events collected so far."""
         if not self._block:
             return
-        records = np.array(self._block, dtype=np.uint64).reshape(-1, RECORD_WORDS)
-        self._software.update(records.tobytes())
-        self._block = array("Q")
+        block, self._block = self._block, bytearray()
+        self._software.update(block)
+        records = np.frombuffer(block, dtype=np.uint64).reshape(-1, RECORD_WORDS)
         self._hand_on(records)
 
     def digest(self) -> str:

@@ -41,6 +41,10 @@ class TaskAbandoned(BaseException):
     """Thrown into a task whose run is over. Not an Exception, so that no handler takes it for an error of its own."""
 
 
+def _nothing(_task: Task) -> None:
+    """Whoever resumes the task knows it already."""
+
+
 class BusError(Exception):
     """The device answered a request with SLVERR."""
 
@@ -168,11 +172,8 @@ class Scheduler:
 
     async def _request(self, request: Request, reason: str) -> tuple[int, ...]:
         self._requests.append(request)
-
-        def arm(task: Task) -> None:
-            self._answers[request.serial] = (task, reason)
-
-        done: MmioDone = await Suspend(arm, reason)
+        self._answers[request.serial] = (self.task(), reason)  # nothing answers before the task is suspended
+        done: MmioDone = await Suspend(_nothing, reason)
         if done.error:
             raise BusError(f"{reason}: the device answered SLVERR at cycle {done.cycle}")
         return done.data
