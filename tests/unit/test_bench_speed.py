@@ -24,14 +24,22 @@ def test_the_ratios_are_those_with_a_bound_to_reach() -> None:
 def test_every_host_plays_the_same_run() -> None:
     keys = ["native_over_bare_no_skip", "native_over_cocotb", "oracle_overhead", "native_over_conventional"]
     seen: list[ProgressUpdate] = []
-    numbers = speed.measure(keys, seen.append, limit=LIMIT, rounds=1)
+    numbers = speed.measure(keys, seen.append, limit=LIMIT, part=LIMIT, rounds=1)
     assert list(numbers)[: len(keys)] == keys
-    assert set(numbers["seconds"]) == {"native", "conventional", "bare", "native_no_skip", "cocotb", "native_no_oracle"}
+    assert set(numbers["seconds"]) == {
+        "native",
+        "native_part",
+        "conventional",
+        "bare",
+        "native_no_skip",
+        "cocotb",
+        "native_no_oracle",
+    }
     assert all(taken > 0 for taken in numbers["seconds"].values())
     assert all(numbers["rates"][name]["vm_events_per_s"] > 0 for name in numbers["seconds"])
     assert numbers["run"]["limit"] == LIMIT
     steps = [update for update in seen if update.phase == "measuring"]
-    assert [update.done for update in steps] == list(range(6))
+    assert [update.done for update in steps] == list(range(7))
 
 
 def test_one_key_runs_its_own_ways_only() -> None:
