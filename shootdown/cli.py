@@ -29,7 +29,9 @@ app = typer.Typer(
     rich_markup_mode="rich",
     pretty_exceptions_enable=False,
 )
-bench_app = typer.Typer(help="Measure: cycle counts of the RTL, the model's error, speed.", no_args_is_help=True, rich_markup_mode="rich")
+bench_app = typer.Typer(
+    help="Measure: cycle counts of the RTL, the model's error, speed.", no_args_is_help=True, rich_markup_mode="rich"
+)
 app.add_typer(bench_app, name="bench")
 scenarios_app = typer.Typer(help="The library of races: list it, play it.", no_args_is_help=True, rich_markup_mode="rich")
 app.add_typer(scenarios_app, name="scenarios")
