@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from pymodels.gru.jit import ctz, inner
-from pymodels.gru.layout import DEV_FIRST, Place
+from pymodels.gru.layout import DEV_FIRST
 
 
 @inner
@@ -48,18 +48,6 @@ def drop_lowest(some: Any) -> None:
         some[0] &= some[0] - 1
     else:
         some[1] &= some[1] - 1
-
-
-@inner
-def take(word: int, place: Place) -> int:
-    """A field of its double-word."""
-    return (word >> place[1]) & place[2]
-
-
-@inner
-def put(value: int, place: Place) -> int:
-    """A value in its place in a double-word."""
-    return (value & place[2]) << place[1]
 
 
 @inner

@@ -7,8 +7,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from pymodels.gru.bits import add, drop, has, put, take
-from pymodels.gru.jit import inner
+from pymodels.gru.bits import add, drop, has
+from pymodels.gru.jit import inner, put, take
 from pymodels.gru.layout import (
     CB_AVALUE,
     CB_BADDR0,

@@ -11,7 +11,7 @@ from __future__ import annotations
 from typing import Any
 
 from pymodels.gru.bits import add, drop, has
-from pymodels.gru.jit import inner
+from pymodels.gru.jit import copy_bytes, inner
 from pymodels.gru.layout import (
     A_BYTES,
     A_DSR,
@@ -108,14 +108,10 @@ def _pop(st: Any, head: Any) -> None:
     elif kind == WRITE:
         acc = st.acc[cbr]
         if acc[A_SET] == 0:
-            source = acc[A_DSR]
-            length = acc[A_BYTES]
-            if length == LINE:
-                for byte in range(LINE):
-                    st.wline[cbr, byte] = st.dsr[source + byte]
+            if acc[A_BYTES] == LINE:
+                copy_bytes(st.wline[cbr], 0, st.dsr, acc[A_DSR], LINE)
             else:
-                for byte in range(length):
-                    st.wline[cbr, byte] = st.dsr[source + byte]
+                copy_bytes(st.wline[cbr], 0, st.dsr, acc[A_DSR], acc[A_BYTES])
     st.rd += 1
 
 

@@ -11,8 +11,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from pymodels.gru.bits import add, drop_all, put, take
-from pymodels.gru.jit import ctz, inner
+from pymodels.gru.bits import add, drop_all
+from pymodels.gru.jit import ctz, inner, put, take
 from pymodels.gru.layout import (
     ASID_MASK,
     C_CBINT,

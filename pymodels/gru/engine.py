@@ -11,7 +11,7 @@ from typing import Any
 
 from pymodels.gru.bits import add, drop, lowest
 from pymodels.gru.bus import queue_access
-from pymodels.gru.jit import inner
+from pymodels.gru.jit import inner, plain
 from pymodels.gru.layout import (
     A_ECAUSE,
     A_IAA,
@@ -88,7 +88,7 @@ def _bypass(st: Any) -> None:
     """An access without translation, or a local end, goes straight to the queue."""
     cbr = st.p3_cbr
     acc = st.acc[cbr]
-    queue_access(st, cbr, acc[A_KIND], 0, acc[A_ECAUSE], acc[A_VA] & PA_MASK)
+    queue_access(st, cbr, acc[A_KIND], plain(0), acc[A_ECAUSE], acc[A_VA] & PA_MASK)
     drop(st.look, cbr)
 
 
@@ -156,9 +156,9 @@ def answer(st: Any) -> None:
     if st.rsp_hit != 0:
         acc = st.acc[cbr]
         if acc[A_IAA] != st.rsp_gaa:
-            queue_access(st, cbr, LOCAL, 1, EC_IAA, st.rsp_pa)
+            queue_access(st, cbr, plain(LOCAL), plain(1), plain(EC_IAA), st.rsp_pa)
         else:
-            queue_access(st, cbr, acc[A_KIND], 1, 0, st.rsp_pa)
+            queue_access(st, cbr, acc[A_KIND], plain(1), plain(0), st.rsp_pa)
     else:
         drop(st.busy, cbr)
     drop(st.look, cbr)

@@ -9,8 +9,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from pymodels.gru.bits import add, drop, drop_lowest, has, lowest, put, take
-from pymodels.gru.jit import ctz, inner
+from pymodels.gru.bits import add, drop, drop_lowest, has, lowest
+from pymodels.gru.jit import ctz, inner, put, take
 from pymodels.gru.layout import (
     BY_ASID,
     BY_CTX,

@@ -21,17 +21,21 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import numba
+import numpy as np
 from llvmlite import ir  # type: ignore[import-untyped]
 from numba import types
+from numba.core.cgutils import raw_memcpy
 from numba.extending import intrinsic
 
-from hwif.gen import gru, timing
+from pymodels.gru import layout
+from pymodels.gru.layout import Place
 
-__all__ = ["compile_once", "ctz", "entry", "inner"]
+__all__ = ["compile_once", "copy_bytes", "ctz", "entry", "inner", "plain", "put", "take"]
 
 F = TypeVar("F", bound=Callable[..., Any])
 HERE = Path(__file__).resolve().parent
 ROOT = HERE.parents[1]
+_memcpy: Any = raw_memcpy
 _numba: Any = numba  # its stubs know neither all options nor the cache's folder
 
 
@@ -70,10 +74,73 @@ ctz: Callable[[int], int] = _ctz  # type: ignore[assignment]
 """Number of zero bits below the lowest bit set; the word has one."""
 
 
+_PLACE = _numba.types.UniTuple(_numba.types.int64, 3)
+
+
+@intrinsic
+def _take(_context: Any, _word: Any, place: Any) -> Any:
+    def generate(_base: Any, builder: Any, _signature: Any, arguments: Any) -> Any:
+        shift, mask = (builder.extract_value(arguments[1], index) for index in (1, 2))
+        return builder.and_(builder.lshr(arguments[0], shift), mask)
+
+    return types.int64(types.int64, _PLACE), generate
+
+
+@intrinsic
+def _put(_context: Any, _value: Any, place: Any) -> Any:
+    def generate(_base: Any, builder: Any, _signature: Any, arguments: Any) -> Any:
+        shift, mask = (builder.extract_value(arguments[1], index) for index in (1, 2))
+        return builder.shl(builder.and_(arguments[0], mask), shift)
+
+    return types.int64(types.int64, _PLACE), generate
+
+
+take: Callable[[int, Place], int] = _take  # type: ignore[assignment]
+"""A field of its double-word."""
+put: Callable[[int, Place], int] = _put  # type: ignore[assignment]
+"""A value in its place in a double-word."""
+
+
+@intrinsic
+def _plain(_context: Any, _value: Any) -> Any:
+    def generate(_base: Any, _builder: Any, _signature: Any, arguments: Any) -> Any:
+        return arguments[0]
+
+    return types.int64(types.int64), generate
+
+
+plain: Callable[[int], int] = _plain  # type: ignore[assignment]
+"""A number that is not known to be constant: functions are not compiled once more for each constant they are called with."""
+
+
+@intrinsic
+def _copy_bytes(_context: Any, target: Any, _to: Any, source: Any, _from: Any, _count: Any) -> Any:
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> None:
+        pointers = []
+        for index in (0, 2):
+            array = context.make_array(signature.args[index])(context, builder, arguments[index])
+            pointers.append(builder.gep(array.data, [arguments[index + 1]]))
+        _memcpy(builder, pointers[0], pointers[1], arguments[4], 1)
+
+    bytes_ = types.int64
+    return types.void(target, bytes_, source, bytes_, bytes_), generate
+
+
+copy_bytes: Callable[[Any, int, Any, int, int], None] = _copy_bytes  # type: ignore[assignment]
+"""Copy bytes between two byte arrays that do not overlap: target, position, source, position, count."""
+
+
 def _digest() -> str:
-    made_from = hashlib.blake2b(numba.__version__.encode(), digest_size=8)
-    for path in [*sorted(HERE.glob("*.py")), Path(str(gru.__file__)), Path(str(timing.__file__))]:
-        made_from.update(path.read_bytes())
+    """Names what the kernel is made of: the compiler, the code, and every number it is compiled with."""
+    made_from = hashlib.blake2b(_numba.__version__.encode(), digest_size=8)
+    for path in sorted(HERE.glob("*.py")):
+        if path.name not in ("__init__.py", "device.py"):
+            made_from.update(path.read_bytes())
+    for name, value in sorted(vars(layout).items()):
+        if isinstance(value, int | tuple):
+            made_from.update(f"{name}={value}".encode())
+        elif isinstance(value, np.ndarray):
+            made_from.update(f"{name}={value.tolist()}".encode())
     return made_from.hexdigest()
 
 

@@ -12,6 +12,7 @@ from hwif.fields import Field
 from hwif.gen import gru as g
 from hwif.gen import timing
 from hwif.gen.events import TraceEvent
+from hwif.port import LineKind
 
 Place = tuple[int, int, int]
 
@@ -92,6 +93,7 @@ REQ_READ, REQ_WRITE, REQ_SWAP = range(3)
 E_KIND, E_COUNT, E_CYCLE, E_SERIAL, E_INDEX, E_VALUE, E_WORD0 = range(7)
 E_WORDS = E_WORD0 + 8
 EV_DONE, EV_IRQ, EV_SNOOP, EV_ORACLE = range(4)
+L_CB, L_TFH, L_TGH, L_CCH = map(int, LineKind)
 # Violations, in the order of hwif.port.Violation.
 V_CYCLE, V_REASON, V_WRITE, V_MAPPED, V_CTX, V_CBR, V_ASID, V_MM, V_VA, V_PA, V_WORDS = range(11)
 V_KEPT = 4096

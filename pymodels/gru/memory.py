@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from pymodels.gru.jit import inner
+from pymodels.gru.jit import copy_bytes, inner
 from pymodels.gru.layout import (
     A_ASID,
     A_BYTES,
@@ -148,11 +148,9 @@ def perform_write(st: Any, mem: Any, words: Any, ctx_mm: Any, now: int) -> None:
             for byte in range(length):
                 mem[pa + byte] = (value >> (8 * ((pa + byte) & 7))) & 0xFF
         elif length == LINE:
-            for byte in range(LINE):
-                mem[pa + byte] = st.wline[cbr, byte]
+            copy_bytes(mem, pa, st.wline[cbr], 0, LINE)
         else:
-            for byte in range(length):
-                mem[pa + byte] = st.wline[cbr, byte]
+            copy_bytes(mem, pa, st.wline[cbr], 0, length)
     due = max(now + st.write_latency, st.last_response + 1)
     st.last_response = due
     place = st.responses[st.resp_wr & RING]
@@ -172,8 +170,7 @@ def _exclusive(st: Any, mem: Any, cbr: int, beat: int, pa: int, length: int) -> 
         return OKAY
     st.exclusive_passed += 1
     st.memory_write_bytes += length
-    for byte in range(length):
-        mem[pa + byte] = st.wline[cbr, byte]
+    copy_bytes(mem, pa, st.wline[cbr], 0, length)
     return EXOKAY
 
 
@@ -197,9 +194,7 @@ def _sample(st: Any, mem: Any, words: Any, ctx_mm: Any, now: int, cbr: int) -> N
             st.rline[cbr, byte] = 0
         return
     st.memory_read_bytes += length
-    line = pa & ~(LINE - 1)
-    for byte in range(LINE):
-        st.rline[cbr, byte] = mem[line + byte]
+    copy_bytes(st.rline[cbr], 0, mem, pa & ~(LINE - 1), LINE)
     if atomic and acc[A_WPERM] != 0:
         monitor = st.monitor[cbr]
         monitor[M_VALID] = 1

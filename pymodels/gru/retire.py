@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from pymodels.gru.jit import inner
+from pymodels.gru.jit import copy_bytes, inner
 from pymodels.gru.layout import (
     A_BYTES,
     A_DONE,
@@ -175,12 +175,7 @@ def _same(a: int, b: int, word: bool) -> bool:
 def store_read(st: Any, cbr: int) -> None:
     """What a read returned goes to the data segment."""
     acc = st.acc[cbr]
-    length = acc[A_BYTES]
-    source = acc[A_VA] & (LINE - 1)
-    target = acc[A_DSR]
-    if length == LINE:
-        for byte in range(LINE):
-            st.dsr[target + byte] = st.rline[cbr, byte]
+    if acc[A_BYTES] == LINE:
+        copy_bytes(st.dsr, acc[A_DSR], st.rline[cbr], 0, LINE)
     else:
-        for byte in range(length):
-            st.dsr[target + byte] = st.rline[cbr, source + byte]
+        copy_bytes(st.dsr, acc[A_DSR], st.rline[cbr], acc[A_VA] & (LINE - 1), acc[A_BYTES])

@@ -121,11 +121,17 @@ def _removals(st: Any) -> None:
 
 
 @inner
+def note_miss(st: Any) -> None:
+    """Where the log stands when a lookup misses."""
+    st.missed_at[st.h_cbr] = st.log_count
+    st.has_missed[st.h_cbr >> 6] |= 1 << (st.h_cbr & 63)
+
+
+@inner
 def commit(st: Any) -> None:
     """End of the cycle: log, slots, sweep, the drop-in. A miss of this cycle notes the log as it was."""
     if st.h_miss != 0:
-        st.missed_at[st.h_cbr] = st.log_count
-        st.has_missed[st.h_cbr >> 6] |= 1 << (st.h_cbr & 63)
+        note_miss(st)
     slots = st.slots
     slot_taken = st.w_commit != 0 and st.other_sizes != 0
     if st.m1v != 0:

@@ -13,6 +13,11 @@ from typing import Any
 from pymodels.gru.bits import add, drop, has
 from pymodels.gru.jit import ctz, inner
 from pymodels.gru.layout import (
+    A_ASID,
+    A_CTX,
+    A_SIZES,
+    A_VA,
+    A_WPERM,
     BY_ASID,
     BY_RANGE,
     NUM_CBR,
@@ -182,51 +187,47 @@ def hit_stage(st: Any) -> None:
 
 
 @inner
-def next_lookup(st: Any, resolved: int, cbr: int, ctx: int, asid: int, va: int, write: int, sizes: int) -> None:
-    """What the hit stage holds next: further page sizes of the same lookup, or the one just accepted (cbr < 0: none)."""
+def next_lookup(st: Any, resolved: int) -> None:
+    """What the hit stage holds next: further page sizes of the same lookup, or the one just accepted (w_lookup)."""
     if st.s1_valid != 0 and st.s1_rest != 0:
         if resolved != 0:
             st.s1_valid = 0
         else:
             probe(st, st.s1_rest)
         return
+    cbr = st.w_lookup
     if cbr < 0:
         st.s1_valid = 0
         return
+    acc = st.acc[cbr]
     st.s1_valid = 1
     st.s1_cbr = cbr
-    st.s1_ctx = ctx
-    st.s1_asid = asid
-    st.s1_va = va
-    st.s1_write = write
-    probe(st, sizes)
+    st.s1_ctx = acc[A_CTX]
+    st.s1_asid = acc[A_ASID]
+    st.s1_va = acc[A_VA]
+    st.s1_write = acc[A_WPERM]
+    probe(st, acc[A_SIZES])
 
 
 @inner
-def drain(st: Any) -> None:
-    """Accesses begin (h_hit) and end (w_use0, w_use1); shootdowns begin to wait and are done. `drained` says who is done this
-    cycle."""
-    done = 0
+def nobody_drained(st: Any) -> bool:
+    """No shootdown has just lost the last access it waited for."""
     waiting = st.draining
     while waiting != 0:
         tgh = ctz(waiting)
         waiting &= waiting - 1
-        if st.pending[tgh, 0] == 0 and st.pending[tgh, 1] == 0:
-            done |= 1 << tgh
+        if st.pending[tgh, 0] | st.pending[tgh, 1] == 0:
+            return False
+    return True
+
+
+@inner
+def flights(st: Any) -> None:
+    """Accesses end (w_use0, w_use1) and begin (h_hit)."""
     if st.w_use0 >= 0:
         _over(st, st.w_use0)
     if st.w_use1 >= 0:
         _over(st, st.w_use1)
-    if st.w_accept != 0:
-        tgh = st.out[0, SH_TGH]
-        st.pending[tgh, 0] = 0
-        st.pending[tgh, 1] = 0
-        if st.flying[0] != 0 or st.flying[1] != 0:
-            for cbr in range(NUM_CBR):
-                if has(st.flying, cbr) != 0 and _waits(st, st.page[cbr]):
-                    add(st.pending[tgh], cbr)
-        if st.h_hit != 0 and _waits(st, st.h_page):
-            add(st.pending[tgh], st.h_cbr)
     if st.h_hit != 0:
         add(st.flying, st.h_cbr)
         page = st.page[st.h_cbr]
@@ -235,10 +236,30 @@ def drain(st: Any) -> None:
         page[P_LO] = st.h_page[P_LO]
         page[P_SPAN] = st.h_page[P_SPAN]
         page[P_USER] = st.h_page[P_USER]
+
+
+@inner
+def drain(st: Any) -> None:
+    """Accesses begin and end; shootdowns begin to wait and are done. `drained` says who is done this cycle."""
+    done = 0
+    waiting = st.draining
+    while waiting != 0:
+        tgh = ctz(waiting)
+        waiting &= waiting - 1
+        if st.pending[tgh, 0] == 0 and st.pending[tgh, 1] == 0:
+            done |= 1 << tgh
     st.draining &= ~done
-    if st.w_accept != 0:
-        st.draining |= 1 << st.out[0, SH_TGH]
     st.drained = done
+    flights(st)
+    if st.w_accept != 0:
+        tgh = st.out[0, SH_TGH]
+        st.pending[tgh, 0] = 0
+        st.pending[tgh, 1] = 0
+        if st.flying[0] != 0 or st.flying[1] != 0:
+            for cbr in range(NUM_CBR):
+                if has(st.flying, cbr) != 0 and _waits(st, st.page[cbr]):
+                    add(st.pending[tgh], cbr)
+        st.draining |= 1 << tgh
 
 
 @inner
