@@ -35,7 +35,10 @@ from shootdown.timeline import Timeline
 from sw_stack.drivers.gru.driver import GruDriver
 from sw_stack.drivers.gru.policy import DriverPolicy
 from sw_stack.drivers.gru.policy import Mutant as DriverMutant
+from sw_stack.drivers.gru.state import GruError
+from sw_stack.mm.frames import FrameError
 from sw_stack.mm.machine import Machine
+from sw_stack.mm.types import MmError
 from sw_stack.notifier import NotifierError
 from sw_stack.sched import BusError, Chooser, LockdepError, RecordedChooser, ReplayChooser, Scheduler, SeededChooser, Task
 from sw_stack.workloads.replay import DataFailure, Replay, ReplayOptions
@@ -210,6 +213,10 @@ class Session:
             self._broken(self.sched.now, "LOCKDEP", str(error))
         except BusError as error:
             self._broken(self.sched.now, "BUS", str(error))
+        except GruError as error:
+            self._broken(self.sched.now, "DRIVER", str(error))
+        except (FrameError, MmError) as error:
+            self._broken(self.sched.now, "VM", str(error))
         except NotifierError as error:
             rule, _, what = str(error).partition(": ")
             self._broken(self.sched.now, rule, what)

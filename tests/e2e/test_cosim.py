@@ -11,12 +11,15 @@ import pytest
 from numpy.typing import NDArray
 from support.programs import write_program
 
-from hwif.port import Event, Request, Violation, ViolationReason
+from hwif.port import AssertionFailure, Event, Request, Violation, ViolationReason
 from shootdown import rig
 from shootdown.result import Column, CosimConfig, RunResult, Verdict
 from shootdown.rig import run_cosim
 from shootdown.session import Session, program_job
-from sw_stack.sched import ScheduleError
+from sw_stack.drivers.gru.state import GruError
+from sw_stack.mm.frames import FrameError
+from sw_stack.notifier import NotifierError
+from sw_stack.sched import BusError, LockdepError, ScheduleError
 from sw_stack.workloads.trace import read_trace
 from tb.hil.cocotb_host import run_under_cocotb
 from tools.preflight import WAVE_HEADERS, has_header
@@ -203,6 +206,30 @@ class Interrupting(Mute):
 
     def advance(self, until: int) -> Sequence[Event]:
         raise KeyboardInterrupt
+
+
+@pytest.mark.parametrize(
+    ("error", "rule"),
+    [
+        (LockdepError("sleeps"), "LOCKDEP"),
+        (BusError("SLVERR"), "BUS"),
+        (NotifierError("MN-1: end without begin"), "MN-1"),
+        (GruError("shootdown handle 3 ended in EXCEPTION"), "DRIVER"),
+        (FrameError("frame 7 is freed twice"), "VM"),
+        (AssertionFailure("sd_1_no_hit_after_ack", 77), "SVA"),
+    ],
+    ids=lambda value: value if isinstance(value, str) else "",
+)
+def test_whatever_breaks_a_run_is_its_result(config: CosimConfig, error: Exception, rule: str) -> None:
+    class Breaking(Mute):
+        def advance(self, until: int) -> Sequence[Event]:
+            raise error
+
+    session = Session(config, program_job(config, read_trace(config.trace)), quiet)
+    rig.play(session, Breaking())  # type: ignore[arg-type]
+    result = session.result()
+    assert result.verdict is Verdict.VIOLATION
+    assert [report.rule for report in result.violations] == [rule]
 
 
 def test_an_interrupted_run_has_a_result(config: CosimConfig) -> None:
