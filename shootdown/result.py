@@ -122,8 +122,8 @@ class ChainRow:
 @dataclass(frozen=True)
 class ViolationReport:
     """One objection of the oracle or one difference of data. `what`: one line. `rule`: the oracle's reason
-    (hwif.port.ViolationReason by name), "SVA" for an assertion of the RTL, MN-1 … of the notifiers, "LOCKDEP", "BUS", "DRIVER", "VM" or
-    "DATA"; "NOT_MET": a scenario missed its race. `chain`: the events that explain it, oldest first."""
+    (hwif.port.ViolationReason by name), "SVA" for an assertion of the RTL, MN-1 … of the notifiers, "LOCKDEP", "BUS", "DRIVER",
+    "VM", "DATA", or "NOT_MET" for a scenario that missed its race. `chain`: the events that explain it, oldest first."""
 
     cycle: int
     rule: str
