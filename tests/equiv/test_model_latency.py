@@ -1,4 +1,4 @@
-"""What the model takes over from the RTL (spec/timing.toml, [model]) is what both have: sizes as in the source, latencies measured."""
+"""What the model takes over from the RTL (spec/timing.toml, [model]): sizes as in the source, latencies measured on both."""
 
 from __future__ import annotations
 
