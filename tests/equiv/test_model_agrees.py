@@ -152,3 +152,37 @@ def test_slower_memory_is_slower_on_both() -> None:
     slow_rtl, slow_model = both(Case(MIXED, {"seed": 3, "rounds": 4}, options=slow))
     assert slow_rtl.cycle > 1.1 * fast_rtl.cycle and slow_model.cycle > 1.1 * fast_model.cycle
     assert_agree(slow_rtl, slow_model)
+
+
+# ---- corners -------------------------------------------------------------------------------------------------------------
+
+
+def corner(name: str, **arguments: int) -> Played:
+    """Both agree; what the model did."""
+    rtl, model = both(Case(f"tests.equiv.corners:{name}", arguments))
+    assert_agree(rtl, model)
+    return model
+
+
+@pytest.mark.parametrize("shootdowns", [0, 4, 5, 63, 64, 65, 130])
+def test_a_log_that_has_lapped_drops_the_drop_in(shootdowns: int) -> None:
+    """Once: its miss comes again, and the next drop-in finds the log where it left it."""
+    model = corner("lapped", shootdowns=shootdowns)
+    assert (model.statistics["dropins_dropped"], model.statistics["dropins"]) == ((1, 1) if shootdowns > 64 else (0, 1))
+
+
+def test_every_shootdown_handle_at_once() -> None:
+    model = corner("every_handle")
+    assert model.statistics["shootdowns"] == 48 and model.statistics["kills"] > 24 and not model.violations
+
+
+@pytest.mark.parametrize("pages", [3, 4, 5, 7])
+def test_the_same_victims_leave_full_sets(pages: int) -> None:
+    model = corner("full_sets", pages=pages)
+    assert (model.statistics["dropins"] > pages) == (pages > 4)
+
+
+def test_drop_ins_of_every_size_replace_each_other() -> None:
+    model = corner("all_sizes")
+    sizes = {row[6] for row in model.trace.tolist() if row[1] == TraceEvent.DEV_FILL}
+    assert len(sizes) == 11 and model.statistics["kills"] > 20
