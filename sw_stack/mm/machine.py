@@ -96,6 +96,10 @@ class Machine:
         """Events so far, by name."""
         return {name: self._counts[name] for name in COUNTERS}
 
+    def statistic(self, name: str) -> int:
+        """One of them."""
+        return self._counts[name]
+
     def count(self, name: str, by: int = 1) -> None:
         """Add to a statistic."""
         self._counts[name] += by

@@ -194,7 +194,7 @@ class Replay:
                 break
 
     def _allocations_failed(self) -> int:
-        return self.machine.statistics()["alloc_failed"]
+        return self.machine.statistic("alloc_failed")
 
     def _access(self, vpn: int, write: bool, offset: int) -> bool:
         """An access of the program, as far as it goes without a fault. A store leaves eight bytes the golden contents know."""

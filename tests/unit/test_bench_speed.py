@@ -69,6 +69,8 @@ def test_a_ratio_is_the_median_of_the_rounds() -> None:
     fast, slow = ([speed.Sample(seconds, seconds) for seconds in row] for row in ((1.0, 1.0, 1.0), (2.0, 9.0, 3.0)))
     samples = {"cocotb": slow, "native": fast}
     assert speed._ratio(speed.RATIOS["native_over_cocotb"], samples) == 3.0
+    fewer = {"cocotb": slow[:1], "native": [speed.Sample(4.0, 4.0), *fast[:2]]}
+    assert speed._ratio(speed.RATIOS["native_over_cocotb"], fewer) == 2.0
 
 
 def test_keys_are_chosen_by_name() -> None:
