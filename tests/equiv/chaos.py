@@ -236,7 +236,8 @@ class _Chaos:
         word = ((1 << DSR_UNITS) - 1) << (ctx * DSR_UNITS + g.Cch.dsr_allocation_map.lsb)
         core = (0, None, 5)[ctx]
         if core is not None:
-            word |= g.Cch.tlb_int_enable.place(1) | g.Cch.tfm_fault_bit_enable.place(1) | g.Cch.tlb_int_select.place(core)
+            word |= g.Cch.tfm_fault_bit_enable.place(1) | g.Cch.tlb_int_select.place(core)
+            word |= g.Cch.tlb_int_enable.place(int(self.rng.random() < 0.6))
         word |= g.Cch.cb_int_enable.place(self.rng.getrandbits(1)) | g.Cch.tfm_done_bit_enable.place(self.rng.getrandbits(1))
         return word | g.Cch.unmap_enable.place(int(ctx == 2))
 

@@ -98,3 +98,51 @@ def all_sizes() -> Program:
                     yield from gru.shootdown(size, 0, va + (size << 12), 2)
 
     return program
+
+
+def contended() -> Program:
+    """Control blocks that add to one word, and senders to one queue, all started in the same cycle: exclusive writes fail."""
+
+    def program(gru: BareMetal) -> Steps:
+        memory = gru.device.memory
+        yield from gru.start_context(0, 32, 2, core=None)
+        gru.map_page(0, VPN, 5)
+        memory.write((5 << g.PAGE_SHIFT) + 512, (1 | 12 << 32).to_bytes(8, "little"))
+        for cb in range(16):
+            yield from gru.issue(0, cb, gru.instruction(g.CbOpc.GAMIR, va=BASE + 8 * (cb % 2), exop=g.ExopIr.INC))
+            sent = gru.instruction(g.CbOpc.MESQ, va=BASE + 512, count=1, xtype=g.CbXtype.CL, tri0=64 * cb)
+            yield from gru.issue(0, 16 + cb, sent)
+        yield from gru.sleep(200)
+        yield from gru.write(g.TFH_BASE, gru.fill_line(0, VPN, gru.pages[0, VPN], g.TfhOpc.WRITE_ONLY))
+        yield from gru.sleep(50)
+        (word,) = yield from gru.read(g.CCH_BASE)
+        for opc in (g.CchOpc.INTERRUPT_SYNC, g.CchOpc.START):
+            word = word & ~(g.Cch.opc.place(7)) | g.Cch.opc.place(opc) | g.Cch.cmd.place(1)
+            yield from gru.write(g.CCH_BASE, [word])
+            yield from gru.sleep(100)
+        yield from gru.sleep(6000)
+
+    return program
+
+
+def shared_entry() -> Program:
+    """Two contexts with one address space: a shootdown of one's context while it is on its way through the other's entry."""
+
+    def program(gru: BareMetal) -> Steps:
+        gru.asid = lambda _ctx, region=0: 8 + region  # type: ignore[method-assign]
+        for ctx in range(2):
+            yield from gru.start_context(ctx, 2, 1)
+            gru.map_page(ctx, VPN, 5)
+            gru.device.shadow.grant(6, ctx + 1, VPN + 1, 3)
+        yield from gru.issue(0, 0, _store(gru, BASE))
+        yield from gru.finish(0, [0])
+        for contexts in (0b10, 0b01, 0b100):
+            yield from gru.issue(1, 0, _store(gru, BASE))
+            yield from gru.sleep(10)
+            line = gru.shootdown_line(1, BASE, 1, everything=True)
+            g.Tgh.ctxbitmap.put(line, contexts)
+            yield from gru.write(g.TGH_BASE, line)
+            yield from gru.sleep(400)
+            yield from gru.finish(1, [0])
+
+    return program
