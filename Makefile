@@ -25,7 +25,7 @@ JOBS ?= 2
 PYTEST = $(BIN)/pytest -n $(JOBS)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup cosim test test-all regress lint gen bench-rtl bench-speed clean
+.PHONY: help setup cosim test test-all regress lint gen bench-rtl bench-model bench-speed clean
 
 help: ## List the targets
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):[^#]*## (.*)/  \1|\2/' | awk -F'|' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -66,6 +66,9 @@ gen: $(STAMP) ## Regenerate what comes from spec/
 
 bench-rtl: $(STAMP) ## Exact cycle counts of the RTL
 	@$(BIN)/shootdown bench rtl $(ARGS)
+
+bench-model: $(STAMP) ## The model's error against the RTL
+	@$(BIN)/shootdown bench model $(ARGS)
 
 bench-speed: $(STAMP) ## What a run costs beside other ways to run it (minutes, an idle machine)
 	@$(BIN)/shootdown bench speed $(ARGS)
