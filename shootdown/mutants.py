@@ -23,7 +23,7 @@ from pathlib import Path
 from hwif.gen.gru import RTL_MUTANT_TEXT, RtlMutant
 from shootdown.result import ChainRow, CosimConfig, RunResult, Verdict
 from shootdown.rig import RTL_MUTANTS, run
-from shootdown.uvm_hunt import LAST_TLB_MUTANT, test_names
+from shootdown.uvm_hunt import LAST_TLB_MUTANT, uvm_tests
 from shootdown.uvm_hunt import objection as uvm_objection
 from sw_stack.drivers.gru.policy import MUTANT_TEXT
 from sw_stack.workloads.scenarios import names as scenario_names
@@ -144,7 +144,7 @@ def catalogue() -> list[Mutant]:
 def hunts_for(mutant: Mutant, seed: int) -> Iterator[Hunt]:
     """Where to look, the likely places first."""
     in_tlb = mutant.layer == "rtl" and RTL_MUTANTS[mutant.name] <= LAST_TLB_MUTANT
-    uvm = [UVM + name for name in test_names()] if in_tlb else []
+    uvm = [UVM + name for name in uvm_tests()] if in_tlb else []
     order = dict.fromkeys([*AIMED.get(mutant.name, ()), *FIRST, *uvm, *scenario_names(), NARROW])
     yield from (Hunt(ground, seed) for ground in order)
     yield from (Hunt(PROGRAM, seed + extra - 1) for extra in PRESSURE_SEEDS)

@@ -13,13 +13,13 @@ from tb.uvm.build import build
 from tb.uvm.launch import Launcher, Outcome, Task
 from tb.uvm.testlist import TESTS
 
-__all__ = ["LAST_TLB_MUTANT", "objection", "test_names"]
+__all__ = ["LAST_TLB_MUTANT", "objection", "uvm_tests"]
 
 LAST_TLB_MUTANT = 31  # numbers up to here break the TLB, the others the chip around it (spec/gru.toml)
 TIMEOUT = 300.0
 
 
-def test_names() -> tuple[str, ...]:
+def uvm_tests() -> tuple[str, ...]:
     """The tests there are."""
     return tuple(TESTS)
 

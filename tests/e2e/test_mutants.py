@@ -13,7 +13,7 @@ from shootdown.cli import run as shootdown
 from shootdown.commands.cosim import DEFAULT_TRACE
 from shootdown.mutants import AIMED, NARROW, PROGRAM, UVM, Control, Hunt, Mutant, catalogue, hunt_one, hunts_for
 from shootdown.result import CosimConfig, RunResult, ViolationReport
-from shootdown.uvm_hunt import test_names
+from shootdown.uvm_hunt import uvm_tests
 from sw_stack.workloads.scenarios import names
 
 ALL = catalogue()
@@ -91,7 +91,7 @@ def test_a_missed_race_is_no_catch() -> None:
 
 def test_hunts_begin_where_a_mutant_is_likely_and_leave_nothing_out() -> None:
     assert set(AIMED) <= {mutant.name for mutant in ALL}
-    grounds = {*names(), NARROW, *(UVM + name for name in test_names())}
+    grounds = {*names(), NARROW, *(UVM + name for name in uvm_tests())}
     assert {name for aimed in AIMED.values() for name in aimed} <= grounds
     for mutant in ALL:
         hunts = list(hunts_for(mutant, 5))

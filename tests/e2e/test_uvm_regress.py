@@ -186,7 +186,15 @@ def test_interrupted_it_leaves_the_table_so_far_and_no_process(simulator: Path, 
         "--out",
         str(tmp_path),
     ]
-    process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True)
+    process = subprocess.Popen(
+        command,
+        cwd=ROOT,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+        preexec_fn=_hear_interrupts,
+    )
     assert process.stderr is not None
     while "[1/3]" not in (line := process.stderr.readline()):
         assert line, "it ended before the first run did"
@@ -198,6 +206,11 @@ def test_interrupted_it_leaves_the_table_so_far_and_no_process(simulator: Path, 
     assert f"passed {ended[1]} of {ended[1]} (100 %)" in shown
     assert (tmp_path / "results.xml").exists() and (tmp_path / "coverage.json").exists()
     assert not [entry for entry in Path("/proc").iterdir() if entry.name.isdigit() and _works_in(entry, tmp_path)]
+
+
+def _hear_interrupts() -> None:
+    """A shell starts what runs in its background deaf to SIGINT, and children inherit that: so may these tests."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
 def _works_in(process: Path, folder: Path) -> bool:

@@ -519,13 +519,18 @@ CAUGHT = {
     RtlMutant.WRONG_REPORT: "sd_3_reported",
     RtlMutant.ACK_TWICE: "sd_2_ack_once",
     RtlMutant.LOST_ANSWER: "sd_4_latency",
+    RtlMutant.EDGE_OVERLAP: "sd_5_every_page_size",
+    RtlMutant.SIZE_LEVEL: "sd_5_every_page_size",
+    RtlMutant.TRAFFIC_SAVES: "sd_8_dead_at_once",
 }
+# Too many entries die: that is counted (economy), not asserted.
+COUNTED = {RtlMutant.ZERO_IS_ALL}
 # What the tests do wrong themselves.
 ILLEGAL = {"env_one_access_a_cbr", "env_use_was_in_flight", "env_handle_is_free"}
 
 
 def test_every_variant_and_every_assertion_is_accounted_for() -> None:
-    assert set(CAUGHT) == {mutant for mutant in RtlMutant if 1 <= mutant < 32}
+    assert set(CAUGHT) | COUNTED == {mutant for mutant in RtlMutant if 1 <= mutant < 32}
     assert set(CAUGHT.values()) | ILLEGAL == set(LABELS.values())
 
 
@@ -547,7 +552,7 @@ def test_assertions_notice(mutant: RtlMutant) -> None:
     pytest.fail(f"{CAUGHT[mutant]} did not fail")
 
 
-@pytest.mark.parametrize("mutant", CAUGHT, ids=lambda mutant: mutant.name)
+@pytest.mark.parametrize("mutant", [*CAUGHT, *COUNTED], ids=lambda mutant: mutant.name)
 def test_model_notices(mutant: RtlMutant) -> None:
     """The model alone, without the assertions, objects to every variant too."""
     for _tlb, traffic in runs(mutant, check=True):
