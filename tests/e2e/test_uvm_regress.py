@@ -193,7 +193,7 @@ def test_interrupted_it_leaves_the_table_so_far_and_no_process(simulator: Path, 
         stderr=subprocess.PIPE,
         text=True,
         start_new_session=True,
-        preexec_fn=_hear_interrupts,
+        preexec_fn=_hear_interrupts,  # noqa: PLW1509 - nothing here has threads
     )
     assert process.stderr is not None
     while "[1/3]" not in (line := process.stderr.readline()):
