@@ -17,47 +17,17 @@ from shootdown.uvm_hunt import uvm_tests
 from sw_stack.workloads.scenarios import names
 
 ALL = catalogue()
-# One of each kind of defect, for the everyday run; all of them in the slow one.
-NAMED = (
-    "ack_before_drain",
-    "fill_not_dropped",
-    "range_short",
-    "large_survives",
-    "asid_ignored",
-    "race_lookup",
-    "mod_lost",
-    "edge_overlap",
-    "size_level",
-    "traffic_saves",
-    "zero_is_all",
-    "free_before_ack",
-    "ignore_range_active",
-    "dropin_writable",
-    "wrap_no_flush",
-    "count_late",
-    "flush_all",
-)
 
 
 def of(name: str) -> Mutant:
     return next(mutant for mutant in ALL if mutant.name == name)
 
 
-def caught(mutant: Mutant) -> None:
+@pytest.mark.parametrize("mutant", ALL, ids=lambda mutant: mutant.name)
+def test_every_broken_variant_is_caught(mutant: Mutant) -> None:
     report = hunt_one(mutant, DEFAULT_TRACE, 1, True)
     assert report.caught is not None, f"{mutant.name} survived {report.hunts} hunts: shootdown mutants --only {mutant.name}"
     assert all(entry.clean for entry in report.controls), report.controls
-
-
-@pytest.mark.parametrize("name", NAMED)
-def test_a_broken_variant_of_each_kind_is_caught(name: str) -> None:
-    caught(of(name))
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("mutant", [mutant for mutant in ALL if mutant.name not in NAMED], ids=lambda mutant: mutant.name)
-def test_every_other_broken_variant_is_caught(mutant: Mutant) -> None:
-    caught(mutant)
 
 
 def test_what_is_not_broken_survives(monkeypatch: pytest.MonkeyPatch) -> None:
