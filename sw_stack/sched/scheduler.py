@@ -13,6 +13,7 @@ Each task is its own processor: nothing excludes two tasks but the locks they ta
 from __future__ import annotations
 
 import heapq
+import warnings
 from collections.abc import Callable, Coroutine, Sequence
 from typing import Any, Final
 
@@ -258,14 +259,17 @@ class Scheduler:
     def close(self) -> None:
         """Abandon every task where it stands. After a run, whole or broken: left to the garbage collector, tasks would release
         their locks with no processor to do it on. Read digests and reports before: what unwinds may still write to them."""
-        for task in list(self._tasks):
-            self.current = task
-            for _ in range(ABANDON_LIMIT):  # every await met on the way out is abandoned too
-                try:
-                    task.coroutine.throw(TaskAbandoned(task.name))
-                except BaseException:  # the task is over, its complaints with it
-                    break
-            task.coroutine.close()
+        with warnings.catch_warnings():
+            # What a task was about to start is abandoned with it: that is not a forgotten await.
+            warnings.filterwarnings("ignore", "coroutine .* was never awaited", RuntimeWarning)
+            for task in list(self._tasks):
+                self.current = task
+                for _ in range(ABANDON_LIMIT):  # every await met on the way out is abandoned too
+                    try:
+                        task.coroutine.throw(TaskAbandoned(task.name))
+                    except BaseException:  # the task is over, its complaints with it
+                        break
+                task.coroutine.close()
         self.current = None
         self._tasks.clear()
         self._ready.clear()
