@@ -8,12 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from enum import IntEnum
 from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
+from hwif.gen.port import LineKind, ViolationReason
 from hwif.memory import HostMemory
 from hwif.shadow import Shadow
 
@@ -50,18 +50,6 @@ class AssertionFailure(DeviceError):  # noqa: N818 - the name of the thing that 
 
     def __reduce__(self) -> tuple[type[AssertionFailure], tuple[str, int]]:
         return AssertionFailure, (self.text, self.cycle)
-
-
-class LineKind(IntEnum):
-    """Which device line a processor holds. `index` of a Snoop is the handle's number (for CB: the physical CBR)."""
-
-    CB = 0
-    TFH = 1
-    TGH = 2
-    CCH = 3
-
-
-# Requests and events are not `frozen`: that makes them three times as dear to make, and a run makes hundreds of thousands.
 
 
 @dataclass(slots=True, unsafe_hash=True)
@@ -133,16 +121,6 @@ class OracleStop:
 
 
 Event = MmioDone | Irq | Snoop | OracleStop
-
-
-class ViolationReason(IntEnum):
-    """Why the oracle objected to a beat. Values are shared with the C++ memory model."""
-
-    REVOKED = 1  # no live translation of this address space and page reaches the frame
-    READ_ONLY = 2  # a live translation exists but without write permission
-    OUTSIDE = 3  # the address lies outside host memory
-    NOT_KERNEL = 4  # unmapped access to a frame that is not the kernel's
-    NO_CONTEXT = 5  # the context belongs to no address space
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,6 +1,7 @@
 """Who may touch each frame: the oracle's record of live translations, read on every beat of DMA.
 
-Layout, shared with the C++ memory model (tb/hil/oracle.cpp) by pointer: `words`, shape (frames + pool, 2), uint64.
+Layout (its numbers stand in spec/port.toml), shared with the C++ memory model (tb/hil/oracle.cpp) and the model's kernel by
+pointer: `words`, shape (frames + pool, 2), uint64.
   word 0   virtual page number in bits [51:0], address space in bits [63:52]; 0 = no record
   word 1   rights in bits [7:0] (READ, WRITE, KERNEL), index of the frame's next record in bits [63:8]; 0 = none
 Record f < frames is frame f's first; more mappings of the same frame (fork, shared pages) chain into the pool.
@@ -16,15 +17,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hwif.gen.gru import NUM_CTX
+from hwif.gen.port import SHADOW_KERNEL as KERNEL
+from hwif.gen.port import SHADOW_READ as READ
+from hwif.gen.port import SHADOW_RIGHTS_BITS as RIGHTS_BITS
+from hwif.gen.port import SHADOW_VPN_BITS as VPN_BITS
+from hwif.gen.port import SHADOW_WRITE as WRITE
 
 __all__ = ["KERNEL", "MAX_MM", "READ", "WRITE", "Shadow", "ShadowError"]
 
-READ = 1
-WRITE = 2
-KERNEL = 4
-VPN_BITS = 52
 VPN_MASK = (1 << VPN_BITS) - 1
 MAX_MM = (1 << (64 - VPN_BITS)) - 1
+RIGHTS_MASK = (1 << RIGHTS_BITS) - 1
 
 
 class ShadowError(Exception):
@@ -56,9 +59,9 @@ class Shadow:
         while True:
             if flat[2 * index] == tag or flat[2 * index] == 0:
                 flat[2 * index] = tag
-                flat[2 * index + 1] = (flat[2 * index + 1] & ~0xFF) | rights
+                flat[2 * index + 1] = (flat[2 * index + 1] & ~RIGHTS_MASK) | rights
                 return
-            following = flat[2 * index + 1] >> 8
+            following = flat[2 * index + 1] >> RIGHTS_BITS
             if not following:
                 break
             index = following
@@ -67,20 +70,20 @@ class Shadow:
         fresh = self._free.pop()
         flat[2 * fresh] = tag
         flat[2 * fresh + 1] = rights
-        flat[2 * index + 1] |= fresh << 8
+        flat[2 * index + 1] |= fresh << RIGHTS_BITS
 
     def revoke(self, frame: int, mm: int, vpn: int) -> bool:
         """Take the record away. True if there was one."""
         flat, tag = self._flat, self._tag(mm, vpn)
         index, previous = frame, -1
         while flat[2 * index] != tag:
-            following = flat[2 * index + 1] >> 8
+            following = flat[2 * index + 1] >> RIGHTS_BITS
             if not following:
                 return False
             previous, index = index, following
-        following = flat[2 * index + 1] >> 8
+        following = flat[2 * index + 1] >> RIGHTS_BITS
         if previous >= 0:
-            flat[2 * previous + 1] = (flat[2 * previous + 1] & 0xFF) | (following << 8)
+            flat[2 * previous + 1] = (flat[2 * previous + 1] & RIGHTS_MASK) | (following << RIGHTS_BITS)
             self._release(index)
         elif following:  # the frame's own record takes over its successor
             flat[2 * index] = flat[2 * following]
@@ -97,8 +100,8 @@ class Shadow:
         index = frame
         while True:
             if flat[2 * index] == tag:
-                return flat[2 * index + 1] & 0xFF
-            index = flat[2 * index + 1] >> 8
+                return flat[2 * index + 1] & RIGHTS_MASK
+            index = flat[2 * index + 1] >> RIGHTS_BITS
             if not index:
                 return 0
 

@@ -20,11 +20,11 @@ from dataclasses import dataclass, field, replace
 from functools import cache
 from pathlib import Path
 
-from hwif.gen.gru import RTL_MUTANT_TEXT, RtlMutant
+from hwif.gen.gru import LAST_TLB_MUTANT, RTL_MUTANT_TEXT, RtlMutant
 from shootdown.result import ChainRow, CosimConfig, RunResult, Verdict
 from shootdown.rig import RTL_MUTANTS, run
-from shootdown.uvm_hunt import LAST_TLB_MUTANT, uvm_tests
 from shootdown.uvm_hunt import objection as uvm_objection
+from shootdown.uvm_hunt import uvm_tests
 from sw_stack.drivers.gru.policy import MUTANT_TEXT
 from sw_stack.workloads.scenarios import names as scenario_names
 
@@ -49,7 +49,7 @@ AIMED: Mapping[str, tuple[str, ...]] = {
     "slot_late": ("uvm tlb_races",),
     "no_bypass": ("uvm tlb_races",),
     "fill_hides": ("uvm tlb_races",),
-    "ctx_drain": ("uvm tlb_scope",),
+    "ctx_drain": ("uvm tlb_slow_fills",),
     "log_lap": ("uvm tlb_slow_fills",),
     "asid_zero": ("uvm tlb_random",),
     "late_fill": ("late_answer",),
@@ -64,6 +64,7 @@ AIMED: Mapping[str, tuple[str, ...]] = {
     "no_fmm_lock": ("context_steal",),
     "mod_lost": ("write_clean_entry",),
     "lost_answer": ("write_clean_entry",),
+    "sticky_match": ("uvm tlb_races",),
     "dup_upgrade": ("write_clean_entry",),
     "dropin_writable": ("mprotect_readonly",),
     "fault_lost": ("bad_address",),

@@ -13,9 +13,8 @@ from tb.uvm.build import build
 from tb.uvm.launch import Launcher, Outcome, Task
 from tb.uvm.testlist import TESTS
 
-__all__ = ["LAST_TLB_MUTANT", "objection", "uvm_tests"]
+__all__ = ["objection", "uvm_tests"]
 
-LAST_TLB_MUTANT = 31  # numbers up to here break the TLB, the others the chip around it (spec/gru.toml)
 TIMEOUT = 300.0
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-from spec.load import LINE_BITS, Event, Gru, Handle, load_events, load_gru, load_timing
+from spec.load import LINE_BITS, Event, Gru, Handle, Port, load_events, load_gru, load_port, load_timing
 
 ROOT = Path(__file__).resolve().parent.parent
 BANNER = "Generated from spec/ by `make gen`. Do not edit."
@@ -90,10 +90,13 @@ def sv_package(gru: Gru) -> str:
     return "\n".join(out) + "\n"
 
 
-def sv_trace_package(events: tuple[Event, ...]) -> str:
+def sv_trace_package(events: tuple[Event, ...], port: Port) -> str:
     out = [f"// {BANNER}", "", "package trace_pkg;", ""]
     for event in events:
         out.append(f"  localparam int unsigned {event.name.upper()} = 32'd{event.ident};  // {event.doc}")
+    out += ["", "  // Kinds of lines the device tells of (hwif.port.LineKind)."]
+    for key, (value, doc) in port.enums["line_kind"].items():
+        out.append(f"  localparam int SNOOP_{key} = {value};  // {doc}")
     out += ["", "endpackage"]
     return "\n".join(out) + "\n"
 
@@ -102,6 +105,34 @@ def c_trace_header(events: tuple[Event, ...]) -> str:
     out = [f"/* {BANNER} */", "#pragma once", "", "enum trace_event {"]
     out += [f"  {event.name.upper()} = {event.ident}," for event in events]
     out += ["};"]
+    return "\n".join(out) + "\n"
+
+
+def c_port_header(port: Port, gru: Gru) -> str:
+    out = [f"/* {BANNER} */", "#pragma once", ""]
+    for name, rows in port.enums.items():
+        prefix = "HIL_SNOOP_" if name == "line_kind" else "HIL_REASON_" if name == "violation_reason" else "HIL_"
+        out.append(f"enum hil_{name} {{")
+        out += [f"  {prefix}{key} = {value}, /* {doc} */" for key, (value, doc) in rows.items()]
+        out += ["};", ""]
+    out.append("enum hil_shadow {")
+    out += [f"  HIL_SHADOW_{name} = {value}, /* {doc} */" for name, (value, doc) in port.shadow.items()]
+    out += ["};", "", "enum hil_geometry {"]
+    out += [f"  HIL_{name} = {gru.constants[name][0]}, /* {gru.constants[name][2]} */" for name in ("PAGE_SHIFT", "LINE_BYTES")]
+    out.append(f"  HIL_WINDOW_BYTES = {gru.window['GRU_SIZE'][0]}, /* {gru.window['GRU_SIZE'][1]} */")
+    out.append("};")
+    return "\n".join(out) + "\n"
+
+
+def py_port(port: Port) -> str:
+    out = [f'"""What crosses the port, and the records of the oracle. {BANNER}"""', ""]
+    out += ["from enum import IntEnum", "from typing import Final", ""]
+    for name, rows in port.enums.items():
+        out += ["", f"class {_camel(name)}(IntEnum):"]
+        out += [f"    {key} = {value}  # {doc}" for key, (value, doc) in rows.items()]
+        out.append("")
+    out.append("")
+    out += [f"SHADOW_{name}: Final = {value}  # {doc}" for name, (value, doc) in port.shadow.items()]
     return "\n".join(out) + "\n"
 
 
@@ -128,7 +159,8 @@ def py_gru(gru: Gru) -> str:
         out.append("")
     out += ["", "class RtlMutant(IntEnum):", '    """Broken variants of the RTL, for the tests of the checks."""', ""]
     out += [f"    {name} = {value}" for name, (value, _doc) in gru.mutants.items()]
-    out += ["", "", "RTL_MUTANT_TEXT: Final[dict[RtlMutant, str]] = {"]
+    out += ["", "", f"LAST_TLB_MUTANT: Final = {gru.tlb_mutants}  # mutants up to here break the TLB, the others the chip round it"]
+    out += ["", "RTL_MUTANT_TEXT: Final[dict[RtlMutant, str]] = {"]
     out += [f'    RtlMutant.{name}: "{doc}",' for name, (_value, doc) in gru.mutants.items()]
     out += ["}", ""]
     for handle in gru.handles:
@@ -175,11 +207,13 @@ def py_events(events: tuple[Event, ...]) -> str:
 
 def outputs() -> dict[str, str]:
     """Path below the project's root -> contents."""
-    gru, events = load_gru(), load_events()
+    gru, events, port = load_gru(), load_events(), load_port()
     return {
         "rtl/pkg/gru_pkg.sv": sv_package(gru),
-        "rtl/pkg/trace_pkg.sv": sv_trace_package(events),
+        "rtl/pkg/trace_pkg.sv": sv_trace_package(events, port),
         "tb/hil/gen/trace_events.h": c_trace_header(events),
+        "tb/hil/gen/port.h": c_port_header(port, gru),
+        "hwif/gen/port.py": py_port(port),
         "hwif/gen/gru.py": py_gru(gru),
         "hwif/gen/timing.py": py_timing(),
         "hwif/gen/events.py": py_events(events),

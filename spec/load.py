@@ -65,6 +65,15 @@ class Gru:
     enums: tuple[Enum, ...]
     bits: dict[str, dict[str, int]]
     mutants: dict[str, tuple[int, str]]
+    tlb_mutants: int
+
+
+@dataclass(frozen=True)
+class Port:
+    """Enums (name -> key -> (value, meaning)) and the layout of the oracle's records (name -> (value, meaning))."""
+
+    enums: dict[str, dict[str, tuple[int, str]]]
+    shadow: dict[str, tuple[int, str]]
 
 
 def _page(name: str) -> dict[str, Any]:
@@ -112,7 +121,22 @@ def load_gru() -> Gru:
         enums=tuple(_enum(name, row) for name, row in raw["enum"].items()),
         bits=raw["bits"],
         mutants={name: (row[0], row[1]) for name, row in raw["mutant"].items()},
+        tlb_mutants=raw["mutants"]["tlb"],
     )
+
+
+def load_port() -> Port:
+    """The port and the oracle's records (spec/port.toml)."""
+    raw = _page("port.toml")
+    enums = {name: {key: (row[0], row[1]) for key, row in rows.items()} for name, rows in raw["enum"].items()}
+    for name, rows in enums.items():
+        if len({value for value, _doc in rows.values()}) != len(rows):
+            raise SpecError(f"port.toml: enum {name}: a value is given twice")
+    shadow = {name: (row[0], row[1]) for name, row in raw["shadow"].items()}
+    rights = shadow["READ"][0] | shadow["WRITE"][0] | shadow["KERNEL"][0]
+    if rights >> shadow["RIGHTS_BITS"][0] or not 0 < shadow["VPN_BITS"][0] < 64:
+        raise SpecError("port.toml: shadow: a field does not fit its word")
+    return Port(enums, shadow)
 
 
 def load_timing() -> dict[str, dict[str, tuple[int, str, str]]]:

@@ -296,6 +296,8 @@ class RtlMutant(IntEnum):
     SIZE_LEVEL = 27
     TRAFFIC_SAVES = 28
     ZERO_IS_ALL = 29
+    RANGE_LONG = 30
+    STICKY_MATCH = 31
     ACK_EARLY = 32
     LATE_FILL = 33
     UNLOAD_BUSY = 34
@@ -307,6 +309,8 @@ class RtlMutant(IntEnum):
     TWO_ACCESSES = 40
     FAULT_LOST = 41
 
+
+LAST_TLB_MUTANT: Final = 31  # mutants up to here break the TLB, the others the chip round it
 
 RTL_MUTANT_TEXT: Final[dict[RtlMutant, str]] = {
     RtlMutant.NONE: "the product",
@@ -339,6 +343,8 @@ RTL_MUTANT_TEXT: Final[dict[RtlMutant, str]] = {
     RtlMutant.SIZE_LEVEL: "a range reaches only entries of the base page size (XiangShan's superpage flush)",
     RtlMutant.TRAFFIC_SAVES: "an entry survives a sweep that meets traffic to its set (NVIDIA erratum T264-SMMU-3)",
     RtlMutant.ZERO_IS_ALL: "n = 0 purges the address space (CVA6's 0 means all)",
+    RtlMutant.RANGE_LONG: "one page past the range dies too (Coyote's inclusive end)",
+    RtlMutant.STICKY_MATCH: "a match stays for the later ways of its set (the flags of a RISC-V reference model's loop)",
     RtlMutant.ACK_EARLY: "shootdown status returns on acceptance, before the drain",
     RtlMutant.LATE_FILL: "WRITE_RESTART drops in although no miss is pending",
     RtlMutant.UNLOAD_BUSY: "INTERRUPT_SYNC completes with accesses in flight",

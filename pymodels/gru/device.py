@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 
 from hwif.gen import timing
 from hwif.gen.events import TraceEvent
+from hwif.gen.gru import GRU_SIZE
 from hwif.memory import HostMemory
 from hwif.port import (
     Device,
@@ -43,7 +44,6 @@ from pymodels.gru.state import STATE, new_state
 
 __all__ = ["GruModel", "ModelOptions"]
 
-WINDOW = 1 << 27
 FIRST_REQUESTS = 256
 _KINDS = tuple(LineKind)
 _DONE, _WAKE, _QUEUED = (int(STATE.fields[name][1]) // 8 for name in ("done", "wake", "queued"))  # type: ignore[index]
@@ -163,7 +163,7 @@ class GruModel:
             raise DeviceError(f"{what}1 to 8 double-words, not {count}")
         if addr % 8:
             raise DeviceError(f"{what}address is not a multiple of 8")
-        if addr + 8 * count > WINDOW:
+        if addr + 8 * count > GRU_SIZE:
             raise DeviceError(f"{what}address outside the chiplet window")
         signed = [word - (1 << 64) if word >> 63 else word for word in words]
         self._inbox.append([at, serial, kind, count, addr, *signed, *[0] * (8 - len(signed))])

@@ -10,9 +10,9 @@ import numpy as np
 
 from hwif.fields import Field
 from hwif.gen import gru as g
-from hwif.gen import timing
+from hwif.gen import port, timing
 from hwif.gen.events import TraceEvent
-from hwif.port import LineKind
+from hwif.gen.port import EventKind, LineKind, RequestKind, ViolationReason
 
 Place = tuple[int, int, int]
 
@@ -89,11 +89,15 @@ BUS_IDLE, BUS_READ, BUS_WRITE = range(3)
 # Requests (one row each) and events as they cross from and to Python.
 Q_AT, Q_SERIAL, Q_KIND, Q_COUNT, Q_ADDR, Q_WORD0 = range(6)
 Q_WORDS = Q_WORD0 + 8
-REQ_READ, REQ_WRITE, REQ_SWAP = range(3)
+REQ_READ, REQ_WRITE, REQ_SWAP = map(int, RequestKind)
 E_KIND, E_COUNT, E_CYCLE, E_SERIAL, E_INDEX, E_VALUE, E_WORD0 = range(7)
 E_WORDS = E_WORD0 + 8
-EV_DONE, EV_IRQ, EV_SNOOP, EV_ORACLE = range(4)
+EV_DONE, EV_IRQ, EV_SNOOP, EV_ORACLE = map(int, EventKind)
 L_CB, L_TFH, L_TGH, L_CCH = map(int, LineKind)
+# The oracle's records and reasons.
+MAY_READ, MAY_WRITE, KERNEL = port.SHADOW_READ, port.SHADOW_WRITE, port.SHADOW_KERNEL
+MM_SHIFT, NEXT_SHIFT, NEXT_MASK = port.SHADOW_VPN_BITS, port.SHADOW_RIGHTS_BITS, (1 << (64 - port.SHADOW_RIGHTS_BITS)) - 1
+REVOKED, READ_ONLY, OUTSIDE, NOT_KERNEL, NO_CONTEXT = map(int, ViolationReason)
 # Violations, in the order of hwif.port.Violation.
 V_CYCLE, V_REASON, V_WRITE, V_MAPPED, V_CTX, V_CBR, V_ASID, V_MM, V_VA, V_PA, V_WORDS = range(11)
 V_KEPT = 4096

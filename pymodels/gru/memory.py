@@ -26,10 +26,21 @@ from pymodels.gru.layout import (
     AMO,
     DECERR,
     EXOKAY,
+    KERNEL,
     LINE,
+    MAY_READ,
+    MAY_WRITE,
+    MM_SHIFT,
+    NEXT_MASK,
+    NEXT_SHIFT,
+    NO_CONTEXT,
+    NOT_KERNEL,
     NUM_CTX,
     OKAY,
+    OUTSIDE,
     PAGE_SHIFT,
+    READ_ONLY,
+    REVOKED,
     V_ASID,
     V_CBR,
     V_CTX,
@@ -45,9 +56,6 @@ from pymodels.gru.layout import (
 )
 
 RING = 255  # places of the response queues, less one: one access a control block, so they never fill
-MAY_READ, MAY_WRITE, KERNEL = 1, 2, 4
-VPN_BITS = 52
-REVOKED, READ_ONLY, OUTSIDE, NOT_KERNEL, NO_CONTEXT = range(1, 6)
 M_VALID, M_PA, M_VALUE = range(3)
 
 
@@ -62,7 +70,7 @@ def _judge(words: Any, ctx_mm: Any, frames: int, acc: Any, pa: int, write: bool,
     mm = ctx_mm[acc[A_CTX]] if acc[A_CTX] < NUM_CTX else 0
     if mm == 0:
         return NO_CONTEXT
-    tag = (mm << VPN_BITS) | ((acc[A_VA] >> PAGE_SHIFT) & VPN_MASK)
+    tag = (mm << MM_SHIFT) | ((acc[A_VA] >> PAGE_SHIFT) & VPN_MASK)
     index = frame
     while True:
         rights = words[index, 1]
@@ -70,7 +78,7 @@ def _judge(words: Any, ctx_mm: Any, frames: int, acc: Any, pa: int, write: bool,
             if write:
                 return 0 if rights & MAY_WRITE != 0 else READ_ONLY
             return 0 if rights & MAY_READ != 0 else REVOKED
-        index = (rights >> 8) & ((1 << 56) - 1)
+        index = (rights >> NEXT_SHIFT) & NEXT_MASK
         if index == 0:
             return REVOKED
 

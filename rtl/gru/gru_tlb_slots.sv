@@ -84,6 +84,7 @@ module gru_tlb_slots
   always_comb begin
     entering = shoot_i;
     if (mutant_i == MUT_RANGE_SHORT) entering.last = shoot_i.last - vpn_t'(1);
+    if (mutant_i == MUT_RANGE_LONG) entering.last = shoot_i.last + vpn_t'(shoot_i.last != '1);
     if (mutant_i == MUT_ZERO_IS_ALL && shoot_i.scope == SCOPE_RANGE && shoot_i.first == shoot_i.last) entering.scope = SCOPE_ASID;
     internal = '0;
     internal.scope = SCOPE_RANGE;
@@ -126,6 +127,7 @@ module gru_tlb_slots
     if (step_i && (active_q & ~swept_q[set_i]) != '0) begin
       for (int unsigned w = 0; w < Ways; w++) begin
         if (way_valid_i[w]) cover_o[w] = covered(active_q & ~swept_q[set_i], way_page_i[w], mutant_i);
+        if (w != 0 && mutant_i == MUT_STICKY_MATCH && cover_o[w-1]) cover_o[w] = way_valid_i[w];
       end
       for (int unsigned p = 0; p < 2; p++) begin
         if (mutant_i == MUT_TRAFFIC_SAVES && probe_valid_i[p] && probe_set_i[p] == set_i) cover_o = '0;

@@ -299,6 +299,8 @@ package gru_pkg;
   localparam logic [7:0] MUT_SIZE_LEVEL = 8'd27;  // a range reaches only entries of the base page size (XiangShan's superpage flush)
   localparam logic [7:0] MUT_TRAFFIC_SAVES = 8'd28;  // an entry survives a sweep that meets traffic to its set (NVIDIA erratum T264-SMMU-3)
   localparam logic [7:0] MUT_ZERO_IS_ALL = 8'd29;  // n = 0 purges the address space (CVA6's 0 means all)
+  localparam logic [7:0] MUT_RANGE_LONG = 8'd30;  // one page past the range dies too (Coyote's inclusive end)
+  localparam logic [7:0] MUT_STICKY_MATCH = 8'd31;  // a match stays for the later ways of its set (the flags of a RISC-V reference model's loop)
   localparam logic [7:0] MUT_ACK_EARLY = 8'd32;  // shootdown status returns on acceptance, before the drain
   localparam logic [7:0] MUT_LATE_FILL = 8'd33;  // WRITE_RESTART drops in although no miss is pending
   localparam logic [7:0] MUT_UNLOAD_BUSY = 8'd34;  // INTERRUPT_SYNC completes with accesses in flight

@@ -53,4 +53,10 @@ package trace_pkg;
   localparam int unsigned DEV_IRQ = 32'd49;  // interrupt line changed
   localparam int unsigned DEV_CCH = 32'd50;  // context changed state
 
+  // Kinds of lines the device tells of (hwif.port.LineKind).
+  localparam int SNOOP_CB = 0;  // control block, by its physical number
+  localparam int SNOOP_TFH = 1;  // fault handle
+  localparam int SNOOP_TGH = 2;  // shootdown handle
+  localparam int SNOOP_CCH = 3;  // context handle
+
 endpackage

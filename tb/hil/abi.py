@@ -18,6 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hwif.gen import timing
+from hwif.gen.port import EventKind, RequestKind
 from hwif.memory import HostMemory
 from hwif.port import (
     AssertionFailure,
@@ -49,8 +50,9 @@ _WORDS = tuple(struct.Struct(f"<{count}Q") for count in range(9))
 _EVENT_BYTES = _EVENT.size + _WORDS[8].size
 _VIOLATION = struct.Struct("<QIBBBBIIQQ24x")
 _LOOKUP_WORDS = 5
-_READ, _WRITE, _SWAP = 0, 1, 2
-_MMIO_DONE, _IRQ, _SNOOP, _ORACLE = 0, 1, 2, 3
+# Plain numbers: comparing with an enum's member costs more than the rest of a request.
+_READ, _WRITE, _SWAP = map(int, RequestKind)
+_MMIO_DONE, _IRQ, _SNOOP, _ORACLE = map(int, EventKind)
 _ZERO_WORDS = (0,) * 8
 _KINDS = tuple(LineKind)
 

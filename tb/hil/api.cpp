@@ -120,7 +120,7 @@ int hil_submit(hil_t *h, const hil_request_t *requests, uint32_t count) {
     if (r.kind > HIL_SWAP) return refuse(h, what + "unknown kind");
     if (r.count < 1 || r.count > 8) return refuse(h, what + "1 to 8 double-words, not " + std::to_string(r.count));
     if (r.addr % 8 != 0) return refuse(h, what + "address is not a multiple of 8");
-    if (r.addr + 8 * r.count > (uint64_t{1} << 27)) return refuse(h, what + "address outside the chiplet window");
+    if (r.addr + 8 * r.count > HIL_WINDOW_BYTES) return refuse(h, what + "address outside the chiplet window");
   }
   for (uint32_t i = 0; i < count; ++i) h->bus.push(requests[i]);
   h->forget_horizon();

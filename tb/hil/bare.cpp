@@ -19,7 +19,7 @@
 
 namespace {
 
-constexpr uint64_t kFrame = 4096;
+constexpr uint64_t kFrame = uint64_t{1} << HIL_PAGE_SHIFT;
 constexpr uint32_t kMaxEvents = 256;
 
 [[noreturn]] void fail(const std::string &text) {

@@ -15,6 +15,8 @@
 
 #include <stdint.h>
 
+#include "gen/port.h"
+
 #ifdef __cplusplus
 extern "C" {
 #endif
@@ -22,9 +24,6 @@ extern "C" {
 #define HIL_ABI_VERSION 1
 
 typedef struct hil hil_t;
-
-enum hil_request_kind { HIL_READ = 0, HIL_WRITE = 1, HIL_SWAP = 2 };
-enum hil_event_kind { HIL_MMIO_DONE = 0, HIL_IRQ = 1, HIL_SNOOP = 2, HIL_ORACLE = 3 };
 
 /* 96 bytes. `words` of a write in ascending order of address. */
 typedef struct {
@@ -43,14 +42,14 @@ typedef struct {
   uint64_t cycle;
   uint64_t serial; /* MMIO_DONE */
   uint32_t index; /* IRQ: line; SNOOP: handle */
-  uint32_t value; /* IRQ: level; SNOOP: kind of line (hwif.port.LineKind); MMIO_DONE: 1 = bus error */
+  uint32_t value; /* IRQ: level; SNOOP: hil_line_kind; MMIO_DONE: 1 = bus error */
   uint64_t words[8]; /* MMIO_DONE: words read, ascending */
 } hil_event_t;
 
 /* One illegal beat: hwif.port.Violation. 64 bytes. */
 typedef struct {
   uint64_t cycle;
-  uint32_t reason; /* hwif.port.ViolationReason */
+  uint32_t reason; /* hil_violation_reason */
   uint8_t write, mapped, ctx, cbr;
   uint32_t asid, mm;
   uint64_t va, pa;
@@ -73,7 +72,7 @@ void hil_reset(hil_t *h);
 
 /* The bytes of host memory; physical address 0 is data[0]. `bytes` is a multiple of 4096. */
 int hil_bind_memory(hil_t *h, uint8_t *data, uint64_t bytes);
-/* The oracle's records (layout: hwif/shadow.py): words[(frames + pool) * 2], ctx_mm[contexts]. */
+/* The oracle's records (layout: hwif/shadow.py, spec/port.toml): words[(frames + pool) * 2], ctx_mm[contexts]. */
 int hil_bind_shadow(hil_t *h, const uint64_t *words, uint64_t frames, uint64_t pool, const uint32_t *ctx_mm, uint32_t contexts);
 
 /* Names: read_latency, write_latency (cycles, >= 1), bytes_per_cycle (1..64, rounded down to a divisor of 64), max_outstanding

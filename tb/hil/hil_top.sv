@@ -45,12 +45,6 @@ module hil_top
     output bit mem_bvalid, output int mem_bid, output int mem_bresp
   );
 
-  // Kinds of hwif.port.LineKind.
-  localparam int SnoopCb = 0;
-  localparam int SnoopTfh = 1;
-  localparam int SnoopTgh = 2;
-  localparam int SnoopCch = 3;
-
   // ---- the device -----------------------------------------------------------------------------------------------------
 
   logic [63:0] now_q;
@@ -228,10 +222,10 @@ module hil_top
       end
       if (tlb_event) trace_tlb(obs.tlb);
       if (gru_event) trace_gru(obs);
-      if (snoop.cb_valid) hil_dpi_snoop(SnoopCb, 32'(snoop.cb));
-      if (snoop.tfh_valid) hil_dpi_snoop(SnoopTfh, 32'(snoop.tfh));
-      if (snoop.tgh_valid) hil_dpi_snoop(SnoopTgh, 32'(snoop.tgh));
-      if (snoop.cch_valid) hil_dpi_snoop(SnoopCch, 32'(snoop.cch));
+      if (snoop.cb_valid) hil_dpi_snoop(SNOOP_CB, 32'(snoop.cb));
+      if (snoop.tfh_valid) hil_dpi_snoop(SNOOP_TFH, 32'(snoop.tfh));
+      if (snoop.tgh_valid) hil_dpi_snoop(SNOOP_TGH, 32'(snoop.tgh));
+      if (snoop.cch_valid) hil_dpi_snoop(SNOOP_CCH, 32'(snoop.cch));
 
       hil_dpi_tick(
         axil_awready && axil_awvalid_q, axil_wready && axil_wvalid_q, axil_bvalid, axil_bresp != 2'b00,

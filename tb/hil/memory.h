@@ -19,7 +19,7 @@
 
 namespace harness {
 
-constexpr unsigned kLine = 64;
+constexpr unsigned kLine = HIL_LINE_BYTES;
 constexpr uint64_t kNever = ~uint64_t{0};
 
 enum : uint8_t { kOkay = 0, kExOkay = 1, kSlvErr = 2, kDecErr = 3 };

@@ -4,13 +4,7 @@
 namespace harness {
 namespace {
 
-constexpr unsigned kPageShift = 12;
-constexpr unsigned kVpnBits = 52;
-constexpr uint64_t kRead = 1;
-constexpr uint64_t kWrite = 2;
-constexpr uint64_t kKernel = 4;
-constexpr uint64_t kRights = 0xff;
-constexpr unsigned kNextShift = 8;
+constexpr uint32_t kLegal = 0;
 
 }  // namespace
 
@@ -26,21 +20,24 @@ void Oracle::reset() {
   records.clear();
 }
 
-Reason Oracle::judge(const User &user, uint64_t pa, bool write, bool inside, uint32_t *mm) const {
-  const uint64_t frame = pa >> kPageShift;
-  if (!inside || frame >= frames_) return Reason::Outside;
-  if (!user.mapped) return (words_[2 * frame + 1] & kKernel) ? Reason::None : Reason::NotKernel;
+uint32_t Oracle::judge(const User &user, uint64_t pa, bool write, bool inside, uint32_t *mm) const {
+  const uint64_t frame = pa >> HIL_PAGE_SHIFT;
+  if (!inside || frame >= frames_) return HIL_REASON_OUTSIDE;
+  if (!user.mapped) {
+    if (words_[2 * frame + 1] & HIL_SHADOW_KERNEL) return kLegal;
+    return HIL_REASON_NOT_KERNEL;
+  }
   *mm = user.ctx < contexts_ ? ctx_mm_[user.ctx] : 0;
-  if (*mm == 0) return Reason::NoContext;
-  const uint64_t tag = (uint64_t{*mm} << kVpnBits) | (user.va >> kPageShift);
+  if (*mm == 0) return HIL_REASON_NO_CONTEXT;
+  const uint64_t tag = (uint64_t{*mm} << HIL_SHADOW_VPN_BITS) | (user.va >> HIL_PAGE_SHIFT);
   for (uint64_t index = frame;;) {
     const uint64_t rights = words_[2 * index + 1];
     if (words_[2 * index] == tag) {
-      if (write) return (rights & kWrite) ? Reason::None : Reason::ReadOnly;
-      return (rights & kRead) ? Reason::None : Reason::Revoked;
+      if (rights & (write ? HIL_SHADOW_WRITE : HIL_SHADOW_READ)) return kLegal;
+      return write ? HIL_REASON_READ_ONLY : HIL_REASON_REVOKED;
     }
-    index = (rights & ~kRights) >> kNextShift;
-    if (index == 0) return Reason::Revoked;
+    index = rights >> HIL_SHADOW_RIGHTS_BITS;
+    if (index == 0) return HIL_REASON_REVOKED;
   }
 }
 
@@ -49,13 +46,13 @@ bool Oracle::check(uint64_t cycle, const User &user, uint64_t pa, bool write, bo
   checked_beats += 1;
   checked_bytes += bytes;
   uint32_t mm = 0;
-  const Reason reason = judge(user, pa, write, inside, &mm);
-  if (reason == Reason::None) return true;
+  const uint32_t reason = judge(user, pa, write, inside, &mm);
+  if (reason == kLegal) return true;
   violations += 1;
   if (records.size() < max_violations) {
     hil_violation_t record{};
     record.cycle = cycle;
-    record.reason = static_cast<uint32_t>(reason);
+    record.reason = reason;
     record.write = write;
     record.mapped = user.mapped;
     record.ctx = user.ctx;

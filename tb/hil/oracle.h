@@ -20,8 +20,6 @@ struct User {
   uint64_t va;
 };
 
-enum class Reason : uint32_t { None = 0, Revoked = 1, ReadOnly = 2, Outside = 3, NotKernel = 4, NoContext = 5 };
-
 class Oracle {
  public:
   void bind(const uint64_t *words, uint64_t frames, const uint32_t *ctx_mm, uint32_t contexts);
@@ -37,7 +35,8 @@ class Oracle {
   std::vector<hil_violation_t> records;
 
  private:
-  Reason judge(const User &user, uint64_t pa, bool write, bool inside, uint32_t *mm) const;
+  // Why the beat is illegal, 0 if it is not.
+  uint32_t judge(const User &user, uint64_t pa, bool write, bool inside, uint32_t *mm) const;
 
   const uint64_t *words_ = nullptr;
   const uint32_t *ctx_mm_ = nullptr;

@@ -13,8 +13,8 @@ from dataclasses import dataclass
 
 from pyuvm import ConfigDB, uvm_subscriber
 
-from hwif.gen.gru import NUM_CBR, NUM_TGH
-from pymodels.oracle import Hit, NoHit
+from hwif.gen.gru import NUM_CBR, NUM_TGH, PAGE_SHIFT
+from pymodels.oracle import ALL_PAGES, Hit, NoHit
 from tb.uvm.bfm import TlbBfm
 from tb.uvm.observed import Acknowledged, Answered, Asked, Ended, FillTaken, Observed, Reported, ShootTaken
 from tb.uvm.profile import SLOWER, Profile
@@ -66,10 +66,12 @@ class Ledger(uvm_subscriber):
                 self._filling[cbr] = seen
             case Reported(cbr=cbr) if cbr in self._filling:
                 what = self._filling.pop(cbr).translation
-                self.recent.append((what.asid, what.va >> 12))
+                self.recent.append((what.asid, what.va >> PAGE_SHIFT))
                 self._idle.append(cbr)
             case ShootTaken(what=what):
                 self.recent.append((what.asid, what.first))
+                if self.profile.beside:  # and what stands next to it
+                    self.recent += [(what.asid, page & ALL_PAGES) for page in (what.first - 1, what.last + 1)]
             case Acknowledged(handle=handle) if handle in self._drawn:
                 self._drawn.remove(handle)
                 self._handles.append(handle)
@@ -126,8 +128,8 @@ class Ledger(uvm_subscriber):
         """(asid, page) of lookups, accesses, misses and drop-ins under way."""
         asked = [*self._looking.values(), *(asked for _end, asked in self._flying.values())]
         asked += [missed.asked for missed in self._missed]
-        found = [(one.asid, one.va >> 12) for one in asked]
-        return found + [(fill.translation.asid, fill.translation.va >> 12) for fill in self._filling.values()]
+        found = [(one.asid, one.va >> PAGE_SHIFT) for one in asked]
+        return found + [(fill.translation.asid, fill.translation.va >> PAGE_SHIFT) for fill in self._filling.values()]
 
     @property
     def quiet(self) -> bool:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from pyuvm import ConfigDB, uvm_subscriber
 
+from hwif.gen import timing
 from hwif.gen.gru import PAGE_SHIFTS
 from pymodels.oracle import Objection
 from tb.uvm.bfm import TlbBfm
@@ -18,7 +19,7 @@ from tb.uvm.scoreboard import Judged, Scoreboard
 __all__ = ["PortRules"]
 
 PORT_CLOSED = (len(PAGE_SHIFTS) + 1) // 2  # cycles of the widest lookup
-SWEEP = 128
+SWEEP = timing.MODEL_TLB_ENTRIES // timing.MODEL_TLB_WAYS  # a set a cycle
 SLOT_WAIT = 2 * SWEEP + 64
 ACK_WAIT = 16
 LOOK_EVERY = 4

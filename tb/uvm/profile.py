@@ -9,12 +9,13 @@ from __future__ import annotations
 import random
 from dataclasses import dataclass
 
+from hwif.gen import timing
 from hwif.gen.gru import ASID_WIDTH, PAGE_SHIFTS
 from pymodels.oracle import ALL_PAGES
 
 __all__ = ["SLOWER", "Context", "Places", "Profile"]
 
-SETS = 128
+SETS = timing.MODEL_TLB_ENTRIES // timing.MODEL_TLB_WAYS
 SLOWER = 20
 # Two pairs of contexts share an address space; 0 and the largest are ordinary; 8 and 9 differ in the region only, so equal pages of
 # theirs share a set of the TLB.
@@ -47,6 +48,7 @@ class Profile:
     storm: float = 0.0  # chance that a burst of shootdowns begins
     focus: float = 0.5  # shootdowns aimed at what is going on now
     return_: float = 0.3  # lookups of what was just shot down or dropped in
+    beside: float = 0.0  # shootdowns that end just before the page aimed at, or begin just after it
     narrow: float = 0.7  # range shootdowns of at most 16 pages
     clean: float = 0.3  # read drop-ins without the dirty bit
     mixed: float = 0.15  # drop-ins of another size than the smallest the context uses

@@ -22,7 +22,7 @@ from pathlib import Path
 from types import FrameType
 from typing import NoReturn
 
-from hwif.gen.gru import RtlMutant
+from hwif.gen.gru import LAST_TLB_MUTANT, RtlMutant
 from tb.hil.build import BuildError
 from tb.uvm import report
 from tb.uvm.build import build
@@ -32,7 +32,7 @@ from tb.uvm.testlist import TESTS
 __all__ = ["BadInputError", "main"]
 
 BAD_INPUT, INTERRUPTED = 2, 130
-TLB_MUTANTS = {mutant.name.lower(): mutant for mutant in RtlMutant if mutant < 32}
+TLB_MUTANTS = {mutant.name.lower(): mutant for mutant in RtlMutant if mutant <= LAST_TLB_MUTANT}
 
 
 class BadInputError(Exception):

@@ -28,6 +28,7 @@ Mutant = Literal[
     "flush_all",
     "count_late",
     "lost_wakeup",
+    "end_lost",
     "wrap_no_flush",
     "dropin_writable",
 ]
@@ -42,6 +43,7 @@ MUTANT_TEXT: Mapping[str, str] = {
     "flush_all": "every shootdown purges the whole ASID, as an empty range once did on arm64",
     "count_late": "range begin counts ms_range_active up after its shootdown, not before",
     "lost_wakeup": "range end wakes nobody",
+    "end_lost": "range end does not count ms_range_active down: a begin without its end",
     "wrap_no_flush": "ASIDs are given out again without emptying the TLB",
     "dropin_writable": "drop-ins grant writing whatever the pte says",
 }

@@ -171,6 +171,6 @@ class GruNotifier(MmuNotifier):
 
     async def invalidate_range_end(self, mm: Mm, start: int, end: int, atomic: bool) -> None:
         """Drop-ins may go on; whoever waited looks again."""
-        self._gms.ms_range_active -= 1
+        self._gms.ms_range_active -= self._drv.policy.mutant != "end_lost"
         if self._drv.policy.mutant != "lost_wakeup":
             self._gms.ms_wait_queue.wake_all()

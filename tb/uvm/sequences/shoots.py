@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from hwif.gen.gru import ASID_WIDTH, NUM_CTX, PAGE_SHIFTS
+from hwif.gen.gru import ASID_WIDTH, NUM_CTX, PAGE_SHIFT, PAGE_SHIFTS
 from pymodels.oracle import ALL_PAGES, Scope, Shootdown
 from tb.uvm.items import ShootItem
 from tb.uvm.sequences.base import PortSequence
@@ -43,6 +43,8 @@ class RandomShoots(PortSequence):
         else:
             asid = rng.choice(self.places.contexts).asid
             page = rng.choice(self.places.of(asid))
+        if profile.beside and rng.random() < profile.beside:
+            return self._beside(asid, page)
         kind = rng.random()
         if kind < 0.03:
             stranger = rng.choice([0, 0, 0, UNUSED])
@@ -59,7 +61,17 @@ class RandomShoots(PortSequence):
         if kind < 0.2:
             hidden = (1 << rng.randrange(1, 39)) - 1
             if rng.random() < 0.5:  # with holes, at page boundaries of some size
-                hidden &= ~((1 << rng.choice(list(PAGE_SHIFTS.values())) - 12) - 1)
+                hidden &= ~((1 << rng.choice(list(PAGE_SHIFTS.values())) - PAGE_SHIFT) - 1)
             mask = ALL_PAGES ^ hidden
             return Shootdown(Scope.RANGE, asid, first & mask, last & mask, mask)
         return Shootdown(Scope.RANGE, asid, first, last)
+
+    def _beside(self, asid: int, page: int) -> Shootdown:
+        """The neighbour of the range, a page of a size that the address space uses, must survive it."""
+        sizes = [code for context in self.places.contexts if context.asid == asid for code in context.codes]
+        span = (1 << PAGE_SHIFTS[self.rng.choice(sizes)] - PAGE_SHIFT) - 1
+        low, high = page & ~span, page | span
+        more = self.rng.choice(NARROW)
+        if (self.rng.random() < 0.5 and low > 0) or high == ALL_PAGES:
+            return Shootdown(Scope.RANGE, asid, max(0, low - 1 - more), low - 1)
+        return Shootdown(Scope.RANGE, asid, high + 1, min(ALL_PAGES, high + 1 + more))

@@ -14,4 +14,4 @@ __all__ = ["TlbScope"]
 class TlbScope(TlbBaseTest):
     """See the profile."""
 
-    profile = Profile(pages=6, lookup=0.95, unanswered=0.5, shoot=0.04, narrow=0.9, mixed=0.05)
+    profile = Profile(pages=6, lookup=0.95, unanswered=0.5, shoot=0.04, narrow=0.9, mixed=0.05, beside=0.5)
