@@ -16,17 +16,14 @@ from typing import Any
 
 import numpy as np
 
+from bench.errors import MeasureError
 from shootdown.commands.cosim import DEFAULT_SEED, DEFAULT_TRACE
 from shootdown.result import CosimConfig, ProgressUpdate, RunResult, Verdict
-from shootdown.rig import run_cosim
+from shootdown.rig import run
 
 __all__ = ["MeasureError", "errors", "figures", "measure"]
 
 Progress = Callable[[ProgressUpdate], None]
-
-
-class MeasureError(Exception):
-    """A run that was to be measured did not do what it should have done."""
 
 
 def measure(progress: Progress, limit: int | None = None) -> dict[str, Any]:
@@ -43,7 +40,7 @@ def measure(progress: Progress, limit: int | None = None) -> dict[str, Any]:
 
 def _run(backend: str, folder: Path, progress: Progress, limit: int | None) -> RunResult:
     config = CosimConfig(trace=DEFAULT_TRACE, seed=DEFAULT_SEED, out=folder, backend=backend, limit=limit)
-    result = run_cosim(config, progress)
+    result = run(config, progress)
     if result.verdict is not Verdict.CLEAN:
         raise MeasureError(f"the run on {backend} ended {result.verdict.name.lower()}, not clean")
     return result

@@ -24,10 +24,12 @@ from pathlib import Path
 from typing import Any
 
 from bench.conventional.session import run_conventional
+from bench.errors import MeasureError
 from bench.streaming import streaming_job
+from shootdown import rig
 from shootdown.commands.cosim import DEFAULT_SEED, DEFAULT_TRACE
 from shootdown.result import CosimConfig, ProgressUpdate, RunResult, Verdict
-from shootdown.rig import harness_options, open_device, play, run_cosim
+from shootdown.rig import harness_options, open_device, play
 from shootdown.session import Session, program_job
 from sw_stack.workloads.trace import read_trace
 from tb.conventional.build import build_conventional
@@ -44,10 +46,6 @@ ROUNDS = 3
 FEWER: Mapping[str, int] = {"conventional": 2, "cocotb": 2, "model": 2}
 
 Progress = Callable[[ProgressUpdate], None]
-
-
-class MeasureError(Exception):
-    """A run that was to be measured did not do what it should have done."""
 
 
 @dataclass(frozen=True)
@@ -161,11 +159,11 @@ class Runs:
         return _clean(result, time.perf_counter() - started)
 
     def _cosim(self, **changes: Any) -> Sample:
-        return self._timed(lambda: run_cosim(replace(self.config, **changes), _quiet))
+        return self._timed(lambda: rig.run(replace(self.config, **changes), _quiet))
 
     def _timeline(self) -> Sample:
         def run() -> RunResult:
-            result = run_cosim(replace(self.config, timeline=True), _quiet)
+            result = rig.run(replace(self.config, timeline=True), _quiet)
             if result.timeline is None:
                 raise MeasureError("the run that was to write a timeline wrote none")
             return result

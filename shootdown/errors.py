@@ -6,7 +6,10 @@ one-line errors; the command line prints that line and exits with 2. Anything el
 
 from __future__ import annotations
 
-__all__ = ["InputError"]
+import difflib
+from collections.abc import Iterable
+
+__all__ = ["InputError", "input_errors", "unknown"]
 
 
 class InputError(Exception):
@@ -14,6 +17,13 @@ class InputError(Exception):
 
     def __init__(self, what: str, hint: str = "") -> None:
         super().__init__(f"{what}; {hint}" if hint else what)
+
+
+def unknown(where: str, name: str, kind: str, known: Iterable[str]) -> InputError:
+    """There is no `kind` of this name: says so where it was given, with the nearest of the known ones (all, if none is near)."""
+    names = list(known)
+    near = difflib.get_close_matches(name, names, 3, 0.4) or names
+    return InputError(f"{where} {name}: there is no such {kind}", f"try {', '.join(near)}")
 
 
 def input_errors() -> tuple[type[Exception], ...]:

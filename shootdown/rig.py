@@ -7,19 +7,18 @@ cocotb: the same session inside the simulator's process. A violation stops the r
 
 from __future__ import annotations
 
-import difflib
-from collections.abc import Iterator, Mapping
+from collections.abc import Awaitable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from hwif.gen import timing
 from hwif.gen.gru import RtlMutant
-from hwif.port import Device, DeviceError
-from shootdown.errors import InputError
+from hwif.port import Device, DeviceError, Event
+from shootdown.errors import InputError, unknown
 from shootdown.result import CosimConfig, ProgressUpdate, RunResult
-from shootdown.session import DRIVER_MUTANTS, Job, Report, Session, program_job, scenario_job
+from shootdown.session import DRIVER_MUTANTS, HostDevice, Job, Report, Session, program_job, scenario_job
 from shootdown.timeline.savefiles import write_savefiles
 from sw_stack.workloads.trace import read_trace
 from tb.hil.abi import HarnessOptions
@@ -27,7 +26,7 @@ from tb.hil.build import BuildError, BuildOptions
 from tb.hil.cocotb_host import CocotbDevice, run_under_cocotb
 from tb.hil.native import NativeDevice
 
-__all__ = ["RTL_MUTANTS", "open_device", "play", "run", "run_cosim", "run_scenario"]
+__all__ = ["RTL_MUTANTS", "open_device", "play", "play_awaiting", "run"]
 
 WAVE_LEAD = 2_000  # cycles of waveform before a violation
 WAVE_TAIL = 50
@@ -137,10 +136,14 @@ def _run_cocotb(config: CosimConfig, progress: Report) -> RunResult:
     return replace(result, config=config, timeline=timeline)
 
 
-async def cocotb_session(simulator: Any, config: CosimConfig) -> RunResult:
-    """Entry point inside the simulator's process."""
-    session = Session(config, _job(config), lambda _update: None)
-    device: CocotbDevice = simulator.device(session.memory, session.shadow, harness_options(config))
+class AwaitedDevice(HostDevice, Protocol):
+    """A device whose clock somebody else owns."""
+
+    def advance(self, until: int) -> Awaitable[Sequence[Event]]: ...
+
+
+async def play_awaiting(session: Session, device: AwaitedDevice) -> RunResult:
+    """`play` for a device inside a simulator, and the result."""
     loop = session.loop(device)
     with session.ending():
         try:
@@ -152,6 +155,13 @@ async def cocotb_session(simulator: Any, config: CosimConfig) -> RunResult:
         except StopIteration:
             pass
     return session.result()
+
+
+async def cocotb_session(simulator: Any, config: CosimConfig) -> RunResult:
+    """Entry point inside the simulator's process."""
+    session = Session(config, _job(config), lambda _update: None)
+    device: CocotbDevice = simulator.device(session.memory, session.shadow, harness_options(config))
+    return await play_awaiting(session, device)
 
 
 def _with_waves(config: CosimConfig, job: Job, progress: Report, result: RunResult) -> RunResult:
@@ -198,8 +208,7 @@ def check_mutant(config: CosimConfig) -> None:
     name = config.mutant
     known = [*RTL_MUTANTS, *DRIVER_MUTANTS]
     if name is not None and name not in known:
-        near = difflib.get_close_matches(name, known, 3, 0.4) or known
-        raise InputError(f"--mutant {name}: there is no such mutant", f"try {', '.join(near)}")
+        raise unknown("--mutant", name, "mutant", known)
     if name in RTL_MUTANTS and config.backend == "model":
         raise InputError(f"--mutant {name}: breaks the RTL, and the model has none", "use --backend native or cocotb")
 
@@ -213,13 +222,3 @@ def run(config: CosimConfig, progress: Report, *, waves: bool = True) -> RunResu
     job = _job(config)
     result = _run_cocotb(config, progress) if config.backend == "cocotb" else _run_here(config, job, progress)
     return _with_waves(config, job, progress, result) if waves else result
-
-
-def run_cosim(config: CosimConfig, progress: Report) -> RunResult:
-    """Play a recorded program."""
-    return run(config, progress)
-
-
-def run_scenario(name: str, config: CosimConfig, progress: Report) -> RunResult:
-    """Play a scenario by name."""
-    return run(replace(config, trace=None, scenario=name), progress)

@@ -8,7 +8,6 @@ Promises: the same job, configuration and device give the same digest. Whatever 
 
 from __future__ import annotations
 
-import difflib
 import os
 import time
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
@@ -27,7 +26,7 @@ from hwif.port import AssertionFailure, Event, OracleStop, Request, Violation
 from hwif.shadow import Shadow
 from hwif.trace import Trace
 from shootdown.doctor import examine
-from shootdown.errors import InputError
+from shootdown.errors import InputError, unknown
 from shootdown.explain import EventRing, explain, explain_data, recent
 from shootdown.measure import Measure
 from shootdown.result import CosimConfig, OracleCounts, ProgressUpdate, RunResult, ViolationReport
@@ -115,8 +114,7 @@ def scenario_job(config: CosimConfig) -> Job:
     name = config.scenario
     assert name is not None
     if name not in names():
-        near = difflib.get_close_matches(name, names(), 3, 0.4) or names()
-        raise InputError(f"scenario {name}: there is no such scenario", f"try {', '.join(near)}")
+        raise unknown("scenario", name, "scenario", names())
     scenario = load(name)
 
     def build(sched: Scheduler, machine: Machine, driver: GruDriver) -> Workload:

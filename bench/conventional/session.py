@@ -14,6 +14,7 @@ from typing import Any
 
 from shootdown.errors import InputError
 from shootdown.result import CosimConfig, RunResult
+from shootdown.rig import play_awaiting
 from shootdown.session import Session, program_job
 from sw_stack.workloads.trace import read_trace
 from tb.conventional.build import TOP, build_conventional
@@ -57,14 +58,4 @@ async def play(simulator: Simulator, order: Order) -> RunResult:
     session = Session(config, program_job(config, read_trace(config.trace)), lambda _update: None)
     device: Any = ConventionalDevice(simulator.dut, session.memory, order.pauses)
     await device.start()
-    loop = session.loop(device)
-    with session.ending():
-        try:
-            until = next(loop)
-            while True:
-                events = await device.advance(until)
-                session.observe(events)
-                until = loop.send(events)
-        except StopIteration:
-            pass
-    return session.result()
+    return await play_awaiting(session, device)

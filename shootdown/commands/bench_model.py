@@ -9,17 +9,17 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
+from shootdown.commands.reach import Reach, reach_table
 from shootdown.console import Display
 from shootdown.result import ProgressUpdate
 
 __all__ = ["REACH", "run_model"]
 
-# Key -> (what it is, at most; None for no bound of its own).
-REACH: Mapping[str, tuple[str, float | None]] = {
-    "cycle_error": ("total cycles of the run", 0.05),
-    "p99_error": ("99th percentile, the worse of the two below", 0.20),
-    "fault_p99_error": ("of the fault latency", None),
-    "shootdown_p99_error": ("of the shootdown latency", None),
+REACH: Mapping[str, Reach] = {
+    "cycle_error": Reach("total cycles of the run", "most", 0.05),
+    "p99_error": Reach("99th percentile, the worse of the two below", "most", 0.20),
+    "fault_p99_error": Reach("of the fault latency"),
+    "shootdown_p99_error": Reach("of the shootdown latency"),
 }
 
 
@@ -34,23 +34,9 @@ def run_model(as_json: bool) -> int:
         print(json.dumps(numbers, indent=2))
         return 0
     console = Console()
-    console.print(error_table(numbers))
+    console.print(reach_table({key: numbers[key] for key in REACH}, REACH, ".4f"))
     console.print(side_table(numbers))
     return 0
-
-
-def error_table(numbers: Mapping[str, Any]) -> Table:
-    """The errors beside what they are to reach."""
-    shown = Table("key", "what", "measured", "to reach", "")
-    shown.columns[0].no_wrap = True  # a key cut short cannot be looked up
-    shown.columns[0].overflow = "fold"
-    for column in (2, 3):
-        shown.columns[column].justify = "right"
-    for key, (what, bound) in REACH.items():
-        value = numbers[key]
-        reach, verdict = ("", "") if bound is None else (f"at most {bound:g}", "yes" if value <= bound else "NO")
-        shown.add_row(key, what, f"{value:.4f}", reach, verdict)
-    return shown
 
 
 def side_table(numbers: Mapping[str, Any]) -> Table:

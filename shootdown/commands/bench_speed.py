@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import json
 from collections.abc import Mapping
 from typing import Any
@@ -10,22 +9,22 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
+from shootdown.commands.reach import Reach, reach_table
 from shootdown.console import Display
-from shootdown.errors import InputError
+from shootdown.errors import InputError, unknown
 from shootdown.result import ProgressUpdate
 
 __all__ = ["REACH", "run_speed"]
 
-# Key -> (what it is, "least", "most" or "" for no bound, the number).
-REACH: Mapping[str, tuple[str, str, float]] = {
-    "native_over_conventional": ("VM events per second, over a cocotb testbench with bus models", "least", 20),
-    "native_over_bare_no_skip": ("bare C++ loop over native, both simulate every cycle", "least", 0.6),
-    "native_over_bare": ("bare C++ loop over native with idle time skipped", "least", 1.5),
-    "native_over_cocotb": ("cocotb host over native, same digest", "", 0),
-    "model_over_native": ("translations per second of the model, device-bound run", "least", 5),
-    "model_over_native_trace": ("the same, shipped program", "", 0),
-    "oracle_overhead": ("what the oracle costs", "most", 0.10),
-    "timeline_overhead": ("what the timeline costs, when asked for", "most", 0.50),
+REACH: Mapping[str, Reach] = {
+    "native_over_conventional": Reach("VM events per second, over a cocotb testbench with bus models", "least", 20),
+    "native_over_bare_no_skip": Reach("bare C++ loop over native, both simulate every cycle", "least", 0.6),
+    "native_over_bare": Reach("bare C++ loop over native with idle time skipped", "least", 1.5),
+    "native_over_cocotb": Reach("cocotb host over native, same digest"),
+    "model_over_native": Reach("translations per second of the model, device-bound run", "least", 5),
+    "model_over_native_trace": Reach("the same, shipped program"),
+    "oracle_overhead": Reach("what the oracle costs", "most", 0.10),
+    "timeline_overhead": Reach("what the timeline costs, when asked for", "most", 0.50),
 }
 
 
@@ -41,7 +40,7 @@ def run_speed(as_json: bool, only: str | None) -> int:
         print(json.dumps(numbers, indent=2))
         return 0
     console = Console()
-    console.print(ratios(numbers))
+    console.print(reach_table({key: numbers[key] for key in keys}, REACH, ".2f"))
     console.print(seconds(numbers))
     return 0
 
@@ -55,26 +54,8 @@ def chosen(only: str | None) -> list[str]:
         raise InputError("--only: no key given", f"choose from {', '.join(REACH)}")
     for key in keys:
         if key not in REACH:
-            near = difflib.get_close_matches(key, REACH, 3, 0.4) or list(REACH)
-            raise InputError(f"--only {key}: there is no such key", f"try {', '.join(near)}")
+            raise unknown("--only", key, "key", REACH)
     return keys
-
-
-def ratios(numbers: Mapping[str, Any]) -> Table:
-    """The ratios beside what they are to reach."""
-    shown = Table("key", "what", "measured", "to reach", "")
-    shown.columns[0].no_wrap = True  # a key cut short cannot be looked up
-    shown.columns[0].overflow = "fold"
-    for column in (2, 3):
-        shown.columns[column].justify = "right"
-    for key, (what, sense, bound) in REACH.items():
-        if key not in numbers:
-            continue
-        value = numbers[key]
-        good = value >= bound if sense == "least" else value <= bound
-        reach = f"at {sense} {bound:g}" if sense else ""
-        shown.add_row(key, what, f"{value:.2f}", reach, ("yes" if good else "NO") if sense else "")
-    return shown
 
 
 def seconds(numbers: Mapping[str, Any]) -> Table:

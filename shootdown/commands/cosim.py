@@ -71,9 +71,9 @@ def play(config: CosimConfig) -> RunResult:
     """The run itself. An interruption outside the rig's own loop (say, while the RTL builds) still gives a result."""
     try:
         with terminated_is_interrupted(), Display() as display:
-            from shootdown.rig import run_cosim  # noqa: PLC0415 - loads the simulator
+            from shootdown.rig import run  # noqa: PLC0415 - loads the simulator
 
-            return run_cosim(config, display)
+            return run(config, display)
     except KeyboardInterrupt:
         return nothing_done(config)
 
@@ -173,7 +173,7 @@ def summary_lines(result: RunResult, page: Path) -> list[str]:
         f"in {result.cycles:,} cycles ({result.wall_s:.1f} s)"
     ]
     lines += [f"  {report.rule} at cycle {report.cycle:,}: {report.what}" for report in result.violations[:5]]
-    lines += [f"  data at cycle {report.cycle:,}: {report.what}" for report in result.data_failures[:5]]
+    lines += [f"  {report.rule}: {report.what}" for report in result.data_failures[:5]]
     worst = [*result.violations, *result.data_failures]
     if worst and worst[0].chain:
         lines += ["  how it came to this:", *(f"  {line}" for line in render(worst[0].chain, terminal_width() - 2))]
@@ -199,7 +199,9 @@ def repeat_command(result: RunResult) -> str:
     words += [f"--limit {config.limit}"] if config.limit is not None else []
     words += [f"--dropin {config.dropin}"] if config.dropin != DROPINS[0] else []
     words += [f"--mutant {config.mutant}"] if config.mutant is not None else []
-    return " ".join([*words, "--waves"])
+    words += [f"--backend {config.backend}"] if config.backend != BACKENDS[0] else []
+    words += ["--waves"] if config.backend != "model" else []  # the model has no pins
+    return " ".join(words)
 
 
 @contextlib.contextmanager

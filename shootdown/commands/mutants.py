@@ -8,7 +8,6 @@ by, hunt, cycle, hunts}.
 
 from __future__ import annotations
 
-import difflib
 import json
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
@@ -18,7 +17,7 @@ from rich.table import Table
 
 from shootdown.commands.cosim import DEFAULT_TRACE
 from shootdown.console import Display
-from shootdown.errors import InputError
+from shootdown.errors import InputError, unknown
 from shootdown.result import ProgressUpdate
 
 if TYPE_CHECKING:
@@ -36,8 +35,7 @@ def run(only: Sequence[str], *, seed: int, jobs: int, assertions: bool, as_json:
     known = {mutant.name: mutant for mutant in catalogue()}
     for name in only:
         if name not in known:
-            near = difflib.get_close_matches(name, known, 3, 0.4) or sorted(known)
-            raise InputError(f"mutant {name}: there is no such mutant", f"try {', '.join(near)}")
+            raise unknown("mutant", name, "mutant", known)
     if jobs < 1:
         raise InputError(f"--jobs {jobs}: must be at least 1")
     chosen = [known[name] for name in only] if only else list(known.values())

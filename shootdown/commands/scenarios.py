@@ -9,7 +9,6 @@ translations, faults, shootdowns, dropins_dropped, races, digest, wall_s, failur
 
 from __future__ import annotations
 
-import difflib
 import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
@@ -18,7 +17,7 @@ from typing import Any
 
 from shootdown.commands.cosim import BACKENDS, DEFAULT_SEED, check_out, terminated_is_interrupted
 from shootdown.console import Display
-from shootdown.errors import InputError
+from shootdown.errors import InputError, unknown
 from shootdown.interleaving import render, terminal_width
 from shootdown.report import write_report
 from shootdown.result import CosimConfig, ProgressUpdate, RunResult, Verdict
@@ -115,8 +114,7 @@ def _chosen(given: Sequence[str]) -> list[str]:
     known = library.names()
     for name in given:
         if name != ALL and name not in known:
-            near = difflib.get_close_matches(name, [*known, ALL], 3, 0.4) or known
-            raise InputError(f"scenario {name}: there is no such scenario", f"try {', '.join(near)}")
+            raise unknown("scenario", name, "scenario", [*known, ALL])
     return known if ALL in given else list(dict.fromkeys(given))
 
 

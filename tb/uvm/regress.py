@@ -23,7 +23,7 @@ from types import FrameType
 from typing import NoReturn
 
 from hwif.gen.gru import LAST_TLB_MUTANT, RtlMutant
-from tb.hil.build import BuildError
+from tb.toolchain import BuildError
 from tb.uvm import report
 from tb.uvm.build import build
 from tb.uvm.launch import Launcher, Outcome, Task

@@ -16,7 +16,7 @@ from support.programs import write_program
 from bench.conventional.session import run_conventional
 from hwif.gen.gru import LINE_BYTES
 from shootdown.result import VM_CALLS, CosimConfig, RunResult, Verdict
-from shootdown.rig import run_cosim
+from shootdown.rig import run
 from tb.conventional.memory import runs
 
 LIMIT = 150
@@ -39,7 +39,7 @@ def clean(result: RunResult) -> bool:
 
 
 def test_it_plays_what_native_plays(config: CosimConfig, unhindered: RunResult) -> None:
-    native = run_cosim(config, lambda _update: None)
+    native = run(config, lambda _update: None)
     assert clean(unhindered)
     assert clean(native)
     assert sum(unhindered.vm_events.values()) == pytest.approx(sum(native.vm_events.values()), abs=8)  # device faults may differ

@@ -9,12 +9,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 from numpy.typing import NDArray
-from support.programs import write_program
 
 from hwif.port import AssertionFailure, Event, Request, Violation, ViolationReason
 from shootdown import rig
 from shootdown.result import Column, CosimConfig, RunResult, Verdict
-from shootdown.rig import run_cosim
+from shootdown.rig import run
 from shootdown.session import Session, program_job
 from sw_stack.drivers.gru.state import GruError
 from sw_stack.mm.frames import FrameError
@@ -29,19 +28,8 @@ def quiet(_update: object) -> None:
     pass
 
 
-@pytest.fixture(scope="module")
-def program(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return write_program(tmp_path_factory.mktemp("program") / "synthetic.sdt")
-
-
-@pytest.fixture
-def config(program: Path, tmp_path: Path) -> CosimConfig:
-    """A run of a second or two that swaps."""
-    return CosimConfig(trace=program, seed=1, out=tmp_path, memory=400, limit=1500)
-
-
 def play(config: CosimConfig, **changes: object) -> RunResult:
-    return run_cosim(dataclasses.replace(config, **changes), quiet)  # type: ignore[arg-type]
+    return run(dataclasses.replace(config, **changes), quiet)  # type: ignore[arg-type]
 
 
 def test_a_clean_run_is_clean_and_did_something(config: CosimConfig) -> None:

@@ -7,12 +7,11 @@ from pathlib import Path
 
 import pytest
 from support.perfetto_trace import Parsed, parse
-from support.programs import write_program
 
 from hwif.gen.timing import CLOCK_MHZ
 from shootdown.commands.cosim import DEFAULT_TRACE
 from shootdown.result import CosimConfig, RunResult, Verdict
-from shootdown.rig import run_cosim
+from shootdown.rig import run
 from shootdown.timeline.savefiles import GROUPS, marker_time
 from tools.preflight import WAVE_HEADERS, has_header
 
@@ -23,19 +22,8 @@ def quiet(_update: object) -> None:
     pass
 
 
-@pytest.fixture(scope="module")
-def program(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return write_program(tmp_path_factory.mktemp("program") / "synthetic.sdt")
-
-
-@pytest.fixture
-def config(program: Path, tmp_path: Path) -> CosimConfig:
-    """A run of a second or two that swaps."""
-    return CosimConfig(trace=program, seed=1, out=tmp_path, memory=400, limit=1500, timeline=True)
-
-
 def play(config: CosimConfig, **changes: object) -> tuple[RunResult, Parsed]:
-    result = run_cosim(dataclasses.replace(config, **changes), quiet)  # type: ignore[arg-type]
+    result = run(dataclasses.replace(config, **{"timeline": True, **changes}), quiet)  # type: ignore[arg-type]
     assert result.timeline == config.out / "timeline.pftrace"
     return result, parse(result.timeline.read_bytes())
 
@@ -84,7 +72,7 @@ def test_latencies_of_the_timeline_are_those_of_the_report(config: CosimConfig) 
 
 def test_asking_for_a_timeline_changes_nothing_else(config: CosimConfig) -> None:
     with_one, _ = play(config, limit=300)
-    without = run_cosim(dataclasses.replace(config, limit=300, timeline=False), quiet)
+    without = run(dataclasses.replace(config, limit=300, timeline=False), quiet)
     assert without.timeline is None
     assert with_one.digest == without.digest
 
@@ -110,7 +98,7 @@ def test_a_failing_run_has_both_ends_of_every_arrow_and_the_failure_on_it(config
 
 def test_a_timeline_that_cannot_be_written_is_a_note(config: CosimConfig) -> None:
     (config.out / "timeline.pftrace.part").mkdir()
-    result = run_cosim(dataclasses.replace(config, limit=100), quiet)
+    result = run(dataclasses.replace(config, limit=100, timeline=True), quiet)
     assert result.verdict is Verdict.CLEAN and result.timeline is None
     assert any(note.startswith("no timeline: ") for note in result.notes)
 

@@ -62,7 +62,8 @@ def test_many_seeds(simulator: Path, tmp_path: Path, capsys: pytest.CaptureFixtu
 
 # ---- broken variants of the TLB ---------------------------------------------------------------------------------------------
 
-# What the scoreboard says first about each, and the test that shows it soonest (with seed 1, or the third entry). There are no assertions in this build.
+# What the scoreboard says first about each, and the test that shows it soonest (with seed 1, or the third entry). There are no
+# assertions in this build.
 CAUGHT = {
     RtlMutant.ACK_BEFORE_DRAIN: ("tlb_storm", "SD-2"),
     RtlMutant.FILL_NOT_DROPPED: ("tlb_races", "SD-3"),

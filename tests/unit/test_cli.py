@@ -39,11 +39,11 @@ def trace(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def rig(monkeypatch: pytest.MonkeyPatch) -> Play:
-    """Puts a function in the place of the rig's run_cosim."""
+    """Puts a function in the place of the rig's run."""
 
     def play(run: Run) -> None:
         module = types.ModuleType("shootdown.rig")
-        module.run_cosim = run  # type: ignore[attr-defined]
+        module.run = run  # type: ignore[attr-defined]
         monkeypatch.setitem(sys.modules, "shootdown.rig", module)
 
     return play

@@ -15,7 +15,7 @@ from hwif.gen.gru import RtlMutant
 from hwif.memory import HostMemory
 from hwif.port import ViolationReason
 from hwif.shadow import Shadow
-from tb.hil import build
+from tb import toolchain
 from tb.hil.abi import AssertionFailure, DeviceError, HarnessOptions
 from tb.hil.baremetal import run
 from tb.hil.build import BuildError, BuildOptions
@@ -164,21 +164,21 @@ def test_a_waveform_shows_the_cycles_it_was_on(tmp_path: Path) -> None:
 def test_a_missing_compiler_names_its_package(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setattr(shutil, "which", lambda _name: None)
     with pytest.raises(BuildError, match=r"^g\+\+ is missing: install the package 'g\+\+' \(Debian: apt-get install g\+\+\)$"):
-        build._check_tools(BuildOptions())
+        toolchain.check_tools(waves=False)
 
 
 def test_missing_headers_only_matter_for_waves(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(build, "_has_header", lambda _name: False)
-    build._check_tools(BuildOptions())
+    monkeypatch.setattr(toolchain, "_has_header", lambda _name: False)
+    toolchain.check_tools(waves=False)
     with pytest.raises(BuildError, match="liblz4-dev and zlib1g-dev"):
-        build._check_tools(BuildOptions(waves=True))
+        toolchain.check_tools(waves=True)
 
 
 def test_what_the_compiler_says_first_is_in_the_error(tmp_path: Path) -> None:
     source = tmp_path / "bad.cpp"
     source.write_text("int main() { return x; }\n")
     with pytest.raises(BuildError, match=r"(?s)g\+\+ failed: .*error.*whole output is in"):
-        build._run(["g++", "-c", str(source), "-o", str(tmp_path / "bad.o")], tmp_path / "log")
+        toolchain.run_tool(["g++", "-c", str(source), "-o", str(tmp_path / "bad.o")], tmp_path / "log")
 
 
 # ---- the simulator's process ----------------------------------------------------------------------------------------------
