@@ -1,1 +1,1 @@
-"""Puts this folder on the path of every test: `from support.fake_gru import FakeGru`."""
+"""Puts this folder on the path of every test: `from support.gru_rig import Rig`."""

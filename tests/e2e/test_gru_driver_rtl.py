@@ -79,7 +79,7 @@ def test_preload(rtl: Rtl) -> None:
 
 
 def test_migration_during_a_drop_in(rtl: Rtl) -> None:
-    rigs = [migration_during_a_drop_in(offset, True, rtl) for offset in range(0, 12_000, 500)]
+    rigs = [migration_during_a_drop_in(offset, rtl) for offset in range(0, 12_000, 500)]
     for rig in rigs:
         _clean(rig)
     assert any(rig.device.statistics()["dropins_dropped"] for rig in rigs)

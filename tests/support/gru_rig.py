@@ -1,11 +1,9 @@
-"""A node with a VM, the GRU driver and the fake GRU: what the driver's tests share."""
+"""A node with a VM, the GRU driver and the model of the GRU, or another device: what the driver's tests share."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Coroutine
 from typing import Any
-
-from support.fake_gru import FakeGru
 
 from hwif.gen.events import TraceEvent
 from hwif.loop import drive
@@ -13,6 +11,7 @@ from hwif.memory import HostMemory
 from hwif.port import Device
 from hwif.shadow import Shadow
 from hwif.trace import EVENT_MASK, Trace
+from pymodels.gru import GruModel
 from sw_stack.drivers.gru.driver import GruDriver
 from sw_stack.drivers.gru.policy import DriverPolicy
 from sw_stack.drivers.gru.user import GruUser
@@ -60,7 +59,6 @@ class Rig:
         *,
         frames: int = 1024,
         seed: int | None = None,
-        magic: bool = True,
         slow_task: str | None = None,
         cores: int = 2,
         device: DeviceFactory | None = None,
@@ -75,8 +73,7 @@ class Rig:
         self.trace.current_cpu = self.sched.current_cpu
         self.software: list[tuple[int, ...]] = []
         self.trace.subscribe(lambda block: self.software.extend(tuple(int(word) for word in row) for row in block))
-        self.fake = FakeGru(self.memory, self.shadow, magic=magic)
-        self.device: Device = self.fake if device is None else device(self.memory, self.shadow)
+        self.device: Device = (device or GruModel)(self.memory, self.shadow)
         self.machine = Machine(self.sched, self.memory, self.shadow, self.trace)
         self.driver = GruDriver(self.sched, self.trace, self.shadow, policy=policy, cores=cores)
         self.driver.start()

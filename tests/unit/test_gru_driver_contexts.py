@@ -5,9 +5,10 @@ from __future__ import annotations
 import pytest
 from support.gru_rig import BASE, PAGE, RW, Rig, open_user
 from support.gru_scenes import mapped, theft, unload_during_a_copy
+from support.gru_view import read_line
 
 from hwif.gen.events import TraceEvent
-from hwif.gen.gru import NUM_CTX, CbXtype, Cch, CchState
+from hwif.gen.gru import CCH_BASE, NUM_CTX, CbXtype, Cch, CchState
 from sw_stack.drivers.gru.contexts import _next_ctxnum, _reserve
 from sw_stack.drivers.gru.policy import DriverPolicy
 from sw_stack.drivers.gru.user import GruError, GruUser, gru_nop, gru_vload
@@ -140,7 +141,7 @@ def test_misses_follow_the_user_to_its_processor() -> None:
 
     rig.run(body())
     assert rig.stats["check_context_retarget_intr"] == 1
-    cch = rig.fake.lines["cch"][0]
+    cch = read_line(rig.device, CCH_BASE)
     assert (Cch.tlb_int_select.get(cch), CchState(Cch.state.get(cch))) == (1, CchState.ACTIVE)
 
 
@@ -158,7 +159,7 @@ def test_options_reach_the_handle_at_the_next_load() -> None:
         await rig.driver.gru_user_flush_tlb(user.gts, BASE, PAGE)
 
     rig.run(body())
-    cch = rig.fake.lines["cch"][0]
+    cch = read_line(rig.device, CCH_BASE)
     assert (Cch.req_slice_set_enable.get(cch), Cch.req_slice.get(cch)) == (1, 2)
     assert rig.stats["set_context_option"] == rig.stats["user_flush_tlb"] == 1
 

@@ -14,15 +14,20 @@ from support.gru_scenes import (
     migration_during_a_drop_in,
     storm,
 )
+from support.gru_view import translations
 
 from hwif.gen.events import TraceEvent
-from hwif.gen.gru import INVAL_ALL_N, CbEcause, CbIstatus, CbXtype
+from hwif.gen.gru import INVAL_ALL_N, CbEcause, CbIstatus, CbXtype, RtlMutant
+from hwif.memory import HostMemory
 from hwif.port import ViolationReason
+from hwif.shadow import Shadow
 from sw_stack.drivers.gru.policy import DriverPolicy, Dropin, Mutant
 from sw_stack.drivers.gru.tlbpurge import REGION, gru_flush_tlb_range
 from sw_stack.drivers.gru.user import gru_bcopy, gru_nop, gru_vload, gru_vset
 from sw_stack.mm import PROT_READ, Mm
 from sw_stack.sched import LockdepError
+from tb.hil.abi import HarnessOptions
+from tb.hil.native import NativeDevice
 
 
 def test_munmap_takes_the_translation_and_the_next_access_faults() -> None:
@@ -34,7 +39,7 @@ def test_munmap_takes_the_translation_and_the_next_access_faults() -> None:
         for page in range(3):
             await user.execute(0, gru_vload(BASE + page * PAGE, 0, CbXtype.DW, 1))
         await mm.munmap(BASE + PAGE, PAGE)
-        assert {page.first for page in rig.fake.tlb} == {BASE, BASE + 2 * PAGE}
+        assert {first for first, _size in translations(rig.device)} == {BASE, BASE + 2 * PAGE}
         result = await user.execute(0, gru_vload(BASE + PAGE, 0, CbXtype.DW, 1))
         assert result.ecause == 1 << CbEcause.OS_FATAL_TLB_FAULT
 
@@ -238,7 +243,7 @@ def test_reclaim_still_reaches_a_device_whose_program_is_exiting() -> None:
 @pytest.mark.parametrize("seed", range(4))
 def test_the_whole_driver_survives_the_storm(dropin: Dropin, seed: int) -> None:
     rig = storm(DriverPolicy(dropin=dropin, preload_pages=2), seed)
-    assert rig.device.violations() == ()
+    assert rig.device.violations() == []
     assert rig.stats["tlb_dropin"] > 50
     assert rig.device.statistics()["checked_beats"] > 1000
 
@@ -257,16 +262,19 @@ def test_a_flush_that_fails_is_caught_in_the_storm(mutant: Mutant) -> None:
     ("mutant", "scene"), [("stale_asid", asid_kept_over_a_flush), ("ignore_range_active", drop_in_inside_a_range)]
 )
 def test_a_drop_in_that_should_not_be_is_caught(mutant: Mutant, scene: Callable[[Mutant | None], Rig]) -> None:
-    assert scene(None).device.violations() == ()
+    assert scene(None).device.violations() == []
     assert scene(mutant).device.violations()[0].reason == ViolationReason.REVOKED
 
 
 def test_the_driver_leans_on_the_drop_of_racing_drop_ins() -> None:
+    def undropped(memory: HostMemory, shadow: Shadow) -> NativeDevice:
+        return NativeDevice(memory, shadow, HarnessOptions(mutant=RtlMutant.FILL_NOT_DROPPED, asserts=0))
+
     offsets = range(0, 12_000, 500)
-    with_magic = [migration_during_a_drop_in(offset, True) for offset in offsets]
+    with_magic = [migration_during_a_drop_in(offset) for offset in offsets]
     assert not any(rig.device.violations() for rig in with_magic)
-    assert any(rig.device.statistics().get("dev_fill_dropped") for rig in with_magic)
-    assert any(migration_during_a_drop_in(offset, False).device.violations() for offset in offsets)
+    assert any(rig.device.statistics()["dropins_dropped"] for rig in with_magic)
+    assert any(migration_during_a_drop_in(offset, undropped).device.violations() for offset in offsets)
 
 
 def test_one_seed_gives_one_trace() -> None:
