@@ -40,7 +40,8 @@ from sw_stack.mm.machine import Machine
 from sw_stack.mm.types import MmError
 from sw_stack.notifier import NotifierError
 from sw_stack.sched import BusError, Chooser, LockdepError, RecordedChooser, ReplayChooser, Scheduler, SeededChooser, Task
-from sw_stack.workloads.replay import DataFailure, Replay, ReplayOptions
+from sw_stack.workloads.findings import DataFailure
+from sw_stack.workloads.replay import Replay, ReplayOptions
 from sw_stack.workloads.trace import Trace as Program
 
 __all__ = ["DRIVER_MUTANTS", "HostDevice", "Job", "Report", "Session", "Workload", "program_job", "scenario_job"]

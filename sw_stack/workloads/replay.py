@@ -15,22 +15,24 @@ from __future__ import annotations
 import random
 from collections import deque
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from hwif.gen import timing
-from hwif.gen.gru import PAGE_SHIFT, CbEcause, CbIstatus
+from hwif.gen.gru import PAGE_SHIFT
 from sw_stack.drivers.gru.driver import GruDriver
-from sw_stack.drivers.gru.user import CbResult, GruUser
+from sw_stack.drivers.gru.user import GruUser
 from sw_stack.mm.machine import Machine
 from sw_stack.mm.mm import Mm
 from sw_stack.mm.types import PROT_READ, PROT_WRITE, MmError
-from sw_stack.mm.workload_access import allows, peek, store_fast
-from sw_stack.sched import Scheduler, Task, WaitQueue
+from sw_stack.mm.workload_access import store_fast
+from sw_stack.sched import Scheduler, Task
 from sw_stack.workloads import trace as records
-from sw_stack.workloads.device_ops import SLICE_BYTES, DeviceOp, draw_operation
-from sw_stack.workloads.golden import Golden, Operation
+from sw_stack.workloads.device_ops import SLICE_BYTES
+from sw_stack.workloads.findings import DataFailure, Findings
+from sw_stack.workloads.golden import Golden
+from sw_stack.workloads.replay_device import DeviceSide
 
-__all__ = ["DataFailure", "Replay", "ReplayOptions"]
+__all__ = ["Replay", "ReplayOptions"]
 
 PAGE = 1 << PAGE_SHIFT
 PROGRAM_CPU = 0
@@ -49,38 +51,6 @@ class ReplayOptions:
     op_every: int = 120
     migrate_every: int = 1500
     limit: int | None = None
-
-
-@dataclass(frozen=True)
-class DataFailure:
-    """Bytes that differ from what a coherent memory would hold, or an exception without a cause: `rule` DATA. A race that a
-    scenario is about and did not meet: NOT_MET, which says nothing about the device."""
-
-    cycle: int
-    what: str
-    address: int
-    detail: str
-    rule: str = "DATA"
-
-    def __str__(self) -> str:
-        if self.rule == "NOT_MET":
-            return f"{self.what}: {self.detail}"
-        return f"cycle {self.cycle}: {self.what} at {self.address:#x}: {self.detail}"
-
-
-@dataclass
-class Progress:
-    """Counters a display reads while the run goes on."""
-
-    runs: int = 0
-    operations: int = 0
-    verified_operations: int = 0
-    racy_operations: int = 0
-    faulted_operations: int = 0
-    data_bytes: int = 0
-    program_faults: int = 0
-    done: bool = False
-    failures: list[DataFailure] = field(default_factory=list)
 
 
 def _prot(recorded: int) -> int:
@@ -105,21 +75,18 @@ class Replay:
         self.driver = driver
         self.program = program
         self.options = options
-        self.progress = Progress()
+        self.findings = Findings(sched)
         self.golden = Golden()
         self.mm: Mm = machine.new_mm("program")
+        self.runs = 0
+        """Runs of the program played."""
+        self.program_faults = 0
+        """Accesses and calls of the program that the VM refused."""
         # The workload's own draws come from the seed alone: a replayed schedule meets the same operations.
         self._random = random.Random(options.seed ^ 0x5D0D)
         self._recent: deque[int] = deque(maxlen=RECENT)
-        self._queue: deque[DeviceOp] = deque()
-        self._work = WaitQueue(sched, "device work")
-        self._room = WaitQueue(sched, "room in the device queue")
-        self._workers: list[Task] = []
+        self.device = DeviceSide(sched, machine, self.mm, self.golden, self.findings, self._recent, self._random)
         self._children: list[Task] = []
-        self._user: GruUser | None = None
-        self._stop = False
-        self.on_failure: Callable[[], None] | None = None
-        """Called once for each failure recorded."""
 
     def start(self) -> Task:
         """Spawn the program. The run is over when the scheduler has finished."""
@@ -128,25 +95,34 @@ class Replay:
     # ---- what a session asks ---------------------------------------------------------------------------------------
 
     @property
+    def on_failure(self) -> Callable[[], None] | None:
+        """Called once for each failure recorded."""
+        return self.findings.on_failure
+
+    @on_failure.setter
+    def on_failure(self, call: Callable[[], None] | None) -> None:
+        self.findings.on_failure = call
+
+    @property
     def failures(self) -> list[DataFailure]:
         """Differences of data so far."""
-        return self.progress.failures
+        return self.findings.failures
 
     def position(self) -> tuple[int, int]:
         """Runs of the program done, and in all."""
-        return self.progress.runs, self.program.runs
+        return self.runs, self.program.runs
 
     def counters(self) -> dict[str, int]:
         """What was played, by name."""
-        progress = self.progress
+        device = self.device
         return {
-            "program_runs": progress.runs,
-            "operations": progress.operations,
-            "operations_verified": progress.verified_operations,
-            "operations_racy": progress.racy_operations,
-            "operations_faulted": progress.faulted_operations,
-            "data_bytes_compared": progress.data_bytes,
-            "program_faults": progress.program_faults,
+            "program_runs": self.runs,
+            "operations": device.operations,
+            "operations_verified": device.verified,
+            "operations_racy": device.racy,
+            "operations_faulted": device.faulted,
+            "data_bytes_compared": self.findings.data_bytes,
+            "program_faults": self.program_faults,
         }
 
     def notifier_statistics(self) -> dict[str, int]:
@@ -158,34 +134,30 @@ class Replay:
     async def _program(self) -> None:
         options = self.options
         gts = await self.driver.open(self.mm, cbrs=max(2, options.workers), dsr_bytes=max(1, options.workers) * SLICE_BYTES)
-        self._user = GruUser(self.driver, gts)
-        for index in range(options.workers):
-            self._workers.append(self.sched.spawn(self._worker(index), f"gru user {index}", DEVICE_CPU))
+        self.device.start(GruUser(self.driver, gts), options.workers)
         await self._records()
-        self._stop = True
-        self._work.wake_all()
-        for task in [*self._workers, *self._children]:
+        await self.device.finish()
+        for task in self._children:
             await self.sched.join(task)
         await self._compare(self.mm, self.golden, self.golden.pages())
         await self.driver.close(gts)
         await self.mm.exit()
-        self.progress.done = True
 
     async def _records(self) -> None:
         """What was recorded, in order. Nearly every record is an access that needs no fault: those cost a few calls each."""
-        progress, options, recent = self.progress, self.options, self._recent
+        options, recent = self.options, self._recent
         op_every = options.op_every if options.workers else 0
         limit = options.limit
         for record in self.program.records():
             if isinstance(record, records.Run):
                 vpn, write, offset, _accesses = record
-                progress.runs = runs = progress.runs + 1
+                self.runs = runs = self.runs + 1
                 if self._access(vpn, write, offset) or await self._fault(vpn, write, offset):
                     recent.append(vpn)
                     if runs % CHARGE_EVERY == 0:
                         await self.sched.charge(CHARGE_EVERY * timing.SW_CPU_ACCESS)
                     if op_every and runs % op_every == 0:
-                        await self._offer()
+                        await self.device.offer()
                     if options.migrate_every and runs % options.migrate_every == 0:
                         await self._migrate()
             else:
@@ -193,15 +165,12 @@ class Replay:
             if limit is not None and self.machine.events >= limit:
                 break
 
-    def _allocations_failed(self) -> int:
-        return self.machine.statistic("alloc_failed")
-
     def _access(self, vpn: int, write: bool, offset: int) -> bool:
         """An access of the program, as far as it goes without a fault. A store leaves eight bytes the golden contents know."""
         if not write:
             return self.mm.touch_fast(vpn, False)
         address = (vpn << PAGE_SHIFT) + (offset & ~7 & (PAGE - 1))
-        data = (self.progress.runs * 0x9E3779B97F4A7C15 & ((1 << 64) - 1)).to_bytes(8, "little")
+        data = (self.runs * 0x9E3779B97F4A7C15 & ((1 << 64) - 1)).to_bytes(8, "little")
         if not store_fast(self.mm, address, data):
             return False
         self.golden.write(address, data)
@@ -212,7 +181,7 @@ class Replay:
         try:
             await self.mm.touch(vpn << PAGE_SHIFT, write)
         except MmError:
-            self.progress.program_faults += 1  # e.g. the vdso, or a guard page the program probed
+            self.program_faults += 1  # e.g. the vdso, or a guard page the program probed
             return False
         if write:
             # The touch charged time before it returned, so reclaim may have been quicker: then the store never happened.
@@ -253,7 +222,7 @@ class Replay:
             elif isinstance(record, records.Fork):
                 await self._fork()
         except MmError:
-            self.progress.program_faults += 1
+            self.program_faults += 1
 
     async def _mremap(self, record: records.Mremap) -> None:
         golden = self.golden
@@ -306,119 +275,4 @@ class Replay:
                 found = await mm.load(vpn << PAGE_SHIFT, PAGE)
             except MmError:
                 continue  # made inaccessible by the program
-            self._check("page contents", vpn << PAGE_SHIFT, golden.read(vpn << PAGE_SHIFT, PAGE), found)
-
-    # ---- the device's side -----------------------------------------------------------------------------------------
-
-    def readable(self, rng: random.Random) -> int | None:
-        return self._pick(rng, False)
-
-    def writable(self, rng: random.Random) -> int | None:
-        return self._pick(rng, True)
-
-    def _pick(self, rng: random.Random, write: bool) -> int | None:
-        for _ in range(8):
-            if not self._recent:
-                return None
-            vpn = self._recent[rng.randrange(len(self._recent))]
-            if allows(self.mm, vpn << PAGE_SHIFT, write):
-                return vpn
-        return None
-
-    async def _offer(self) -> None:
-        operation = draw_operation(self._random, self)
-        if operation is None:
-            return
-        await self._room.wait_event(lambda: len(self._queue) < 2 * self.options.workers)
-        self._queue.append(operation)
-        self._work.wake_all()
-
-    async def _worker(self, index: int) -> None:
-        while True:
-            await self._work.wait_event(lambda: bool(self._queue) or self._stop, patient=True)
-            if not self._queue:
-                return
-            operation = self._queue.popleft()
-            self._room.wake_all()
-            await self._perform(index, operation)
-
-    async def _perform(self, index: int, operation: DeviceOp) -> None:
-        user = self._user
-        assert user is not None
-        base = index * SLICE_BYTES
-        for offset, data in operation.dsr:
-            await user.write_dsr(base + offset, data)
-        flight = self.golden.begin(operation.reads, operation.writes)
-        # The mapping may have changed since the operation was drawn; then an exception is a legal end.
-        if not self._still_allowed(operation):
-            flight.unmapped = flight.racy = True
-        before = operation.expect(self.golden)
-        failed = self._allocations_failed()
-        await user.issue(index, operation.instruction(base))
-        result = await user.wait(index)
-        if self._allocations_failed() != failed:  # no memory for the page the device asked for: an exception is a legal end too
-            flight.unmapped = flight.racy = True
-        loaded = b""
-        if operation.result is not None and result.istatus == CbIstatus.IDLE:
-            loaded = await user.read_dsr(base + operation.result[0], operation.result[1])
-        self.progress.operations += 1
-        try:
-            await self._settle(operation, flight, result, before, loaded)
-        finally:
-            self.golden.end(flight)
-
-    def _still_allowed(self, operation: DeviceOp) -> bool:
-        mm = self.mm
-        return all(allows(mm, vpn << PAGE_SHIFT, False) for vpn in operation.reads) and all(
-            allows(mm, vpn << PAGE_SHIFT, True) for vpn in operation.writes
-        )
-
-    async def _settle(self, operation: DeviceOp, flight: Operation, result: CbResult, before: bytes, loaded: bytes) -> None:
-        address = min(operation.reads | operation.writes) << PAGE_SHIFT
-        if result.istatus != CbIstatus.IDLE:
-            self.progress.faulted_operations += 1
-            if not flight.unmapped or result.ecause != 1 << CbEcause.OS_FATAL_TLB_FAULT:
-                self._fail(operation.name, address, f"exception, ecause {result.ecause:#x}, with the mapping unchanged")
-        if flight.racy or result.istatus != CbIstatus.IDLE:
-            self.progress.racy_operations += 1
-            await self._adopt(operation)
-            return
-        self.progress.verified_operations += 1
-        if operation.result is not None:
-            self._check(f"{operation.name} result", address, before, loaded)
-        elif operation.name == "add":
-            self._check("atomic's old value", address, before, result.avalue.to_bytes(8, "little"))
-        for target, data in operation.apply(self.golden, before):
-            self.golden.write(target, data, flight)
-            self._check_written(operation.name, target, data)
-
-    def _check_written(self, name: str, address: int, data: bytes) -> None:
-        """Compare what the device wrote, when the page is in memory; a page in swap is compared when it comes back."""
-        done = 0
-        while done < len(data):
-            step = min(len(data) - done, PAGE - (address & (PAGE - 1)))
-            found = peek(self.mm, address, step)
-            if found is not None:
-                self._check(f"{name} target", address, data[done : done + step], found)
-            address, done = address + step, done + step
-
-    async def _adopt(self, operation: DeviceOp) -> None:
-        """Nothing is known of the target's bytes: take what memory holds as the contents from here on."""
-        for vpn in sorted(operation.writes):
-            try:
-                data = await self.mm.load(vpn << PAGE_SHIFT, PAGE)
-            except MmError:
-                continue
-            self.golden.write(vpn << PAGE_SHIFT, data)
-
-    def _check(self, what: str, address: int, expected: bytes, found: bytes) -> None:
-        self.progress.data_bytes += len(expected)
-        if expected == found:
-            return
-        index = next(i for i, (a, b) in enumerate(zip(expected, found, strict=True)) if a != b)
-        self._fail(what, address + index, f"expected {expected[index : index + 8].hex()}, found {found[index : index + 8].hex()}")
-
-    def _fail(self, what: str, address: int, detail: str) -> None:
-        self.progress.failures.append(DataFailure(self.sched.now, what, address, detail))
-        if self.on_failure is not None:
-            self.on_failure()
+            self.findings.compare("page contents", vpn << PAGE_SHIFT, golden.read(vpn << PAGE_SHIFT, PAGE), found)

@@ -35,7 +35,7 @@ from sw_stack.mm.types import PROT_READ, PROT_WRITE, MmError
 from sw_stack.sched import Scheduler, Task
 from sw_stack.workloads.census import Census
 from sw_stack.workloads.device_user import SLICE_BYTES, DeviceUser
-from sw_stack.workloads.replay import DataFailure
+from sw_stack.workloads.findings import DataFailure
 
 __all__ = ["BASE", "DEVICE_CPU", "PAGE", "PROGRAM_CPU", "RW", "Needs", "Stage", "pattern"]
 

@@ -187,6 +187,7 @@ def test_a_device_that_never_answers_ends_with_who_waits_for_whom(config: CosimC
     assert result.stalled is not None
     assert "who waits for whom" in result.stalled
     assert "requests in flight: write to" in result.stalled
+    assert "296 of 296 handles cannot be read: the device does not answer its bus" in result.stalled
 
 
 class Interrupting(Mute):
