@@ -28,6 +28,7 @@ __all__ = [
     "MmioRead",
     "MmioSwap",
     "MmioWrite",
+    "NodesDevice",
     "OracleStop",
     "Request",
     "Snoop",
@@ -60,6 +61,7 @@ class MmioRead:
     serial: int
     addr: int
     count: int
+    node: int = 0
 
 
 @dataclass(slots=True, unsafe_hash=True)
@@ -70,6 +72,7 @@ class MmioWrite:
     serial: int
     addr: int
     words: tuple[int, ...]
+    node: int = 0
 
 
 @dataclass(slots=True, unsafe_hash=True)
@@ -80,6 +83,7 @@ class MmioSwap:
     serial: int
     addr: int
     count: int
+    node: int = 0
 
 
 Request = MmioRead | MmioWrite | MmioSwap
@@ -97,7 +101,7 @@ class MmioDone:
 
 @dataclass(slots=True, unsafe_hash=True)
 class Irq:
-    """Interrupt line `line` changed to `level`."""
+    """Interrupt line `line` changed to `level`; node n's lines are NODE_IRQS * n upwards."""
 
     cycle: int
     line: int
@@ -106,11 +110,12 @@ class Irq:
 
 @dataclass(slots=True, unsafe_hash=True)
 class Snoop:
-    """The device changed a line that a processor may hold."""
+    """The device changed a line that a processor of `node` may hold."""
 
     cycle: int
     kind: LineKind
     index: int
+    node: int = 0
 
 
 @dataclass(slots=True, unsafe_hash=True)
@@ -125,7 +130,10 @@ Event = MmioDone | Irq | Snoop | OracleStop
 
 @dataclass(frozen=True, slots=True)
 class Violation:
-    """One illegal beat. `va` and `pa` in bytes; `mm` the address space the context ran for."""
+    """One illegal beat. `va` and `pa` in bytes; `mm` the address space the context or region belongs to.
+
+    GRU: `ctx` context, `cbr` control block. HCA: `ctx` index of the key, `cbr` queue pair, `asid` need of the access (hca Need).
+    """
 
     cycle: int
     reason: ViolationReason
@@ -137,6 +145,7 @@ class Violation:
     mm: int
     va: int
     pa: int
+    node: int = 0
 
 
 class Device(Protocol):
@@ -144,6 +153,7 @@ class Device(Protocol):
 
     memory: HostMemory
     shadow: Shadow
+    """Memory and oracle of node 0; a device of several nodes has `memories` and `shadows` as well (NodesDevice)."""
 
     @property
     def cycle(self) -> int:
@@ -177,3 +187,10 @@ class Device(Protocol):
     def close(self) -> None:
         """Release the device; no call after it."""
         ...
+
+
+class NodesDevice(Device, Protocol):
+    """A device of several nodes, each with a memory and an oracle of its own, on one clock."""
+
+    memories: Sequence[HostMemory]
+    shadows: Sequence[Shadow]

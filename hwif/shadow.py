@@ -6,6 +6,10 @@ pointer: `words`, shape (frames + pool, 2), uint64.
   word 1   rights in bits [7:0] (READ, WRITE, KERNEL), index of the frame's next record in bits [63:8]; 0 = none
 Record f < frames is frame f's first; more mappings of the same frame (fork, shared pages) chain into the pool.
 `ctx_mm`, shape (NUM_CTX,), uint32: the address space each context runs for, 0 = none.
+`regions`, shape (NUM_KEY, 4), uint64 (an HCA only): what may be done in the name of each key: address space in bits [31:0] of word 0
+(0 = no region) and protection domain above, first address, end (exclusive), rights (REGION_*). `qp_pd`, shape (NUM_QP,), uint32:
+the protection domain of each queue pair, 0 = none. A beat of an HCA needs a live region that covers all of it and grants its kind
+of access, a queue pair of the same domain, and the frame's record as above.
 
 Promises: a (frame, mm, vpn) has at most one record. Only software at a standstill writes; the simulator only reads while it
 advances, so no lock is needed. Raises ShadowError when the pool is full or an identifier does not fit.
@@ -17,6 +21,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hwif.gen.gru import NUM_CTX
+from hwif.gen.hca import NUM_KEY, NUM_QP
+from hwif.gen.port import REGION_MM_BITS, REGION_WORDS
 from hwif.gen.port import SHADOW_KERNEL as KERNEL
 from hwif.gen.port import SHADOW_READ as READ
 from hwif.gen.port import SHADOW_RIGHTS_BITS as RIGHTS_BITS
@@ -42,6 +48,8 @@ class Shadow:
         self.pool = max(64, frames) if pool is None else pool
         self.words: NDArray[np.uint64] = np.zeros((frames + self.pool, 2), dtype=np.uint64)
         self.ctx_mm: NDArray[np.uint32] = np.zeros(NUM_CTX, dtype=np.uint32)
+        self.regions: NDArray[np.uint64] = np.zeros((NUM_KEY, REGION_WORDS), dtype=np.uint64)
+        self.qp_pd: NDArray[np.uint32] = np.zeros(NUM_QP, dtype=np.uint32)
         # A flat memoryview indexes five times faster than numpy scalars, and every PTE change comes through here.
         self._flat = memoryview(self.words.data).cast("B").cast("Q")
         self._free = list(range(frames + self.pool - 1, frames - 1, -1))
@@ -118,6 +126,18 @@ class Shadow:
     def set_context(self, ctx: int, mm: int) -> None:
         """Context `ctx` now runs for address space `mm` (0: nobody)."""
         self.ctx_mm[ctx] = mm
+
+    def set_region(self, key_index: int, mm: int, pd: int, start: int, end: int, rights: int) -> None:
+        """The region a key names is live: `start` to `end` (exclusive) of `mm`, with `rights` (REGION_*)."""
+        self.regions[key_index] = (mm | pd << REGION_MM_BITS, start, end, rights)
+
+    def clear_region(self, key_index: int) -> None:
+        """The key is dead: its invalidation has been confirmed."""
+        self.regions[key_index] = 0
+
+    def set_queue_pair(self, qpn: int, pd: int) -> None:
+        """Queue pair `qpn` belongs to protection domain `pd` (0: to nobody)."""
+        self.qp_pd[qpn] = pd
 
     def _release(self, index: int) -> None:
         self._flat[2 * index] = 0

@@ -9,6 +9,7 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
+from spec.generate_hca import outputs_hca
 from spec.load import LINE_BITS, Event, Gru, Handle, Port, load_events, load_gru, load_port, load_timing
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -117,6 +118,8 @@ def c_port_header(port: Port, gru: Gru) -> str:
         out += ["};", ""]
     out.append("enum hil_shadow {")
     out += [f"  HIL_SHADOW_{name} = {value}, /* {doc} */" for name, (value, doc) in port.shadow.items()]
+    out += ["};", "", "enum hil_region {"]
+    out += [f"  HIL_REGION_{name} = {value}, /* {doc} */" for name, (value, doc) in port.region.items()]
     out += ["};", "", "enum hil_geometry {"]
     out += [f"  HIL_{name} = {gru.constants[name][0]}, /* {gru.constants[name][2]} */" for name in ("PAGE_SHIFT", "LINE_BYTES")]
     out.append(f"  HIL_WINDOW_BYTES = {gru.window['GRU_SIZE'][0]}, /* {gru.window['GRU_SIZE'][1]} */")
@@ -133,6 +136,7 @@ def py_port(port: Port) -> str:
         out.append("")
     out.append("")
     out += [f"SHADOW_{name}: Final = {value}  # {doc}" for name, (value, doc) in port.shadow.items()]
+    out += [f"REGION_{name}: Final = {value}  # {doc}" for name, (value, doc) in port.region.items()]
     return "\n".join(out) + "\n"
 
 
@@ -217,6 +221,7 @@ def outputs() -> dict[str, str]:
         "hwif/gen/gru.py": py_gru(gru),
         "hwif/gen/timing.py": py_timing(),
         "hwif/gen/events.py": py_events(events),
+        **outputs_hca(),
     }
 
 

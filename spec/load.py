@@ -70,10 +70,12 @@ class Gru:
 
 @dataclass(frozen=True)
 class Port:
-    """Enums (name -> key -> (value, meaning)) and the layout of the oracle's records (name -> (value, meaning))."""
+    """Enums (name -> key -> (value, meaning)) and the layouts of the oracle's records (name -> (value, meaning)): of frames
+    (`shadow`) and of an HCA's memory regions (`region`)."""
 
     enums: dict[str, dict[str, tuple[int, str]]]
     shadow: dict[str, tuple[int, str]]
+    region: dict[str, tuple[int, str]]
 
 
 def _page(name: str) -> dict[str, Any]:
@@ -86,16 +88,16 @@ def _handle(name: str, raw: dict[str, Any]) -> Handle:
     for field, (dw, span, doc) in raw["fields"].items():
         high, low = (int(part) for part in span.split(":"))
         if high < low:
-            raise SpecError(f"gru.toml: {name}.{field}: bits {span} run backwards")
+            raise SpecError(f"{name}.{field}: bits {span} run backwards")
         fields.append(Field(field, dw * 64 + low, high - low + 1, doc))
     fields.sort(key=lambda item: item.lsb)
     end = 0
     for item in fields:
         if item.lsb < end:
-            raise SpecError(f"gru.toml: {name}.{item.name}: overlaps the field below it")
+            raise SpecError(f"{name}.{item.name}: overlaps the field below it")
         end = item.lsb + item.width
     if end > LINE_BITS:
-        raise SpecError(f"gru.toml: {name}: runs past its 64-byte line")
+        raise SpecError(f"{name}: runs past its 64-byte line")
     return Handle(name, raw["doc"], tuple(fields))
 
 
@@ -136,7 +138,8 @@ def load_port() -> Port:
     rights = shadow["READ"][0] | shadow["WRITE"][0] | shadow["KERNEL"][0]
     if rights >> shadow["RIGHTS_BITS"][0] or not 0 < shadow["VPN_BITS"][0] < 64:
         raise SpecError("port.toml: shadow: a field does not fit its word")
-    return Port(enums, shadow)
+    region = {name: (row[0], row[1]) for name, row in raw["region"].items()}
+    return Port(enums, shadow, region)
 
 
 def load_timing() -> dict[str, dict[str, tuple[int, str, str]]]:

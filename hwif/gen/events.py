@@ -55,6 +55,39 @@ class TraceEvent(IntEnum):
     DEV_CB_DONE = 48  # instruction finished
     DEV_IRQ = 49  # interrupt line changed
     DEV_CCH = 50  # context changed state
+    HCA_POST_SEND = 51  # send work request posted
+    HCA_POST_RECV = 52  # receive work request posted
+    HCA_POLL = 53  # completion seen by its user
+    HCA_REG_MR = 54  # memory region registered; kind: 0 pinned, 1 on-demand, 2 implicit
+    HCA_DEREG_MR = 55  # deregistration entered
+    HCA_DEREG_MR_DONE = 56  # deregistration left: the key is dead
+    HCA_INTR = 57  # fault interrupt handler entered
+    HCA_INTR_DONE = 58  # fault interrupt handler left
+    HCA_FAULT = 59  # page fault work began
+    HCA_FAULT_DONE = 60  # page fault answered: resumed, with or without error
+    HCA_MAP = 61  # translation written to the table
+    HCA_UNMAP = 62  # translations taken out of the table
+    HCA_COMMAND = 63  # command rung
+    HCA_COMMAND_DONE = 64  # command's status seen
+    HCA_FENCE = 65  # fence issued
+    HCA_FENCE_DONE = 66  # fence's value seen
+    HCA_PREFETCH = 67  # advise_mr entered
+    HCA_PREFETCH_DONE = 68  # advise_mr left
+    HCA_QP_ERROR = 69  # queue pair's error reported
+    HDEV_WALK = 70  # walk of the translation table began
+    HDEV_FILL = 71  # translation entered the cache
+    HDEV_FILL_DROPPED = 72  # walk's result dropped: an invalidation covered it; it is walked again
+    HDEV_INVALIDATE = 73  # invalidation accepted: covered translations are dead
+    HDEV_KILL = 74  # a translation left the cache by an invalidation
+    HDEV_FENCE = 75  # fence written: accesses under earlier invalidations are over
+    HDEV_FAULT = 76  # fault recorded; it may wait for room in the queue
+    HDEV_RECORD = 77  # fault record in memory, producer index moved
+    HDEV_RESUME = 78  # resume taken; ok 0: the token was stale
+    HDEV_QP = 79  # queue pair changed state
+    HDEV_PACKET = 80  # packet sent (1) or taken (0)
+    HDEV_NAK = 81  # negative acknowledgement sent (1) or received (0)
+    HDEV_LAND = 82  # a packet's payload is in memory
+    HDEV_CQE = 83  # completion written
 
 
 # Event -> (layer, argument names).
@@ -109,4 +142,37 @@ CATALOGUE: Final[dict[TraceEvent, tuple[str, tuple[str, ...]]]] = {
     TraceEvent.DEV_CB_DONE: ("device", ("cbr", "istatus", "ecause",)),
     TraceEvent.DEV_IRQ: ("device", ("line", "level",)),
     TraceEvent.DEV_CCH: ("device", ("ctx", "state",)),
+    TraceEvent.HCA_POST_SEND: ("hca_user", ("qpn", "index", "opcode", "addr", "length", "remote",)),
+    TraceEvent.HCA_POST_RECV: ("hca_user", ("qpn", "index", "addr", "length",)),
+    TraceEvent.HCA_POLL: ("hca_user", ("qpn", "index", "status", "recv",)),
+    TraceEvent.HCA_REG_MR: ("hca_driver", ("key", "mm", "start", "length", "access", "kind",)),
+    TraceEvent.HCA_DEREG_MR: ("hca_driver", ("key",)),
+    TraceEvent.HCA_DEREG_MR_DONE: ("hca_driver", ("key",)),
+    TraceEvent.HCA_INTR: ("hca_driver", ("records",)),
+    TraceEvent.HCA_INTR_DONE: ("hca_driver", ("records",)),
+    TraceEvent.HCA_FAULT: ("hca_driver", ("qpn", "direction", "key", "va", "length", "token",)),
+    TraceEvent.HCA_FAULT_DONE: ("hca_driver", ("qpn", "direction", "key", "pages", "error",)),
+    TraceEvent.HCA_MAP: ("hca_driver", ("key", "va", "pfn", "write",)),
+    TraceEvent.HCA_UNMAP: ("hca_driver", ("key", "start", "end", "pages",)),
+    TraceEvent.HCA_COMMAND: ("hca_driver", ("index", "opcode", "key", "addr", "length",)),
+    TraceEvent.HCA_COMMAND_DONE: ("hca_driver", ("index", "status",)),
+    TraceEvent.HCA_FENCE: ("hca_driver", ("value",)),
+    TraceEvent.HCA_FENCE_DONE: ("hca_driver", ("value",)),
+    TraceEvent.HCA_PREFETCH: ("hca_driver", ("key", "start", "length", "advice",)),
+    TraceEvent.HCA_PREFETCH_DONE: ("hca_driver", ("key", "pages",)),
+    TraceEvent.HCA_QP_ERROR: ("hca_driver", ("qpn", "syndrome",)),
+    TraceEvent.HDEV_WALK: ("hca_device", ("key", "va",)),
+    TraceEvent.HDEV_FILL: ("hca_device", ("key", "va", "pfn", "shift", "write",)),
+    TraceEvent.HDEV_FILL_DROPPED: ("hca_device", ("key", "va",)),
+    TraceEvent.HDEV_INVALIDATE: ("hca_device", ("index", "key", "addr", "length", "whole",)),
+    TraceEvent.HDEV_KILL: ("hca_device", ("key", "va", "shift",)),
+    TraceEvent.HDEV_FENCE: ("hca_device", ("index", "value",)),
+    TraceEvent.HDEV_FAULT: ("hca_device", ("qpn", "direction", "key", "va", "cause", "token",)),
+    TraceEvent.HDEV_RECORD: ("hca_device", ("qpn", "direction", "token", "producer",)),
+    TraceEvent.HDEV_RESUME: ("hca_device", ("qpn", "direction", "token", "error", "ok",)),
+    TraceEvent.HDEV_QP: ("hca_device", ("qpn", "state",)),
+    TraceEvent.HDEV_PACKET: ("hca_device", ("opcode", "qpn", "psn", "length", "sent",)),
+    TraceEvent.HDEV_NAK: ("hca_device", ("qpn", "psn", "syndrome", "sent",)),
+    TraceEvent.HDEV_LAND: ("hca_device", ("qpn", "psn", "va", "length",)),
+    TraceEvent.HDEV_CQE: ("hca_device", ("cqn", "qpn", "status", "opcode", "wqe_index",)),
 }

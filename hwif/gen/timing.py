@@ -15,8 +15,26 @@ MEM_BYTES_PER_CYCLE: Final = 64
 """bandwidth of the memory port (one 64-byte line a cycle, 32 GB/s)."""
 MEM_MAX_OUTSTANDING: Final = 128
 """requests the memory accepts before it holds the port (one a control block)."""
+HCA_MAX_OUTSTANDING: Final = 256
+"""the same for an HCA's port (a line a cycle over the read latency, and room for walks)."""
+
+# link
+LINK_LATENCY: Final = 150
+"""first flit sent to first flit received (300 ns: cable, one switch hop and two serdes, QDR-class)."""
+LINK_CYCLES_PER_FLIT: Final = 1
+"""cycles a flit of 64 bytes takes (one flit a cycle, 32 GB/s: the width of the memory port)."""
 
 # software
+SW_HCA_POST: Final = 40
+"""posting one work request, without its doorbell (80 ns: a cached line of 64 bytes built in user space)."""
+SW_HCA_POLL: Final = 15
+"""looking at one completion queue entry (30 ns: a cached line, missed once)."""
+SW_HCA_COMMAND: Final = 100
+"""building one command (200 ns)."""
+SW_HCA_FAULT_WORK: Final = 400
+"""fault work item: dispatch from interrupt to worker (800 ns: a high-priority workqueue)."""
+SW_PIN_PAGE: Final = 60
+"""pin or unpin one page of a longterm registration (120 ns: pin_user_pages_fast, per page)."""
 SW_IRQ_LATENCY: Final = 1000
 """interrupt line high to first handler instruction (2 us, Linux interrupt entry on a large system)."""
 SW_MMIO_WRITE: Final = 50

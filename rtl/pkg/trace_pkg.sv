@@ -52,11 +52,47 @@ package trace_pkg;
   localparam int unsigned DEV_CB_DONE = 32'd48;  // instruction finished
   localparam int unsigned DEV_IRQ = 32'd49;  // interrupt line changed
   localparam int unsigned DEV_CCH = 32'd50;  // context changed state
+  localparam int unsigned HCA_POST_SEND = 32'd51;  // send work request posted
+  localparam int unsigned HCA_POST_RECV = 32'd52;  // receive work request posted
+  localparam int unsigned HCA_POLL = 32'd53;  // completion seen by its user
+  localparam int unsigned HCA_REG_MR = 32'd54;  // memory region registered; kind: 0 pinned, 1 on-demand, 2 implicit
+  localparam int unsigned HCA_DEREG_MR = 32'd55;  // deregistration entered
+  localparam int unsigned HCA_DEREG_MR_DONE = 32'd56;  // deregistration left: the key is dead
+  localparam int unsigned HCA_INTR = 32'd57;  // fault interrupt handler entered
+  localparam int unsigned HCA_INTR_DONE = 32'd58;  // fault interrupt handler left
+  localparam int unsigned HCA_FAULT = 32'd59;  // page fault work began
+  localparam int unsigned HCA_FAULT_DONE = 32'd60;  // page fault answered: resumed, with or without error
+  localparam int unsigned HCA_MAP = 32'd61;  // translation written to the table
+  localparam int unsigned HCA_UNMAP = 32'd62;  // translations taken out of the table
+  localparam int unsigned HCA_COMMAND = 32'd63;  // command rung
+  localparam int unsigned HCA_COMMAND_DONE = 32'd64;  // command's status seen
+  localparam int unsigned HCA_FENCE = 32'd65;  // fence issued
+  localparam int unsigned HCA_FENCE_DONE = 32'd66;  // fence's value seen
+  localparam int unsigned HCA_PREFETCH = 32'd67;  // advise_mr entered
+  localparam int unsigned HCA_PREFETCH_DONE = 32'd68;  // advise_mr left
+  localparam int unsigned HCA_QP_ERROR = 32'd69;  // queue pair's error reported
+  localparam int unsigned HDEV_WALK = 32'd70;  // walk of the translation table began
+  localparam int unsigned HDEV_FILL = 32'd71;  // translation entered the cache
+  localparam int unsigned HDEV_FILL_DROPPED = 32'd72;  // walk's result dropped: an invalidation covered it; it is walked again
+  localparam int unsigned HDEV_INVALIDATE = 32'd73;  // invalidation accepted: covered translations are dead
+  localparam int unsigned HDEV_KILL = 32'd74;  // a translation left the cache by an invalidation
+  localparam int unsigned HDEV_FENCE = 32'd75;  // fence written: accesses under earlier invalidations are over
+  localparam int unsigned HDEV_FAULT = 32'd76;  // fault recorded; it may wait for room in the queue
+  localparam int unsigned HDEV_RECORD = 32'd77;  // fault record in memory, producer index moved
+  localparam int unsigned HDEV_RESUME = 32'd78;  // resume taken; ok 0: the token was stale
+  localparam int unsigned HDEV_QP = 32'd79;  // queue pair changed state
+  localparam int unsigned HDEV_PACKET = 32'd80;  // packet sent (1) or taken (0)
+  localparam int unsigned HDEV_NAK = 32'd81;  // negative acknowledgement sent (1) or received (0)
+  localparam int unsigned HDEV_LAND = 32'd82;  // a packet's payload is in memory
+  localparam int unsigned HDEV_CQE = 32'd83;  // completion written
 
   // Kinds of lines the device tells of (hwif.port.LineKind).
   localparam int SNOOP_CB = 0;  // control block, by its physical number
   localparam int SNOOP_TFH = 1;  // fault handle
   localparam int SNOOP_TGH = 2;  // shootdown handle
   localparam int SNOOP_CCH = 3;  // context handle
+  localparam int SNOOP_CQ = 4;  // HCA: completion queue, by its number: an entry was written
+  localparam int SNOOP_COMMAND = 5;  // HCA: command queue: an entry's status was written; the index of the entry in the queue
+  localparam int SNOOP_FENCE = 6;  // HCA: a fence's value was written; always 0
 
 endpackage

@@ -19,6 +19,7 @@ from typing import Any, Final
 
 from hwif.gen import timing
 from hwif.gen.gru import NUM_IRQ
+from hwif.gen.hca import NODE_IRQS
 from hwif.port import Event, Irq, LineKind, MmioDone, MmioRead, MmioSwap, MmioWrite, Request, Snoop
 from sw_stack.sched.choices import Chooser
 from sw_stack.sched.lockdep import Lockdep
@@ -63,10 +64,10 @@ class Scheduler:
         self._serial = 0
         self._requests: list[Request] = []
         self._answers: dict[int, tuple[Task, str]] = {}
-        self._irq_level = [0] * NUM_IRQ
+        self._irq_level = [0] * max(NUM_IRQ, 2 * NODE_IRQS)  # one node, or two
         self._irq_waiters: dict[int, list[Task]] = {}
-        self._line_seq: dict[tuple[LineKind, int], int] = {}
-        self._line_waiters: dict[tuple[LineKind, int], list[Task]] = {}
+        self._line_seq: dict[tuple[LineKind, int, int], int] = {}
+        self._line_waiters: dict[tuple[LineKind, int, int], list[Task]] = {}
         self._tasks: list[Task] = []
         self._essential = 0
         self._last_run = 0
@@ -133,15 +134,15 @@ class Scheduler:
         """As `sleeping`, but the processor spins: legal in atomic context."""
         return await Suspend(arm, reason)
 
-    async def mmio_read(self, addr: int, count: int = 1) -> tuple[int, ...]:
-        """`count` 64-bit words of the device from byte address `addr`. Raises BusError on SLVERR."""
+    async def mmio_read(self, addr: int, count: int = 1, node: int = 0) -> tuple[int, ...]:
+        """`count` 64-bit words of `node`'s device from byte address `addr`. Raises BusError on SLVERR."""
         await self.charge(timing.SW_MMIO_READ)
-        return await self._request(MmioRead(self.now, self._take_serial(), addr, count), f"read of {addr:#x}")
+        return await self._request(MmioRead(self.now, self._take_serial(), addr, count, node), f"read of {addr:#x}")
 
-    async def mmio_write(self, addr: int, words: Sequence[int]) -> None:
+    async def mmio_write(self, addr: int, words: Sequence[int], node: int = 0) -> None:
         """Store words at `addr`, highest first, and wait until they have landed. Raises BusError on SLVERR."""
         await self.charge(timing.SW_MMIO_WRITE)
-        await self._request(MmioWrite(self.now, self._take_serial(), addr, tuple(words)), f"write to {addr:#x}")
+        await self._request(MmioWrite(self.now, self._take_serial(), addr, tuple(words), node), f"write to {addr:#x}")
 
     async def mmio_swap(self, addr: int, count: int) -> tuple[int, ...]:
         """xchg `count` words of a fault map with 0; what they held."""
@@ -155,19 +156,19 @@ class Scheduler:
             await self.sleeping(waiters.append, f"interrupt {line}", patient=True)
         await Pause(timing.SW_IRQ_LATENCY, "interrupt entry")
 
-    def line_seq(self, kind: LineKind, index: int) -> int:
+    def line_seq(self, kind: LineKind, index: int, node: int = 0) -> int:
         """How often the device has changed this line. Read it before the line: pairs with `wait_line`."""
-        return self._line_seq.get((kind, index), 0)
+        return self._line_seq.get((kind, index, node), 0)
 
-    async def wait_line(self, kind: LineKind, index: int, seen: int, *, patient: bool = False) -> None:
+    async def wait_line(self, kind: LineKind, index: int, seen: int, *, node: int = 0, patient: bool = False) -> None:
         """Spin until the device has changed the line since `seen` = `line_seq(...)` was taken. Legal in atomic context.
 
         The change may fall between the read of the line and this wait; the sequence number closes that window:
             cpu: seq = line_seq; read line (still ACTIVE)        device: status -> IDLE, Snoop
             cpu: wait_line(seq) returns at once, seq differs
         """
-        if self.line_seq(kind, index) == seen:
-            waiters = self._line_waiters.setdefault((kind, index), [])
+        if self.line_seq(kind, index, node) == seen:
+            waiters = self._line_waiters.setdefault((kind, index, node), [])
             await Suspend(waiters.append, f"{kind.name} {index} to change", patient)
         await Pause(timing.SW_SNOOP, "coherence miss")
 
@@ -224,7 +225,7 @@ class Scheduler:
                 for task in self._irq_waiters.pop(event.line, ()):
                     self.resume(task)
         elif isinstance(event, Snoop):
-            key = (event.kind, event.index)
+            key = (event.kind, event.index, event.node)
             self._line_seq[key] = self._line_seq.get(key, 0) + 1
             for task in self._line_waiters.pop(key, ()):
                 self.resume(task)

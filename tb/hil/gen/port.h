@@ -19,6 +19,9 @@ enum hil_line_kind {
   HIL_SNOOP_TFH = 1, /* fault handle */
   HIL_SNOOP_TGH = 2, /* shootdown handle */
   HIL_SNOOP_CCH = 3, /* context handle */
+  HIL_SNOOP_CQ = 4, /* HCA: completion queue, by its number: an entry was written */
+  HIL_SNOOP_COMMAND = 5, /* HCA: command queue: an entry's status was written; the index of the entry in the queue */
+  HIL_SNOOP_FENCE = 6, /* HCA: a fence's value was written; always 0 */
 };
 
 enum hil_violation_reason {
@@ -27,6 +30,10 @@ enum hil_violation_reason {
   HIL_REASON_OUTSIDE = 3, /* the address lies outside host memory */
   HIL_REASON_NOT_KERNEL = 4, /* unmapped access to a frame that is not the kernel's */
   HIL_REASON_NO_CONTEXT = 5, /* the context belongs to no address space */
+  HIL_REASON_NO_REGION = 6, /* HCA: the key names no live region */
+  HIL_REASON_OUT_OF_REGION = 7, /* HCA: the beat lies outside its region */
+  HIL_REASON_WRONG_DOMAIN = 8, /* HCA: region and queue pair belong to different protection domains */
+  HIL_REASON_NO_RIGHT = 9, /* HCA: the region does not grant this kind of access */
 };
 
 enum hil_shadow {
@@ -35,6 +42,16 @@ enum hil_shadow {
   HIL_SHADOW_WRITE = 2, /* right to write */
   HIL_SHADOW_KERNEL = 4, /* the frame is the kernel's: unmapped accesses may touch it */
   HIL_SHADOW_RIGHTS_BITS = 8, /* bits of the rights in word 1; the index of the next record is above */
+};
+
+enum hil_region {
+  HIL_REGION_WORDS = 4, /* words of a record: owner, start, end (exclusive), rights */
+  HIL_REGION_MM_BITS = 32, /* bits of the address space in word 0 (0: no region); the protection domain is above */
+  HIL_REGION_LOCAL_READ = 1, /* right: read by a local work request */
+  HIL_REGION_LOCAL_WRITE = 2, /* right: written by a local work request or a receive */
+  HIL_REGION_REMOTE_READ = 4, /* right: RDMA READ */
+  HIL_REGION_REMOTE_WRITE = 8, /* right: RDMA WRITE */
+  HIL_REGION_REMOTE_ATOMIC = 16, /* right: atomics */
 };
 
 enum hil_geometry {
