@@ -9,7 +9,7 @@ from __future__ import annotations
 import tempfile
 from pathlib import Path
 
-from spec.load import LINE_BITS, Handle
+from spec.load import LINE_BITS, Field, Handle
 from spec.load_hca import RDL, Hca, Register, load_hca, load_registers
 
 BANNER = "Generated from spec/ by `make gen`. Do not edit."
@@ -31,7 +31,7 @@ def _regblock() -> dict[str, str]:
     from peakrdl_regblock import RegblockExporter  # noqa: PLC0415 - only whoever generates needs it
     from peakrdl_regblock.cpuif.axi4lite import AXI4Lite_Cpuif_flattened  # noqa: PLC0415
     from peakrdl_regblock.udps import ALL_UDPS  # noqa: PLC0415
-    from systemrdl import RDLCompiler  # noqa: PLC0415
+    from systemrdl.compiler import RDLCompiler  # noqa: PLC0415
 
     compiler = RDLCompiler()
     for udp in ALL_UDPS:
@@ -102,6 +102,10 @@ def _camel(name: str) -> str:
     return "".join(part.capitalize() for part in name.split("_"))
 
 
+def _py_field(field: Field) -> str:
+    return f'    {field.name}: Final = Field("{field.name}", {field.lsb}, {field.width})  # {field.doc}'
+
+
 def _py_hca(hca: Hca, registers: tuple[Register, ...], span: int) -> str:
     out = [f'"""HCA definitions: structures, enums, registers, counters. {BANNER}"""', ""]
     out += ["from enum import IntEnum", "from typing import Final", "", "from hwif.fields import Field", ""]
@@ -122,14 +126,18 @@ def _py_hca(hca: Hca, registers: tuple[Register, ...], span: int) -> str:
     out += ["}"]
     for struct in hca.structs:
         out += ["", "", f"class {_camel(struct.name)}:", f'    """{struct.doc}."""', ""]
-        out += [f'    {field.name}: Final = Field("{field.name}", {field.lsb}, {field.width})  # {field.doc}' for field in struct.fields]
+        out += [
+            f'    {field.name}: Final = Field("{field.name}", {field.lsb}, {field.width})  # {field.doc}' for field in struct.fields
+        ]
     out += ["", "", "class Mtt:", '    """Translation table entry, 8 bytes."""', ""]
-    out += [f'    {field.name}: Final = Field("{field.name}", {field.lsb}, {field.width})  # {field.doc}' for field in hca.mtt]
+    out += map(_py_field, hca.mtt)
     out += ["", "", f"CSR_BYTES: Final = {span}  # bytes of the register block"]
     for reg in registers:
         out += ["", "", f"class {_camel(reg.name.lower())}Reg:", f'    """{reg.doc}."""', ""]
         out.append(f"    offset: Final = 0x{reg.offset:03x}")
         if reg.copies > 1:
             out.append(f"    copies: Final = {reg.copies}  # 8 bytes apart")
-        out += [f'    {field.name}: Final = Field("{field.name}", {field.lsb}, {field.width})  # {field.doc}' for field in reg.fields]
+        out += [
+            f'    {field.name}: Final = Field("{field.name}", {field.lsb}, {field.width})  # {field.doc}' for field in reg.fields
+        ]
     return "\n".join(out).rstrip("\n") + "\n"

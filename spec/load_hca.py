@@ -61,7 +61,7 @@ def load_hca() -> Hca:
 
 def load_registers() -> tuple[tuple[Register, ...], int]:
     """The register block (spec/hca.rdl), and the bytes it spans."""
-    from systemrdl import RDLCompiler  # noqa: PLC0415 - only whoever generates needs it
+    from systemrdl.compiler import RDLCompiler  # noqa: PLC0415 - only whoever generates needs it
     from systemrdl.node import AddrmapNode, RegNode  # noqa: PLC0415
 
     compiler = RDLCompiler()
