@@ -6,10 +6,10 @@ pointer: `words`, shape (frames + pool, 2), uint64.
   word 1   rights in bits [7:0] (READ, WRITE, KERNEL), index of the frame's next record in bits [63:8]; 0 = none
 Record f < frames is frame f's first; more mappings of the same frame (fork, shared pages) chain into the pool.
 `ctx_mm`, shape (NUM_CTX,), uint32: the address space each context runs for, 0 = none.
-`regions`, shape (NUM_KEY, 4), uint64 (an HCA only): what may be done in the name of each key: address space in bits [31:0] of word 0
-(0 = no region) and protection domain above, first address, end (exclusive), rights (REGION_*). `qp_pd`, shape (NUM_QP,), uint32:
-the protection domain of each queue pair, 0 = none. A beat of an HCA needs a live region that covers all of it and grants its kind
-of access, a queue pair of the same domain, and the frame's record as above.
+`regions`, shape (NUM_KEY, 4), uint64 (an HCA only): what may be done in the name of each key: address space in bits [31:0] of
+word 0 (0 = no region) and protection domain above, first address, end (exclusive), rights (REGION_*). `qp_pd`, shape (NUM_QP,),
+uint32: the protection domain of each queue pair, 0 = none. A beat of an HCA needs a live region that covers all of it and grants
+its kind of access, a queue pair of the same domain, and the frame's record as above.
 
 Promises: a (frame, mm, vpn) has at most one record. Only software at a standstill writes; the simulator only reads while it
 advances, so no lock is needed. Raises ShadowError when the pool is full or an identifier does not fit.
