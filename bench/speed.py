@@ -30,7 +30,8 @@ from shootdown import rig
 from shootdown.commands.cosim import DEFAULT_SEED, DEFAULT_TRACE
 from shootdown.result import CosimConfig, ProgressUpdate, RunResult, Verdict
 from shootdown.rig import harness_options, open_device, play
-from shootdown.session import Session, program_job
+from shootdown.session import Session
+from shootdown.software.gru import program_job
 from sw_stack.workloads.trace import read_trace
 from tb.conventional.build import build_conventional
 from tb.hil.bare import RecordingDevice, run_bare

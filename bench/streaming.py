@@ -18,7 +18,8 @@ from collections.abc import Sequence
 from functools import partial
 
 from hwif.gen.gru import NUM_CBR
-from shootdown.session import Job, Workload
+from shootdown.software import Job, Workload
+from shootdown.software.gru import gru_job
 from sw_stack.drivers.gru.driver import GruDriver
 from sw_stack.drivers.gru.policy import DriverPolicy
 from sw_stack.mm import PROT_READ
@@ -48,7 +49,7 @@ def streaming_job(rounds: int) -> Job:
     def build(sched: Scheduler, machine: Machine, driver: GruDriver) -> Workload:
         return Stage(partial(_play, rounds=rounds), sched, machine, driver, SEED, cbrs=NUM_CBR)
 
-    return Job("streaming", FRAMES, DriverPolicy(), build)
+    return gru_job("streaming", FRAMES, DriverPolicy(), build)
 
 
 def _source(group: int, number: int) -> int:

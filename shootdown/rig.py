@@ -18,7 +18,9 @@ from hwif.gen.gru import RtlMutant
 from hwif.port import Device, DeviceError, Event
 from shootdown.errors import InputError, unknown
 from shootdown.result import CosimConfig, ProgressUpdate, RunResult
-from shootdown.session import DRIVER_MUTANTS, HostDevice, Job, Report, Session, program_job, scenario_job
+from shootdown.session import HostDevice, Report, Session
+from shootdown.software import Job
+from shootdown.software.gru import DRIVER_MUTANTS, program_job, scenario_job
 from shootdown.timeline.savefiles import write_savefiles
 from sw_stack.workloads.trace import read_trace
 from tb.hil.abi import HarnessOptions

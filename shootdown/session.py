@@ -1,7 +1,7 @@
-"""The software half of a run: memory, VM, driver, a workload, and everything that listens to the trace.
+"""The software half of a run: the software above a device, and everything that listens to the trace.
 
-A session knows nothing of where its device lives. The rig binds `memory` and `shadow` to a device, drives `loop` and reports what
-ends it. A job says what is to be played: a recorded program (`program_job`) or a scenario (`scenario_job`).
+A session knows neither which device it drives nor where that lives: shootdown/software builds what is above it. The rig binds
+`nodes` to a device, drives `loop` and reports what ends it. A job says what is to be played.
 
 Promises: the same job, configuration and device give the same digest. Whatever ended the run, `result` is complete.
 """
@@ -12,9 +12,9 @@ import os
 import time
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
-from typing import Protocol, get_args
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,39 +25,22 @@ from hwif.memory import HostMemory
 from hwif.port import AssertionFailure, Event, OracleStop, Request, Violation
 from hwif.shadow import Shadow
 from hwif.trace import Trace
-from shootdown.doctor import examine
-from shootdown.errors import InputError, unknown
 from shootdown.explain import EventRing, explain, explain_data, recent
 from shootdown.measure import Measure
 from shootdown.result import CosimConfig, OracleCounts, ProgressUpdate, RunResult, ViolationReport
+from shootdown.software import Job
 from shootdown.timeline import Timeline
-from sw_stack.drivers.gru.driver import GruDriver
-from sw_stack.drivers.gru.policy import DriverPolicy
-from sw_stack.drivers.gru.policy import Mutant as DriverMutant
-from sw_stack.drivers.gru.state import GruError
 from sw_stack.mm.frames import FrameError
-from sw_stack.mm.machine import Machine
 from sw_stack.mm.types import MmError
 from sw_stack.notifier import NotifierError
-from sw_stack.sched import BusError, Chooser, LockdepError, RecordedChooser, ReplayChooser, Scheduler, SeededChooser, Task
+from sw_stack.sched import BusError, Chooser, LockdepError, RecordedChooser, ReplayChooser, Scheduler, SeededChooser
 from sw_stack.workloads.findings import DataFailure
-from sw_stack.workloads.replay import Replay, ReplayOptions
-from sw_stack.workloads.trace import Trace as Program
 
-__all__ = ["DRIVER_MUTANTS", "HostDevice", "Job", "Report", "Session", "Workload", "program_job", "scenario_job"]
+__all__ = ["HostDevice", "Report", "Session"]
 
 SETTLE_EVERY = 512  # advances between two drains of the device's trace
-MIN_FRAMES = 64
-SPARE_FRAMES = 1024  # beyond the program's own pages: children, migration
-POOL_PER_FRAME = 16  # further mappings of a frame, on average: forks that share everything
-POOL_SPARE = 4096
-OPERATIONS = 4_500  # device operations of a whole run: enough to meet every kind of race, seconds to play
-MIN_OP_EVERY = 12
 
 Report = Callable[[ProgressUpdate], None]
-
-DRIVER_MUTANTS: tuple[str, ...] = get_args(DriverMutant)
-"""Broken variants of the driver by name (sw_stack/drivers/gru/policy.py)."""
 
 
 class HostDevice(Protocol):
@@ -71,77 +54,19 @@ class HostDevice(Protocol):
     def statistics(self) -> Mapping[str, int]: ...
 
 
-class Workload(Protocol):
-    """What is played. `on_failure` is called at each entry of `failures`; the run is over when the scheduler has finished."""
-
-    on_failure: Callable[[], None] | None
-
-    @property
-    def failures(self) -> Sequence[DataFailure]: ...
-    def start(self) -> Task: ...
-    def counters(self) -> dict[str, int]: ...
-    def position(self) -> tuple[int, int | None]: ...
-    def notifier_statistics(self) -> dict[str, int]: ...
-
-
-@dataclass(frozen=True)
-class Job:
-    """What is to be played, before anything exists. `title` names it in reports; `frames` of memory it runs in."""
-
-    title: str
-    frames: int
-    policy: DriverPolicy
-    build: Callable[[Scheduler, Machine, GruDriver], Workload]
-
-
-def program_job(config: CosimConfig, program: Program) -> Job:
-    """A recorded program. Raises InputError for memory in which nothing can run."""
-    frames = config.memory if config.memory is not None else 2 * program.pages + SPARE_FRAMES
-    if frames < MIN_FRAMES:
-        raise InputError(f"--memory {frames}: too few frames to run anything", f"give at least {MIN_FRAMES}")
-    every = max(MIN_OP_EVERY, program.runs // OPERATIONS)
-
-    def build(sched: Scheduler, machine: Machine, driver: GruDriver) -> Workload:
-        return Replay(sched, machine, driver, program, ReplayOptions(seed=config.seed, limit=config.limit, op_every=every))
-
-    policy = DriverPolicy(dropin=config.dropin)  # type: ignore[arg-type]
-    return Job(program.info.program, frames, policy, build)
-
-
-def scenario_job(config: CosimConfig) -> Job:
-    """A scenario of sw_stack/workloads/scenarios. Raises InputError for one that does not exist, with the nearest names."""
-    from sw_stack.workloads.scenarios import load, names  # noqa: PLC0415
-
-    name = config.scenario
-    assert name is not None
-    if name not in names():
-        raise unknown("scenario", name, "scenario", names())
-    scenario = load(name)
-
-    def build(sched: Scheduler, machine: Machine, driver: GruDriver) -> Workload:
-        return scenario.build(sched, machine, driver, config.seed)
-
-    return Job(name, scenario.frames, scenario.policy, build)
-
-
 class Session:
-    """Software for one run, ready to be driven. `memory` and `shadow` are to be bound to the device."""
+    """Software for one run, ready to be driven. `nodes` (memory and oracle of each) are to be bound to the device."""
 
     def __init__(self, config: CosimConfig, job: Job, progress: Report) -> None:
         self.config = config
         self.job = job
         self._progress = progress
-        self.memory = HostMemory(job.frames)
-        self.shadow = Shadow(job.frames, POOL_PER_FRAME * job.frames + POOL_SPARE)
         self.trace = Trace()
         self.chooser = self._choose()
         self.sched = Scheduler(self.chooser)
         self.trace.current_cpu = self.sched.current_cpu
-        self.machine = Machine(self.sched, self.memory, self.shadow, self.trace)
-        mutant = config.mutant if config.mutant in DRIVER_MUTANTS else None
-        policy = replace(job.policy, mutant=mutant)  # type: ignore[arg-type]
-        self.driver = GruDriver(self.sched, self.trace, self.shadow, policy=policy)
-        self.workload = job.build(self.sched, self.machine, self.driver)
+        self.software = job.build(self.sched, self.trace, config)
+        self.workload = self.software.workload
         self.workload.on_failure = self._stop
         self.ring = EventRing()
         self.measure = Measure()
@@ -157,6 +82,21 @@ class Session:
         self._advances = 0
         self._device: HostDevice | None = None
         self._started = time.monotonic()
+
+    @property
+    def nodes(self) -> Sequence[tuple[HostMemory, Shadow]]:
+        """Memory and oracle of each node."""
+        return self.software.nodes
+
+    @property
+    def memory(self) -> HostMemory:
+        """Memory of node 0."""
+        return self.nodes[0][0]
+
+    @property
+    def shadow(self) -> Shadow:
+        """Oracle of node 0."""
+        return self.nodes[0][1]
 
     def _choose(self) -> Chooser:
         config = self.config
@@ -183,9 +123,7 @@ class Session:
         """The generator a host drives: yields the cycle to advance to, is sent the events."""
         self._device = device
         self._started = time.monotonic()  # building the RTL is not the run
-        self.machine.start_kswapd(0)
-        self.driver.start()
-        self.workload.start()
+        self.software.start()
         return self._driven(device)
 
     def _driven(self, device: HostDevice) -> Generator[int, Sequence[Event], None]:
@@ -193,7 +131,7 @@ class Session:
             yield from drive(self.sched, device.submit, lambda: device.cycle, timing.LIVENESS_BOUND, self._between)
         except StalledError as stall:
             self.stalled = str(stall)  # for the case that the device does not let itself be examined
-            self.stalled = yield from examine(str(stall), self.driver, self.machine, device.submit, lambda: device.cycle)
+            self.stalled = yield from self.software.examine(str(stall), device.submit, lambda: device.cycle)
 
     def observe(self, events: Sequence[Event]) -> None:
         """Look at the events of an advance before software gets them."""
@@ -212,7 +150,7 @@ class Session:
             self._broken(self.sched.now, "LOCKDEP", str(error))
         except BusError as error:
             self._broken(self.sched.now, "BUS", str(error))
-        except GruError as error:
+        except self.software.driver_errors as error:
             self._broken(self.sched.now, "DRIVER", str(error))
         except (FrameError, MmError) as error:
             self._broken(self.sched.now, "VM", str(error))
@@ -241,8 +179,8 @@ class Session:
         assert device is not None
         self.trace.flush()
         self.trace.feed_device(device.drain_trace())
-        counters = device.statistics()
-        self.measure.sample(device.cycle, counters["tlb_lookups"], counters["tlb_hits"])
+        tally = self.software.tally(device.statistics())
+        self.measure.sample(device.cycle, tally.lookups, tally.hits)
         self.measure.settle(device.cycle)
         done, total = self.workload.position()
         self._progress(ProgressUpdate("run", done, total, device.cycle))
@@ -257,11 +195,12 @@ class Session:
         self.measure.settle(device.cycle + 1)
         self.chooser.close()
         counters = dict(device.statistics())
+        tally = self.software.tally(counters)
         violations = device.violations()
         failures = self.workload.failures
         records = self.ring.records() if violations or failures or self.broken else []
         broken = (replace(report, chain=tuple(recent(records, report))) for report in self.broken)
-        reports = (*broken, *(_report(violation, records) for violation in violations[:8]))
+        reports = (*broken, *(self._report(violation, records) for violation in violations[:8]))
         wrong = tuple(_data_report(failure, records) for failure in failures[:8])
         rate = self.measure.hit_rate()
         digest = self.trace.digest()
@@ -274,17 +213,17 @@ class Session:
             cycles=device.cycle,
             skipped_cycles=counters["skipped_cycles"],
             wall_s=time.monotonic() - self._started,
-            vm_events=self.machine.statistics(),
+            vm_events=self.software.vm_statistics(),
             notifier=self.workload.notifier_statistics(),
-            driver=self.driver.statistics(),
+            driver=self.software.driver_statistics(),
             statistics=counters,
-            translations=counters["tlb_hits"] + counters["tlb_misses"],
-            tlb_hits=counters["tlb_hits"],
-            tlb_misses=counters["tlb_misses"],
-            faults=counters["faults"],
-            dropins=counters["dropins"],
-            dropins_dropped=counters["dropins_dropped"],
-            shootdowns=counters["shootdowns"],
+            translations=tally.hits + tally.misses,
+            tlb_hits=tally.hits,
+            tlb_misses=tally.misses,
+            faults=tally.faults,
+            dropins=tally.dropins,
+            dropins_dropped=tally.dropins_dropped,
+            shootdowns=tally.shootdowns,
             shootdown_pages=self.measure.shootdown_pages,
             over_invalidated=self.measure.over_invalidated,
             oracle=OracleCounts(counters["checked_beats"], counters["checked_bytes"], counters["violations"]),
@@ -298,7 +237,7 @@ class Session:
             interrupted=self.interrupted,
             schedule=self.config.record_schedule or self.config.schedule,
             timeline=timeline,
-            notes=(*self._notes(), *([note] if note else [])),
+            notes=(*self.software.notes(), *([note] if note else [])),
         )
 
     def _write_timeline(self, reports: Sequence[ViolationReport]) -> tuple[Path | None, str]:
@@ -315,17 +254,9 @@ class Session:
             return None, f"no timeline: {os.strerror(error.errno or 0)}"
         return info.path, info.note
 
-    def _notes(self) -> tuple[str, ...]:
-        failed = self.machine.statistics()["alloc_failed"]
-        if not failed:
-            return ()
-        return (f"{failed} allocations failed for want of frames: the program needs more --memory than {self.memory.frames}",)
-
-
-def _report(violation: Violation, records: list[list[int]]) -> ViolationReport:
-    kind = "write" if violation.write else "read"
-    what = f"{kind} of va {violation.va:#x} at pa {violation.pa:#x} by control block {violation.cbr}"
-    return ViolationReport(violation.cycle, violation.reason.name, what, tuple(explain(records, violation)))
+    def _report(self, violation: Violation, records: list[list[int]]) -> ViolationReport:
+        what = self.software.describe(violation)
+        return ViolationReport(violation.cycle, violation.reason.name, what, tuple(explain(records, violation)))
 
 
 def _data_report(failure: DataFailure, records: list[list[int]]) -> ViolationReport:

@@ -15,7 +15,8 @@ from typing import Any
 from shootdown.errors import InputError
 from shootdown.result import CosimConfig, RunResult
 from shootdown.rig import play_awaiting
-from shootdown.session import Session, program_job
+from shootdown.session import Session
+from shootdown.software.gru import program_job
 from sw_stack.workloads.trace import read_trace
 from tb.conventional.build import TOP, build_conventional
 from tb.hil.cocotb_host import Simulator, run_under_cocotb

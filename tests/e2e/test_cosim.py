@@ -14,7 +14,8 @@ from hwif.port import AssertionFailure, Event, Request, Violation, ViolationReas
 from shootdown import rig
 from shootdown.result import Column, CosimConfig, RunResult, Verdict
 from shootdown.rig import run
-from shootdown.session import Session, program_job
+from shootdown.session import Session
+from shootdown.software.gru import program_job
 from sw_stack.drivers.gru.state import GruError
 from sw_stack.mm.frames import FrameError
 from sw_stack.notifier import NotifierError
