@@ -49,7 +49,8 @@ package hca_int_pkg;
     need_e need;
     qpn_t qpn;
     keyidx_t key;
-    va_t va;  // address of the first byte of the beat that is used
+    va_t va;            // address of the first byte of the beat that is used
+    logic [6:0] bytes;  // bytes used from va on: 1..64, none past the line
   } hca_user_t;
 
   typedef struct packed {
