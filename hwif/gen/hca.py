@@ -165,6 +165,24 @@ class AsyncType(IntEnum):
     COMMAND_QUEUE = 5
 
 
+class Access(IntEnum):
+    LOCAL_WRITE = 1
+    REMOTE_WRITE = 2
+    REMOTE_READ = 4
+    REMOTE_ATOMIC = 8
+    MW_BIND = 16
+    ZERO_BASED = 32
+    ON_DEMAND = 64
+    HUGETLB = 128
+    RELAXED_ORDERING = 1048576
+
+
+class Advice(IntEnum):
+    PREFETCH = 0
+    PREFETCH_WRITE = 1
+    PREFETCH_NO_FAULT = 2
+
+
 class IrqLine(IntEnum):
     """Interrupt lines of a node."""
 

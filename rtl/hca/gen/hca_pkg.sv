@@ -192,6 +192,24 @@ package hca_pkg;
     ASYNC_TYPE_COMMAND_QUEUE = 8'd5
   } async_type_e;
 
+  typedef enum logic [20:0] {
+    ACCESS_LOCAL_WRITE = 21'd1,
+    ACCESS_REMOTE_WRITE = 21'd2,
+    ACCESS_REMOTE_READ = 21'd4,
+    ACCESS_REMOTE_ATOMIC = 21'd8,
+    ACCESS_MW_BIND = 21'd16,
+    ACCESS_ZERO_BASED = 21'd32,
+    ACCESS_ON_DEMAND = 21'd64,
+    ACCESS_HUGETLB = 21'd128,
+    ACCESS_RELAXED_ORDERING = 21'd1048576
+  } access_e;
+
+  typedef enum logic [1:0] {
+    ADVICE_PREFETCH = 2'd0,
+    ADVICE_PREFETCH_WRITE = 2'd1,
+    ADVICE_PREFETCH_NO_FAULT = 2'd2
+  } advice_e;
+
   localparam int unsigned COUNT_TX_PACKETS = 0;  // packets sent
   localparam int unsigned COUNT_RX_PACKETS = 1;  // packets received whole
   localparam int unsigned COUNT_TX_BYTES = 2;  // payload bytes sent
