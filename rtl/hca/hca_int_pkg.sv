@@ -31,17 +31,18 @@ package hca_int_pkg;
   localparam axid_t RID_PAYLOAD = 8'h00;  // TX payload, all in order
   localparam axid_t RID_CMD = 8'h01;
   localparam axid_t RID_QPC = 8'h02;      // contexts of MODIFY_QP, MODIFY_CQ
-  localparam axid_t RID_ATOMIC = 8'h03;
   localparam axid_t RID_WALK = 8'h20;     // + walker
   localparam axid_t RID_MPT = 8'h40;      // + 0..15
   localparam axid_t RID_RXWQE = 8'h60;    // + RX slot
   localparam axid_t RID_SQWQE = 8'h80;    // + 0..63: prefetch of send work requests
-  localparam axid_t WID_RX = 8'h00;       // + RX slot: payload
+  localparam axid_t ID_ATOMIC = 8'hC0;    // reads and writes: AXI's exclusive pair has one ID
+  localparam axid_t RID_ATOMIC = ID_ATOMIC;
+  localparam axid_t WID_RX = 8'h00;       // payload of packets, all in order: of two writes to one byte the later one stays
   localparam axid_t WID_CQE = 8'h20;
   localparam axid_t WID_FAULT = 8'h21;
   localparam axid_t WID_FENCE = 8'h22;
   localparam axid_t WID_CMD = 8'h23;      // status of a command, QUERY_QP
-  localparam axid_t WID_ATOMIC = 8'h24;
+  localparam axid_t WID_ATOMIC = ID_ATOMIC;
 
   // AXI sideband: whose access this is, for the oracle. Not `mapped`: the device's own tables and queues.
   typedef struct packed {
@@ -253,6 +254,37 @@ package hca_int_pkg;
     async_type_e kind;
     logic [23:0] subject;
   } async_t;
+
+  // ---- inside hca_rx -----------------------------------------------------------------------------------------------------
+
+  typedef logic [RxSlotW-1:0] rxslot_t;
+  typedef logic [SegW-1:0] seg_t;
+
+  // A piece of a packet's payload that lies in one element and one page.
+  typedef struct packed {
+    logic [31:0] key;
+    va_t va;
+    logic [12:0] len;
+    logic [12:0] offset;  // of its first byte in the payload
+    logic [31:0] rest;    // bytes of the message from va on in the same element
+  } rx_seg_t;
+
+  // Why a packet was not looked up although it names addresses.
+  typedef struct packed {
+    logic no_wqe;
+    logic too_long;
+    logic bad_sge;
+    logic bad_table;  // memory answered the fetch of its work request with an error
+  } rx_flags_t;
+
+  // What an inbound packet needs of the addresses it writes.
+  function automatic need_e rx_need(pkt_op_e op);
+    unique case (op)
+      PKT_OP_WRITE:                    rx_need = NEED_REMOTE_WRITE;
+      PKT_OP_CMP_SWAP, PKT_OP_FETCH_ADD: rx_need = NEED_REMOTE_ATOMIC;
+      default:                         rx_need = NEED_LOCAL_WRITE;
+    endcase
+  endfunction
 
   // ---- what the monitor sees (spec/events.toml, layer hca_device), one cycle each ---------------------------------------
   typedef struct packed {
