@@ -93,11 +93,11 @@ REQ_READ, REQ_WRITE, REQ_SWAP = map(int, RequestKind)
 E_KIND, E_COUNT, E_CYCLE, E_SERIAL, E_INDEX, E_VALUE, E_WORD0 = range(7)
 E_WORDS = E_WORD0 + 8
 EV_DONE, EV_IRQ, EV_SNOOP, EV_ORACLE = map(int, EventKind)
-L_CB, L_TFH, L_TGH, L_CCH = map(int, LineKind)
+L_CB, L_TFH, L_TGH, L_CCH = map(int, (LineKind.CB, LineKind.TFH, LineKind.TGH, LineKind.CCH))
 # The oracle's records and reasons.
 MAY_READ, MAY_WRITE, KERNEL = port.SHADOW_READ, port.SHADOW_WRITE, port.SHADOW_KERNEL
 MM_SHIFT, NEXT_SHIFT, NEXT_MASK = port.SHADOW_VPN_BITS, port.SHADOW_RIGHTS_BITS, (1 << (64 - port.SHADOW_RIGHTS_BITS)) - 1
-REVOKED, READ_ONLY, OUTSIDE, NOT_KERNEL, NO_CONTEXT = map(int, ViolationReason)
+REVOKED, READ_ONLY, OUTSIDE, NOT_KERNEL, NO_CONTEXT = map(int, list(ViolationReason)[:5])  # the others are an HCA's
 # Violations, in the order of hwif.port.Violation.
 V_CYCLE, V_REASON, V_WRITE, V_MAPPED, V_CTX, V_CBR, V_ASID, V_MM, V_VA, V_PA, V_WORDS = range(11)
 V_KEPT = 4096

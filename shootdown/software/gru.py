@@ -24,6 +24,7 @@ from sw_stack.drivers.gru.state import GruError
 from sw_stack.mm.machine import Machine
 from sw_stack.sched import Scheduler
 from sw_stack.workloads.replay import Replay, ReplayOptions
+from sw_stack.workloads.replay_gru import GruSide
 from sw_stack.workloads.trace import Trace as Program
 
 __all__ = ["DRIVER_MUTANTS", "GruSoftware", "gru_job", "program_job", "scenario_job"]
@@ -34,6 +35,7 @@ POOL_PER_FRAME = 16  # further mappings of a frame, on average: forks that share
 POOL_SPARE = 4096
 OPERATIONS = 4_500  # device operations of a whole run: enough to meet every kind of race, seconds to play
 MIN_OP_EVERY = 12
+WORKERS = 6  # device operations in flight
 
 DRIVER_MUTANTS: tuple[str, ...] = get_args(DriverMutant)
 """Broken variants of the driver by name (sw_stack/drivers/gru/policy.py)."""
@@ -117,7 +119,8 @@ def program_job(config: CosimConfig, program: Program) -> Job:
     every = max(MIN_OP_EVERY, program.runs // OPERATIONS)
 
     def build(sched: Scheduler, machine: Machine, driver: GruDriver) -> Workload:
-        return Replay(sched, machine, driver, program, ReplayOptions(seed=config.seed, limit=config.limit, op_every=every))
+        options = ReplayOptions(seed=config.seed, limit=config.limit, op_every=every)
+        return Replay(sched, machine, lambda ground: GruSide(ground, driver, WORKERS), program, options)
 
     return gru_job(program.info.program, frames, DriverPolicy(dropin=config.dropin), build)  # type: ignore[arg-type]
 

@@ -1,8 +1,8 @@
-"""Replay of a recorded program: its memory life on the VM, and the GRU at work on the same pages.
+"""Replay of a recorded program: its memory life on the VM, and a device at work on the same pages.
 
 The program is one task on processor 0. It touches pages and makes memory calls in the recorded order; every few runs it hands a
-device operation to one of the workers on processor 1, each with a control block and a slice of the data segment. Program and
-device overlap freely: what must hold then is exactly what the notifiers promise.
+device operation to one of the workers of the device's side (device_side.py). Program and device overlap freely: what must hold
+then is exactly what the notifiers promise.
 
 Contents are synthetic (a trace has addresses, not data): each recorded write stores a stamp. File mappings read as zero.
 
@@ -16,21 +16,19 @@ import random
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 from hwif.gen import timing
 from hwif.gen.gru import PAGE_SHIFT
-from sw_stack.drivers.gru.driver import GruDriver
-from sw_stack.drivers.gru.user import GruUser
 from sw_stack.mm.machine import Machine
 from sw_stack.mm.mm import Mm
 from sw_stack.mm.types import PROT_READ, PROT_WRITE, MmError
 from sw_stack.mm.workload_access import store_fast
 from sw_stack.sched import Scheduler, Task
 from sw_stack.workloads import trace as records
-from sw_stack.workloads.device_ops import SLICE_BYTES
+from sw_stack.workloads.device_side import DeviceSide, Ground
 from sw_stack.workloads.findings import DataFailure, Findings
 from sw_stack.workloads.golden import Golden
-from sw_stack.workloads.replay_device import DeviceSide
 
 __all__ = ["Replay", "ReplayOptions"]
 
@@ -47,7 +45,6 @@ class ReplayOptions:
     """`op_every`: program runs per device operation. `migrate_every`: runs per migration of a recent page. `limit`: VM events."""
 
     seed: int
-    workers: int = 6
     op_every: int = 120
     migrate_every: int = 1500
     limit: int | None = None
@@ -60,19 +57,18 @@ def _prot(recorded: int) -> int:
 
 
 class Replay:
-    """One program, one address space, one GRU context. `start()` spawns the tasks."""
+    """One program, one address space, one device. `side` makes the device's side of it. `start()` spawns the tasks."""
 
     def __init__(
         self,
         sched: Scheduler,
         machine: Machine,
-        driver: GruDriver,
+        side: Callable[[Ground], DeviceSide[Any]],
         program: records.Trace,
         options: ReplayOptions,
     ) -> None:
         self.sched = sched
         self.machine = machine
-        self.driver = driver
         self.program = program
         self.options = options
         self.findings = Findings(sched)
@@ -85,7 +81,7 @@ class Replay:
         # The workload's own draws come from the seed alone: a replayed schedule meets the same operations.
         self._random = random.Random(options.seed ^ 0x5D0D)
         self._recent: deque[int] = deque(maxlen=RECENT)
-        self.device = DeviceSide(sched, machine, self.mm, self.golden, self.findings, self._recent, self._random)
+        self.device = side(Ground(sched, machine, self.mm, self.golden, self.findings, self._recent, self._random))
         self._children: list[Task] = []
 
     def start(self) -> Task:
@@ -132,21 +128,20 @@ class Replay:
     # ---- the program -----------------------------------------------------------------------------------------------
 
     async def _program(self) -> None:
-        options = self.options
-        gts = await self.driver.open(self.mm, cbrs=max(2, options.workers), dsr_bytes=max(1, options.workers) * SLICE_BYTES)
-        self.device.start(GruUser(self.driver, gts), options.workers)
+        await self.device.open()
+        self.device.start()
         await self._records()
         await self.device.finish()
         for task in self._children:
             await self.sched.join(task)
         await self._compare(self.mm, self.golden, self.golden.pages())
-        await self.driver.close(gts)
+        await self.device.close()
         await self.mm.exit()
 
     async def _records(self) -> None:
         """What was recorded, in order. Nearly every record is an access that needs no fault: those cost a few calls each."""
         options, recent = self.options, self._recent
-        op_every = options.op_every if options.workers else 0
+        op_every = options.op_every
         limit = options.limit
         for record in self.program.records():
             if isinstance(record, records.Run):
