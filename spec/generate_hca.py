@@ -22,8 +22,21 @@ def outputs_hca() -> dict[str, str]:
     return {
         "rtl/hca/gen/hca_pkg.sv": _sv_package(hca, registers, span),
         "hwif/gen/hca.py": _py_hca(hca, registers, span),
+        "tb/hil/gen/hca.h": _c_header(hca, span),
         **_regblock(),
     }
+
+
+def _c_header(hca: Hca, span: int) -> str:
+    """What the harness must know of the device."""
+    value, doc = hca.constants["NODE_IRQS"]
+    out = [f"/* {BANNER} */", "#pragma once", "", "enum hil_hca {"]
+    out += [f"  HIL_HCA_CSR_BYTES = {span}, /* bytes of a node's register block */", f"  HIL_HCA_NODE_IRQS = {value}, /* {doc} */"]
+    for name in ("need", "pkt_op"):
+        (enum,) = (enum for enum in hca.enums if enum.name == name)
+        out += ["};", "", f"enum hil_hca_{name} {{"]
+        out += [f"  HIL_{name.upper()}_{key} = {value}," for key, value in enum.values.items()]
+    return "\n".join([*out, "};"]) + "\n"
 
 
 def _regblock() -> dict[str, str]:
