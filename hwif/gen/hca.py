@@ -517,7 +517,7 @@ class CmdqBaseReg:
 
 
 class CmdqSizeReg:
-    """Its entries, a power of two; 0 stops it with an asynchronous event when a command is rung."""
+    """Its entries, a power of two; a write starts it anew at index 0. With 0, ringing stops it, with an asynchronous event."""
 
     offset: Final = 0x038
     entries: Final = Field("entries", 0, 16)  # Entries
@@ -527,7 +527,7 @@ class CmdqProdReg:
     """Doorbell: producer index."""
 
     offset: Final = 0x040
-    index: Final = Field("index", 0, 16)  # Index
+    index: Final = Field("index", 0, 16)  # Index; 0 while disabled and after a write of CMDQ_SIZE
 
 
 class CmdqConsReg:
@@ -545,7 +545,7 @@ class FqBaseReg:
 
 
 class FqSizeReg:
-    """Its entries, a power of two; 0: faults wait in the device."""
+    """Its entries, a power of two; 0 or anything else: faults wait in the device."""
 
     offset: Final = 0x058
     entries: Final = Field("entries", 0, 16)  # Entries
@@ -562,11 +562,11 @@ class FqConsReg:
     """Records software is done with."""
 
     offset: Final = 0x068
-    index: Final = Field("index", 0, 16)  # Index
+    index: Final = Field("index", 0, 16)  # Index; 0 while disabled
 
 
 class FqCoalesceReg:
-    """Fault interrupt coalescing: the line rises when `count` records wait, or the oldest has waited `delay` cycles."""
+    """Fault interrupt coalescing: the line rises when `count` records wait, or some have waited `delay` cycles."""
 
     offset: Final = 0x070
     count: Final = Field("count", 0, 16)  # Records; 0 and 1: at once

@@ -169,6 +169,26 @@ package hca_int_pkg;
     logic cq_arm;
   } doorbell_t;
 
+  // ---- commands executed and not yet retired (hca_cmd -> hca_cmd_retire) -------------------------------------------------
+
+  localparam int unsigned CmdSlots = 16;  // commands fetched and not retired
+  localparam int unsigned CmdSlotW = $clog2(CmdSlots);
+  localparam int unsigned InvTags = 32;   // invalidations whose accesses in flight may still be waited for
+  localparam int unsigned InvTagW = $clog2(InvTags);
+
+  typedef enum logic [1:0] {
+    RETIRE_STATUS,  // nothing but its status
+    RETIRE_FENCE,   // a value first, when what was in flight is over
+    RETIRE_REPORT   // a report first
+  } retire_kind_e;
+
+  typedef struct packed {
+    retire_kind_e kind;
+    cmd_status_e status;
+    pa_t addr;
+    logic [63:0] value;
+  } retire_t;
+
   // ---- packets (hca_rx <-> hca_qp <-> hca_tx) --------------------------------------------------------------------------
 
   typedef struct packed {

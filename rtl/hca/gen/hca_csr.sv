@@ -672,14 +672,11 @@ module hca_csr (
         automatic logic load_next_c;
         next_c = field_storage.STATUS.fault_overflow.value;
         load_next_c = '0;
-        if(decoded_reg_strb.STATUS && decoded_req_is_wr) begin // SW write 1 clear
-            next_c = field_storage.STATUS.fault_overflow.value & ~(decoded_wr_data[0:0] & decoded_wr_biten[0:0]);
-            load_next_c = '1;
-        end else if(hwif_in.STATUS.fault_overflow.hwset) begin // HW Set
+        if(hwif_in.STATUS.fault_overflow.hwset) begin // HW Set
             next_c = '1;
             load_next_c = '1;
-        end else begin // HW Write
-            next_c = hwif_in.STATUS.fault_overflow.next;
+        end else if(decoded_reg_strb.STATUS && decoded_req_is_wr) begin // SW write 1 clear
+            next_c = field_storage.STATUS.fault_overflow.value & ~(decoded_wr_data[0:0] & decoded_wr_biten[0:0]);
             load_next_c = '1;
         end
         field_combo.STATUS.fault_overflow.next = next_c;
@@ -700,14 +697,11 @@ module hca_csr (
         automatic logic load_next_c;
         next_c = field_storage.STATUS.command_stopped.value;
         load_next_c = '0;
-        if(decoded_reg_strb.STATUS && decoded_req_is_wr) begin // SW write 1 clear
-            next_c = field_storage.STATUS.command_stopped.value & ~(decoded_wr_data[1:1] & decoded_wr_biten[1:1]);
-            load_next_c = '1;
-        end else if(hwif_in.STATUS.command_stopped.hwset) begin // HW Set
+        if(hwif_in.STATUS.command_stopped.hwset) begin // HW Set
             next_c = '1;
             load_next_c = '1;
-        end else begin // HW Write
-            next_c = hwif_in.STATUS.command_stopped.next;
+        end else if(decoded_reg_strb.STATUS && decoded_req_is_wr) begin // SW write 1 clear
+            next_c = field_storage.STATUS.command_stopped.value & ~(decoded_wr_data[1:1] & decoded_wr_biten[1:1]);
             load_next_c = '1;
         end
         field_combo.STATUS.command_stopped.next = next_c;
@@ -728,14 +722,11 @@ module hca_csr (
         automatic logic load_next_c;
         next_c = field_storage.STATUS.cq_overflow.value;
         load_next_c = '0;
-        if(decoded_reg_strb.STATUS && decoded_req_is_wr) begin // SW write 1 clear
-            next_c = field_storage.STATUS.cq_overflow.value & ~(decoded_wr_data[2:2] & decoded_wr_biten[2:2]);
-            load_next_c = '1;
-        end else if(hwif_in.STATUS.cq_overflow.hwset) begin // HW Set
+        if(hwif_in.STATUS.cq_overflow.hwset) begin // HW Set
             next_c = '1;
             load_next_c = '1;
-        end else begin // HW Write
-            next_c = hwif_in.STATUS.cq_overflow.next;
+        end else if(decoded_reg_strb.STATUS && decoded_req_is_wr) begin // SW write 1 clear
+            next_c = field_storage.STATUS.cq_overflow.value & ~(decoded_wr_data[2:2] & decoded_wr_biten[2:2]);
             load_next_c = '1;
         end
         field_combo.STATUS.cq_overflow.next = next_c;
@@ -756,14 +747,11 @@ module hca_csr (
         automatic logic load_next_c;
         next_c = field_storage.STATUS.async_overflow.value;
         load_next_c = '0;
-        if(decoded_reg_strb.STATUS && decoded_req_is_wr) begin // SW write 1 clear
-            next_c = field_storage.STATUS.async_overflow.value & ~(decoded_wr_data[3:3] & decoded_wr_biten[3:3]);
-            load_next_c = '1;
-        end else if(hwif_in.STATUS.async_overflow.hwset) begin // HW Set
+        if(hwif_in.STATUS.async_overflow.hwset) begin // HW Set
             next_c = '1;
             load_next_c = '1;
-        end else begin // HW Write
-            next_c = hwif_in.STATUS.async_overflow.next;
+        end else if(decoded_reg_strb.STATUS && decoded_req_is_wr) begin // SW write 1 clear
+            next_c = field_storage.STATUS.async_overflow.value & ~(decoded_wr_data[3:3] & decoded_wr_biten[3:3]);
             load_next_c = '1;
         end
         field_combo.STATUS.async_overflow.next = next_c;
@@ -939,6 +927,7 @@ module hca_csr (
         end
     end
     assign hwif_out.CMDQ_SIZE.entries.value = field_storage.CMDQ_SIZE.entries.value;
+    assign hwif_out.CMDQ_SIZE.entries.swmod = decoded_reg_strb.CMDQ_SIZE && decoded_req_is_wr && |(decoded_wr_biten[15:0]);
     // Field: hca_csr.CMDQ_PROD.index
     always_comb begin
         automatic logic [15:0] next_c;
@@ -947,6 +936,9 @@ module hca_csr (
         load_next_c = '0;
         if(decoded_reg_strb.CMDQ_PROD && decoded_req_is_wr) begin // SW write
             next_c = (field_storage.CMDQ_PROD.index.value & ~decoded_wr_biten[15:0]) | (decoded_wr_data[15:0] & decoded_wr_biten[15:0]);
+            load_next_c = '1;
+        end else if(hwif_in.CMDQ_PROD.index.hwclr) begin // HW Clear
+            next_c = '0;
             load_next_c = '1;
         end
         field_combo.CMDQ_PROD.index.next = next_c;
@@ -962,7 +954,6 @@ module hca_csr (
         end
     end
     assign hwif_out.CMDQ_PROD.index.value = field_storage.CMDQ_PROD.index.value;
-    assign hwif_out.CMDQ_PROD.index.swmod = decoded_reg_strb.CMDQ_PROD && decoded_req_is_wr && |(decoded_wr_biten[15:0]);
     // Field: hca_csr.FQ_BASE.addr
     always_comb begin
         automatic logic [51:0] next_c;
@@ -986,6 +977,7 @@ module hca_csr (
         end
     end
     assign hwif_out.FQ_BASE.addr.value = field_storage.FQ_BASE.addr.value;
+    assign hwif_out.FQ_BASE.addr.swmod = decoded_reg_strb.FQ_BASE && decoded_req_is_wr && |(decoded_wr_biten[51:0]);
     // Field: hca_csr.FQ_SIZE.entries
     always_comb begin
         automatic logic [15:0] next_c;
@@ -1009,6 +1001,7 @@ module hca_csr (
         end
     end
     assign hwif_out.FQ_SIZE.entries.value = field_storage.FQ_SIZE.entries.value;
+    assign hwif_out.FQ_SIZE.entries.swmod = decoded_reg_strb.FQ_SIZE && decoded_req_is_wr && |(decoded_wr_biten[15:0]);
     // Field: hca_csr.FQ_CONS.index
     always_comb begin
         automatic logic [15:0] next_c;
@@ -1017,6 +1010,9 @@ module hca_csr (
         load_next_c = '0;
         if(decoded_reg_strb.FQ_CONS && decoded_req_is_wr) begin // SW write
             next_c = (field_storage.FQ_CONS.index.value & ~decoded_wr_biten[15:0]) | (decoded_wr_data[15:0] & decoded_wr_biten[15:0]);
+            load_next_c = '1;
+        end else if(hwif_in.FQ_CONS.index.hwclr) begin // HW Clear
+            next_c = '0;
             load_next_c = '1;
         end
         field_combo.FQ_CONS.index.next = next_c;
@@ -1032,6 +1028,7 @@ module hca_csr (
         end
     end
     assign hwif_out.FQ_CONS.index.value = field_storage.FQ_CONS.index.value;
+    assign hwif_out.FQ_CONS.index.swmod = decoded_reg_strb.FQ_CONS && decoded_req_is_wr && |(decoded_wr_biten[15:0]);
     // Field: hca_csr.FQ_COALESCE.count
     always_comb begin
         automatic logic [15:0] next_c;
@@ -1321,6 +1318,7 @@ module hca_csr (
         end
     end
     assign hwif_out.ASYNC_POP.pop.value = field_storage.ASYNC_POP.pop.value;
+    assign hwif_out.ASYNC_POP.pop.swmod = decoded_reg_strb.ASYNC_POP && decoded_req_is_wr && |(decoded_wr_biten[0:0]);
     // Field: hca_csr.RETRY.rnr_delay
     always_comb begin
         automatic logic [31:0] next_c;

@@ -16,22 +16,18 @@ package hca_csr_pkg;
     } hca_csr__ID__in_t;
 
     typedef struct {
-        logic next;
         logic hwset;
     } hca_csr__STATUS__fault_overflow__in_t;
 
     typedef struct {
-        logic next;
         logic hwset;
     } hca_csr__STATUS__command_stopped__in_t;
 
     typedef struct {
-        logic next;
         logic hwset;
     } hca_csr__STATUS__cq_overflow__in_t;
 
     typedef struct {
-        logic next;
         logic hwset;
     } hca_csr__STATUS__async_overflow__in_t;
 
@@ -41,6 +37,14 @@ package hca_csr_pkg;
         hca_csr__STATUS__cq_overflow__in_t cq_overflow;
         hca_csr__STATUS__async_overflow__in_t async_overflow;
     } hca_csr__STATUS__in_t;
+
+    typedef struct {
+        logic hwclr;
+    } hca_csr__CMDQ_PROD__index__in_t;
+
+    typedef struct {
+        hca_csr__CMDQ_PROD__index__in_t index;
+    } hca_csr__CMDQ_PROD__in_t;
 
     typedef struct {
         logic [15:0] next;
@@ -57,6 +61,14 @@ package hca_csr_pkg;
     typedef struct {
         hca_csr__FQ_PROD__index__in_t index;
     } hca_csr__FQ_PROD__in_t;
+
+    typedef struct {
+        logic hwclr;
+    } hca_csr__FQ_CONS__index__in_t;
+
+    typedef struct {
+        hca_csr__FQ_CONS__index__in_t index;
+    } hca_csr__FQ_CONS__in_t;
 
     typedef struct packed {
         logic [63:0] fired;
@@ -98,8 +110,10 @@ package hca_csr_pkg;
     typedef struct {
         hca_csr__ID__in_t ID;
         hca_csr__STATUS__in_t STATUS;
+        hca_csr__CMDQ_PROD__in_t CMDQ_PROD;
         hca_csr__CMDQ_CONS__in_t CMDQ_CONS;
         hca_csr__FQ_PROD__in_t FQ_PROD;
+        hca_csr__FQ_CONS__in_t FQ_CONS;
         hca_csr__CQ_EVENTx__in_t CQ_EVENT[4];
         hca_csr__ASYNC_EVENT__in_t ASYNC_EVENT;
         hca_csr__COUNTERx__in_t COUNTER[32];
@@ -157,6 +171,7 @@ package hca_csr_pkg;
 
     typedef struct {
         logic [15:0] value;
+        logic swmod;
     } hca_csr__CMDQ_SIZE__entries__out_t;
 
     typedef struct {
@@ -165,7 +180,6 @@ package hca_csr_pkg;
 
     typedef struct {
         logic [15:0] value;
-        logic swmod;
     } hca_csr__CMDQ_PROD__index__out_t;
 
     typedef struct {
@@ -174,6 +188,7 @@ package hca_csr_pkg;
 
     typedef struct {
         logic [51:0] value;
+        logic swmod;
     } hca_csr__FQ_BASE__addr__out_t;
 
     typedef struct {
@@ -182,6 +197,7 @@ package hca_csr_pkg;
 
     typedef struct {
         logic [15:0] value;
+        logic swmod;
     } hca_csr__FQ_SIZE__entries__out_t;
 
     typedef struct {
@@ -190,6 +206,7 @@ package hca_csr_pkg;
 
     typedef struct {
         logic [15:0] value;
+        logic swmod;
     } hca_csr__FQ_CONS__index__out_t;
 
     typedef struct {
@@ -282,6 +299,7 @@ package hca_csr_pkg;
 
     typedef struct {
         logic value;
+        logic swmod;
     } hca_csr__ASYNC_POP__pop__out_t;
 
     typedef struct {

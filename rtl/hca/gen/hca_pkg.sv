@@ -43,14 +43,14 @@ package hca_pkg;
   localparam int unsigned CSR_MPT_BASE = 'h020;  // Physical address of the key table, 64-byte aligned
   localparam int unsigned CSR_MPT_SIZE = 'h028;  // Entries of the key table, at most 4096
   localparam int unsigned CSR_CMDQ_BASE = 'h030;  // Physical address of the command queue
-  localparam int unsigned CSR_CMDQ_SIZE = 'h038;  // Its entries, a power of two; 0 stops it with an asynchronous event when a command is rung
+  localparam int unsigned CSR_CMDQ_SIZE = 'h038;  // Its entries, a power of two; a write starts it anew at index 0. With 0, ringing stops it, with an asynchronous event
   localparam int unsigned CSR_CMDQ_PROD = 'h040;  // Doorbell: producer index
   localparam int unsigned CSR_CMDQ_CONS = 'h048;  // Commands done
   localparam int unsigned CSR_FQ_BASE = 'h050;  // Physical address of the fault queue
-  localparam int unsigned CSR_FQ_SIZE = 'h058;  // Its entries, a power of two; 0: faults wait in the device
+  localparam int unsigned CSR_FQ_SIZE = 'h058;  // Its entries, a power of two; 0 or anything else: faults wait in the device
   localparam int unsigned CSR_FQ_PROD = 'h060;  // Records written: each is in memory before the index moves
   localparam int unsigned CSR_FQ_CONS = 'h068;  // Records software is done with
-  localparam int unsigned CSR_FQ_COALESCE = 'h070;  // Fault interrupt coalescing: the line rises when `count` records wait, or the oldest has waited `delay` cycles
+  localparam int unsigned CSR_FQ_COALESCE = 'h070;  // Fault interrupt coalescing: the line rises when `count` records wait, or some have waited `delay` cycles
   localparam int unsigned CSR_SQ_DOORBELL = 'h080;  // Doorbell of a send queue: the write is the event
   localparam int unsigned CSR_RQ_DOORBELL = 'h088;  // Doorbell of a receive queue
   localparam int unsigned CSR_CQ_DOORBELL = 'h090;  // Doorbell of a completion queue
