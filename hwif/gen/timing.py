@@ -104,6 +104,22 @@ MODEL_ALLOCATE: Final = 66
 MODEL_START: Final = 11
 """START answered on the bus to its probe (rtl/gru/gru_cch.sv)."""
 
+# hca_model
+HCA_WORD: Final = 3
+"""cycles of the register bus for each 64-bit word of a request (rtl/hca/gen/hca_csr.sv behind tb/hil/bus.cpp)."""
+HCA_LOOKUP: Final = 4
+"""look-up asked to answer, cached (rtl/hca/hca_xlt.sv)."""
+HCA_WALK_STEP: Final = 2
+"""a table entry's data to the next read, or to the answer (rtl/hca/hca_xlt.sv)."""
+HCA_COMMAND: Final = 2
+"""command in the device to its execution (rtl/hca/hca_cmd.sv)."""
+HCA_ISSUE: Final = 4
+"""cycles of the send engine a packet takes at least (rtl/hca/hca_qp_send.sv)."""
+HCA_SEND: Final = 4
+"""payload's data, or a packet without, to the link (rtl/hca/hca_tx.sv)."""
+HCA_RECEIVE: Final = 4
+"""cycles of the receive engine a packet takes at least (rtl/hca/hca_rx.sv)."""
+
 # limits
 LIVENESS_BOUND: Final = 2000000
 """cycles without progress after which a run stops with the wait-for report (4 ms, a thousand times the longest legal wait)."""
