@@ -3,8 +3,9 @@
 Two streams, each in its own order of time: what software did (emitted here) and what the device did (drained from it). The
 digest covers both, so two runs agree iff every event, argument and cycle agrees. Costs one append per event; hashing happens
 in blocks. Records have the shape of spec/events.toml: cycle, event, up to six 64-bit arguments. The upper half of the event word
-says who: bits 47..32 are 0 for the device and n + 1 for processor n; bits 63..48 number the task, in the order in which tasks first
-appear in the trace, from 1 (0: none, or more tasks than there are numbers).
+says who: bits 47..32 are n + 1 for processor n, and for a device record the first processor of its node + 1, or 0 for node 0;
+bits 63..48 number the task, in the order in which tasks first appear in the trace, from 1 (0: none, or more tasks than there are
+numbers). Node n's processors are NODE_CPUS * n upwards. Whether a record is a device's, its event says.
 """
 
 from __future__ import annotations
@@ -17,9 +18,21 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from hwif.gen.events import TraceEvent
+from hwif.gen.events import CATALOGUE, TraceEvent
 
-__all__ = ["CPU_MASK", "CPU_SHIFT", "EVENT_MASK", "RECORD_WORDS", "TASK_SHIFT", "Trace", "TraceSink", "TracedTask"]
+__all__ = [
+    "CPU_MASK",
+    "CPU_SHIFT",
+    "DEVICE_EVENTS",
+    "EVENT_MASK",
+    "NODE_CPUS",
+    "RECORD_WORDS",
+    "TASK_SHIFT",
+    "Trace",
+    "TraceSink",
+    "TracedTask",
+    "node_of",
+]
 
 RECORD_WORDS = 8
 BLOCK_RECORDS = 4096
@@ -27,6 +40,10 @@ CPU_SHIFT = 32
 EVENT_MASK = (1 << CPU_SHIFT) - 1
 TASK_SHIFT = 48
 CPU_MASK = (1 << TASK_SHIFT - CPU_SHIFT) - 1
+NODE_CPUS = 16
+"""Processors of a node."""
+DEVICE_EVENTS = frozenset(event for event, (layer, _args) in CATALOGUE.items() if layer in ("device", "hca_device"))
+"""Events that devices emit."""
 MAX_TASKS = (1 << 64 - TASK_SHIFT) - 1
 _MASK = (1 << 64) - 1
 _RECORD = struct.Struct(f"={RECORD_WORDS}Q")
@@ -35,6 +52,12 @@ BLOCK_BYTES = BLOCK_RECORDS * _RECORD.size
 
 TraceSink = Callable[[NDArray[np.uint64]], None]
 """Receives blocks of records, shape (n, 8)."""
+
+
+def node_of(word: int) -> int:
+    """The node of a record, from its event word."""
+    who = word >> CPU_SHIFT & CPU_MASK
+    return (who - 1) // NODE_CPUS if who else 0
 
 
 class TracedTask(Protocol):

@@ -72,7 +72,7 @@ class Session:
         self.measure = Measure()
         self.trace.subscribe(self.ring)
         self.trace.subscribe(self.measure)
-        self.timeline = Timeline(self.trace.tasks) if config.timeline else None
+        self.timeline = Timeline(self.trace.tasks, device=config.device) if config.timeline else None
         if self.timeline is not None:
             self.trace.subscribe(self.timeline)
         self.stalled: str | None = None

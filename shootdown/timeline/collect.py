@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import gc
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,12 +19,13 @@ from numpy.typing import NDArray
 
 from hwif.gen.events import TraceEvent
 from hwif.gen.timing import CLOCK_MHZ
-from hwif.trace import CPU_MASK, CPU_SHIFT, EVENT_MASK, RECORD_WORDS, TASK_SHIFT, TracedTask
+from hwif.trace import CPU_MASK, CPU_SHIFT, DEVICE_EVENTS, EVENT_MASK, RECORD_WORDS, TASK_SHIFT, TracedTask, node_of
+from shootdown.timeline.adapters import Adapters
 from shootdown.timeline.device import Device
 from shootdown.timeline.encode import encode
 from shootdown.timeline.links import Links
 from shootdown.timeline.software import Software
-from shootdown.timeline.story import DEVICE, Story
+from shootdown.timeline.story import DEVICE, Story, Track
 
 __all__ = ["LIMIT_BYTES", "LIMIT_RECORDS", "Timeline", "TimelineInfo"]
 
@@ -53,7 +54,8 @@ class TimelineInfo:
 class Timeline:
     """A TraceSink. `tasks` names the tasks of the records (hwif.trace.Trace.tasks); it may still grow during the run."""
 
-    def __init__(self, tasks: Sequence[TracedTask] = (), limit_records: int = LIMIT_RECORDS) -> None:
+    def __init__(self, tasks: Sequence[TracedTask] = (), limit_records: int = LIMIT_RECORDS, device: str = "gru") -> None:
+        self._kind = device
         self._tasks = tasks
         self._limit = limit_records
         self._software: list[Records] = []
@@ -72,7 +74,7 @@ class Timeline:
             if not len(records):
                 return
         self._held += len(records)
-        stream = self._software if int(records[0, 1]) >> CPU_SHIFT else self._device
+        stream = self._device if int(records[0, 1]) & EVENT_MASK in DEVICE_EVENTS else self._software
         stream.append(records)
 
     def write(
@@ -103,25 +105,30 @@ class Timeline:
         records = self._merged()
         story, links = Story(), Links()
         software = Software(story, links, [task.name for task in self._tasks])
-        device = Device(story, links)
-        told, seen = software.handlers, device.handlers
+        told: dict[int, Callable[[int, Track, Sequence[int]], object]] = dict(software.handlers)
+        seen: dict[int, Callable[[int, int, Sequence[int]], object]]
+        if self._kind == "hca":
+            adapters = Adapters(story)
+            told |= adapters.software
+            seen = adapters.device
+        else:
+            device = Device(story, links)
+            seen = {event: _of_any_node(observer) for event, observer in device.handlers.items()}
+            told[TraceEvent.USR_ISSUE] = _both(told[TraceEvent.USR_ISSUE], device.issue)
         pointed = _Marks(story, marks)
         for row in _rows(records):
             cycle, word = row[0], row[1]
             if cycle >= pointed.next:
                 pointed.place(cycle - 1)
             event = word & EVENT_MASK
-            who = word >> CPU_SHIFT & CPU_MASK
-            if who:
-                handler = told.get(event)
-                if handler is not None:
-                    handler(cycle, software.track(who - 1, word >> TASK_SHIFT), row[2:])
-                    if event == TraceEvent.USR_ISSUE:
-                        device.issue(cycle, row[2:])
-            else:
+            if event in DEVICE_EVENTS:
                 observer = seen.get(event)
                 if observer is not None:
-                    observer(cycle, row[2:])
+                    observer(cycle, node_of(word), row[2:])
+            else:
+                handler = told.get(event)
+                if handler is not None:
+                    handler(cycle, software.track((word >> CPU_SHIFT & CPU_MASK) - 1, word >> TASK_SHIFT), row[2:])
         last = int(records[-1, 0]) if len(records) else 0
         end = max([last, *(cycle for cycle, _text in marks)]) if self._full_at is None else last
         pointed.place(end)
@@ -137,6 +144,23 @@ class Timeline:
         if self._full_at is not None:
             merged = merged[merged[:, 0] < self._full_at]
         return merged[np.argsort(merged[:, 0], kind="stable")]
+
+
+def _of_any_node(observer: Callable[[int, Sequence[int]], None]) -> Callable[[int, int, Sequence[int]], None]:
+    """The GRU's half knows one node."""
+    return lambda cycle, _node, args: observer(cycle, args)
+
+
+def _both(
+    handler: Callable[[int, Track, Sequence[int]], object], observer: Callable[[int, Sequence[int]], None]
+) -> Callable[[int, Track, Sequence[int]], None]:
+    """Software's record that begins something in the device as well."""
+
+    def told(cycle: int, track: Track, args: Sequence[int]) -> None:
+        handler(cycle, track, args)
+        observer(cycle, args)
+
+    return told
 
 
 def _rows(records: Records) -> Iterator[list[int]]:

@@ -7,7 +7,7 @@ cycle; what is open there is closed there. Costs a few microseconds an event and
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -20,10 +20,9 @@ __all__ = ["Encoded", "encode"]
 
 SEQUENCE: Final = 1
 PID_STEP: Final = 1000  # processor n is process (n + 1) * PID_STEP, task t of it its thread t further on; nothing is process 0
-DEVICE_NAME: Final = "GRU"
 
 # Arguments that are addresses, shown in hexadecimal.
-ADDRESSES: Final = frozenset({"vaddr", "start", "end", "old", "new", "baddr0", "baddr1"})
+ADDRESSES: Final = frozenset({"vaddr", "start", "end", "old", "new", "baddr0", "baddr1", "va", "addr", "key", "token", "remote"})
 
 FLOW_BYTES: Final = len(fixed64(wire.EVENT_FLOW_IDS, 0))
 FRAME_BYTES: Final = 8  # tags and lengths of a packet and its event, at most
@@ -67,7 +66,7 @@ class _Names:
 def encode(story: Story, clock_mhz: int, limit_bytes: int) -> Encoded:
     """Needs a story that is finished."""
     uuids = {track: number for number, track in enumerate(_ordered(story.tracks), 1)}
-    head = _descriptors(story.tracks, uuids)
+    head = _descriptors(story.tracks, uuids, story.devices)
     packets = _Packets(uuids, clock_mhz)
     encoded = [packets.encode(operation) for operation in story.operations]
     ends = [0] * len(encoded)
@@ -202,18 +201,23 @@ def _open(story: Story, count: int) -> list[Entry]:
 # ---- tracks ------------------------------------------------------------------------------------------------------------
 
 
+def _place(group: int) -> tuple[bool, int]:
+    """Processors first, in order; then devices, node by node."""
+    return group <= DEVICE, abs(group)
+
+
 def _ordered(tracks: Sequence[Track]) -> list[Track]:
-    return sorted(tracks, key=lambda track: (track.group == DEVICE, track.group, track.order))
+    return sorted(tracks, key=lambda track: (_place(track.group), track.order))
 
 
-def _descriptors(tracks: Sequence[Track], uuids: dict[Track, int]) -> bytes:
-    """A process for each processor and one for the device, their rows under them."""
-    groups = sorted({track.group for track in tracks}, key=lambda group: (group == DEVICE, group))
+def _descriptors(tracks: Sequence[Track], uuids: dict[Track, int], devices: Mapping[int, str]) -> bytes:
+    """A process for each processor and one for each device, their rows under them."""
+    groups = sorted({track.group for track in tracks}, key=_place)
     process = {group: len(uuids) + 1 + place for place, group in enumerate(groups)}
     pids = {group: (place + 1) * PID_STEP for place, group in enumerate(groups)}
     out = b""
     for order, group in enumerate(groups):
-        name = DEVICE_NAME if group == DEVICE else f"CPU {group}"
+        name = devices[group] if group <= DEVICE else f"CPU {group}"
         body = integer(wire.PROCESS_PID, pids[group]) + text(wire.PROCESS_NAME, name)
         out += _descriptor(
             integer(wire.TRACK_UUID, process[group])
@@ -223,7 +227,7 @@ def _descriptors(tracks: Sequence[Track], uuids: dict[Track, int]) -> bytes:
         )
     for rank, track in enumerate(_ordered(tracks)):
         uuid, place = integer(wire.TRACK_UUID, uuids[track]), integer(wire.TRACK_SIBLING_RANK, rank)
-        if track.group != DEVICE and track.parent is None:
+        if track.group > DEVICE and track.parent is None:
             thread = integer(wire.THREAD_PID, pids[track.group])
             thread += integer(wire.THREAD_TID, pids[track.group] + 1 + track.task) + text(wire.THREAD_NAME, track.name)
             out += _descriptor(uuid + blob(wire.TRACK_THREAD, thread) + place)

@@ -9,7 +9,28 @@ from collections.abc import Callable, Sequence
 from typing import Final
 
 from hwif.gen.events import TraceEvent as T
-from shootdown.timeline.words import area, context_state, ending, fault_kind, miss_name, opcode, page_size, pages, shot_pages
+from hwif.gen.hca import CmdOp
+from shootdown.timeline.words import (
+    area,
+    command_name,
+    command_status,
+    context_state,
+    ending,
+    fault_cause,
+    fault_kind,
+    fault_side,
+    miss_name,
+    nak_name,
+    opcode,
+    packet_name,
+    page_size,
+    pages,
+    qp_state,
+    shot_pages,
+    span,
+    wr_name,
+    wr_status,
+)
 
 __all__ = ["sentence"]
 
@@ -25,6 +46,30 @@ def _shot(start: int, asid: int, n: int, everything: int = 0) -> str:
     if everything:
         return what
     return f"{what} from {start:#x} of asid {asid}" if what.endswith(("page", "pages")) else f"the whole of asid {asid}"
+
+
+KINDS: Final = ("pinned", "on demand", "the whole address space,")
+
+
+def _remote(address: int) -> str:
+    return f", remote {address:#x}" if address else ""
+
+
+def _aim(opcode_: int, key: int, address: int, length: int) -> str:
+    """What a command is about, for those that name memory."""
+    if opcode_ == CmdOp.INVALIDATE_RANGE:
+        return f" {area(address, address + length)} of key {key:#x}"
+    return f" of key {key:#x}" if opcode_ == CmdOp.INVALIDATE_KEY else ""
+
+
+def _taken(key: int, address: int, length: int, whole: int) -> str:
+    return f"all of key {key:#x}" if whole else f"{area(address, address + length)} of key {key:#x}"
+
+
+def _resumed(error: int, accepted: int) -> str:
+    if not accepted:
+        return "refused: its token is stale"
+    return "taken, with error" if error else "taken"
 
 
 def _operands(first: int, second: int) -> str:
@@ -82,6 +127,39 @@ SENTENCES: Final[dict[T, Callable[[Args], str]]] = {
     T.DEV_CB_DONE: lambda a: f"CB {a[0]} {ending(a[1])}",
     T.DEV_IRQ: lambda a: f"interrupt {a[0]} {'raised' if a[1] else 'down'}",
     T.DEV_CCH: lambda a: f"context {a[0]} {context_state(a[1])}",
+    T.HCA_POST_SEND: lambda a: f"post {wr_name(a[2])} #{a[1]} on QP {a[0]}: {a[4]} bytes at {a[3]:#x}{_remote(a[5])}",
+    T.HCA_POST_RECV: lambda a: f"post receive #{a[1]} on QP {a[0]}: {a[3]} bytes at {a[2]:#x}",
+    T.HCA_POLL: lambda a: f"{'receive' if a[3] else 'request'} #{a[1]} of QP {a[0]} seen: {wr_status(a[2])}",
+    T.HCA_REG_MR: lambda a: f"reg_mr: key {a[0]:#x} is {KINDS[min(a[5], 2)]} {a[2]:#x} +{a[3]} bytes of mm {a[1]}",
+    T.HCA_DEREG_MR: lambda a: f"dereg_mr of key {a[0]:#x}",
+    T.HCA_DEREG_MR_DONE: lambda a: f"dereg_mr of key {a[0]:#x} returned: the key is dead",
+    T.HCA_INTR: lambda a: f"fault interrupt: {a[0]} record{'' if a[0] == 1 else 's'} wait",
+    T.HCA_INTR_DONE: lambda a: "fault interrupt handler leaves",
+    T.HCA_FAULT: lambda a: f"fault of QP {a[0]}'s {fault_side(a[1])}: {a[4]} bytes at {a[3]:#x} of key {a[2]:#x}",
+    T.HCA_FAULT_DONE: lambda a: f"QP {a[0]}'s {fault_side(a[1])} resumed{' with error' if a[4] else ''}, {pages(a[3])} mapped",
+    T.HCA_MAP: lambda a: f"table of key {a[0]:#x}: {a[1]:#x} is frame {a[2]}, {_writable(a[3])}",
+    T.HCA_UNMAP: lambda a: f"table of key {a[0]:#x}: {area(a[1], a[2])} taken out, {a[3]} of them present",
+    T.HCA_COMMAND: lambda a: f"command {a[0]} rung: {command_name(a[1])}{_aim(a[1], a[2], a[3], a[4])}",
+    T.HCA_COMMAND_DONE: lambda a: f"command {a[0]} {command_status(a[1])}",
+    T.HCA_FENCE: lambda a: f"fence {a[0]} rung",
+    T.HCA_FENCE_DONE: lambda a: f"fence {a[0]} seen: accesses in flight are over",
+    T.HCA_PREFETCH: lambda a: f"advise_mr of key {a[0]:#x}: {a[2]} bytes at {a[1]:#x}",
+    T.HCA_PREFETCH_DONE: lambda a: f"advise_mr of key {a[0]:#x} mapped {pages(a[1])}",
+    T.HCA_QP_ERROR: lambda a: f"QP {a[0]} has gone to ERR",
+    T.HDEV_WALK: lambda a: f"walk for {a[1]:#x} of key {a[0]:#x}",
+    T.HDEV_FILL: lambda a: f"MTT cache takes {a[1]:#x} of key {a[0]:#x}: frame {a[2]}, {span(a[3])}, {_writable(a[4])}",
+    T.HDEV_FILL_DROPPED: lambda a: f"walk for {a[1]:#x} of key {a[0]:#x} dropped: an invalidation covered it",
+    T.HDEV_INVALIDATE: lambda a: f"command {a[0]}: {_taken(a[1], a[2], a[3], a[4])} dead",
+    T.HDEV_KILL: lambda a: f"MTT entry {a[1]:#x} of key {a[0]:#x} gone, {span(a[2])}",
+    T.HDEV_FENCE: lambda a: f"fence {a[1]} written: drained",
+    T.HDEV_FAULT: lambda a: f"QP {a[0]}'s {fault_side(a[1])} faults at {a[3]:#x} of key {a[2]:#x}: {fault_cause(a[4])}",
+    T.HDEV_RECORD: lambda a: f"fault record of QP {a[0]}'s {fault_side(a[1])} in memory",
+    T.HDEV_RESUME: lambda a: f"resume of QP {a[0]}'s {fault_side(a[1])} {_resumed(a[3], a[4])}",
+    T.HDEV_QP: lambda a: f"QP {a[0]} is {qp_state(a[1])}",
+    T.HDEV_PACKET: lambda a: f"QP {a[1]} {'sends' if a[4] else 'gets'} {packet_name(a[0])} psn {a[2]}, {a[3]} bytes",
+    T.HDEV_NAK: lambda a: f"QP {a[0]} {'sends' if a[3] else 'gets'} {nak_name(a[2])} psn {a[1]}",
+    T.HDEV_LAND: lambda a: f"QP {a[0]}: packet {a[1]} is in memory, {a[3]} bytes at {a[2]:#x}",
+    T.HDEV_CQE: lambda a: f"CQ {a[0]}: {wr_status(a[2])} for #{a[4]} of QP {a[1]}",
 }
 
 

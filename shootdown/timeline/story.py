@@ -20,12 +20,12 @@ END: Final = 2
 INSTANT: Final = 3
 
 DEVICE: Final = -1
-"""The processor number of what belongs to none."""
+"""The group of node 0's device, which belongs to no processor; node n's is DEVICE - n."""
 
 
 class Track:
-    """One row of the timeline. `group`: processor, or DEVICE. `order` sorts the tracks of a group. `task`: the row of a task, to be
-    shown as a thread; a row of its own besides the task's has `parent`."""
+    """One row of the timeline. `group`: processor, or a device (DEVICE and below). `order` sorts the tracks of a group. `task`: the
+    row of a task, to be shown as a thread; a row of its own besides the task's has `parent`."""
 
     __slots__ = ("group", "name", "order", "parent", "stack", "task")
 
@@ -66,6 +66,8 @@ class Story:
         self.operations: list[tuple[int, int, Entry]] = []
         """(cycle, BEGIN | END | INSTANT, entry), in order of time."""
         self.arrows: list[tuple[Entry, Entry]] = []
+        self.devices: dict[int, str] = {DEVICE: "GRU"}
+        """Names of the groups that are devices."""
 
     def track(self, group: int, name: str, order: tuple[int, int], task: int = 0, parent: Track | None = None) -> Track:
         """A new track."""

@@ -5,9 +5,32 @@ Promises: a name says what a driver engineer would, in as few words; it never fa
 
 from __future__ import annotations
 
-from hwif.gen.gru import INVAL_ALL_N, PAGE_SHIFT, PAGE_SHIFTS, CbIstatus, CbOpc, CchState, TfhCause
+from enum import IntEnum
 
-__all__ = ["area", "context_state", "ending", "fault_kind", "miss_name", "opcode", "page_size", "pages", "shot_pages"]
+from hwif.gen.gru import INVAL_ALL_N, PAGE_SHIFT, PAGE_SHIFTS, CbIstatus, CbOpc, CchState, TfhCause
+from hwif.gen.hca import CmdOp, CmdStatus, FaultCause, FaultDir, NakSyndrome, PktOp, QpState, WcStatus, WrOpcode
+
+__all__ = [
+    "area",
+    "command_name",
+    "command_status",
+    "context_state",
+    "ending",
+    "fault_cause",
+    "fault_kind",
+    "fault_side",
+    "miss_name",
+    "nak_name",
+    "opcode",
+    "packet_name",
+    "page_size",
+    "pages",
+    "qp_state",
+    "shot_pages",
+    "span",
+    "wr_name",
+    "wr_status",
+]
 
 FAULT_KINDS = ("first touch", "swap-in", "copy-on-write", "reuse", "bad address")
 
@@ -32,14 +55,20 @@ def shot_pages(n: int, everything: int = 0) -> str:
 
 def page_size(code: int) -> str:
     """4 KiB, 2 MiB, 1 GiB, from the device's code."""
-    shift = PAGE_SHIFTS.get(code, PAGE_SHIFT)
+    return span(PAGE_SHIFTS.get(code, PAGE_SHIFT))
+
+
+def span(shift: int) -> str:
+    """The same from the number of address bits in the page."""
+    if not PAGE_SHIFT <= shift < 64:
+        return f"2^{shift} bytes"
     for unit, name in ((30, "GiB"), (20, "MiB")):
         if shift >= unit:
             return f"{1 << shift - unit} {name}"
     return f"{1 << shift - 10} KiB"
 
 
-def _member(kind: type[CbOpc] | type[CchState] | type[CbIstatus], value: int, what: str) -> str:
+def _member(kind: type[IntEnum], value: int, what: str) -> str:
     try:
         return kind(value).name
     except ValueError:
@@ -69,3 +98,51 @@ def miss_name(cause: int) -> str:
 def fault_kind(value: int) -> str:
     """The `kind` of vm_fault."""
     return FAULT_KINDS[value] if value < len(FAULT_KINDS) else f"kind {value}"
+
+
+# ---- HCA ---------------------------------------------------------------------------------------------------------------
+
+
+def command_name(value: int) -> str:
+    """A command's opcode."""
+    return _member(CmdOp, value, "command")
+
+
+def command_status(value: int) -> str:
+    """How a command ended."""
+    return _member(CmdStatus, value, "status")
+
+
+def wr_name(value: int) -> str:
+    """A work request's opcode."""
+    return _member(WrOpcode, value, "opcode")
+
+
+def wr_status(value: int) -> str:
+    """How a work request ended."""
+    return _member(WcStatus, value, "status")
+
+
+def packet_name(value: int) -> str:
+    """A packet's opcode."""
+    return _member(PktOp, value, "opcode")
+
+
+def nak_name(value: int) -> str:
+    """What a negative acknowledgement says."""
+    return f"NAK {_member(NakSyndrome, value, 'syndrome')}"
+
+
+def qp_state(value: int) -> str:
+    """A queue pair's state."""
+    return _member(QpState, value, "state")
+
+
+def fault_side(direction: int) -> str:
+    """Which side of a queue pair."""
+    return "send side" if direction == FaultDir.REQUESTER else "receive side"
+
+
+def fault_cause(value: int) -> str:
+    """Why an access faulted."""
+    return "read-only" if value == FaultCause.READ_ONLY else "not present"
