@@ -8,14 +8,16 @@ from __future__ import annotations
 
 import re
 from collections import deque
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from hwif.gen.events import CATALOGUE, TraceEvent
 from hwif.gen.gru import INVAL_ALL_N, PAGE_SHIFT, PAGE_SHIFTS
+from hwif.gen.hca import NUM_KEY
 from hwif.port import Violation
-from hwif.trace import CPU_MASK, CPU_SHIFT, EVENT_MASK
+from hwif.trace import CPU_MASK, CPU_SHIFT, DEVICE_EVENTS, EVENT_MASK, NODE_CPUS, node_of
 from shootdown.result import ChainRow, Column, ViolationReport
 from shootdown.timeline.sentences import sentence
 
@@ -23,6 +25,9 @@ __all__ = ["EventRing", "explain", "explain_data", "recent"]
 
 ASSERTION = re.compile(r"Assertion failed in [\w.\[\]]*?(\w+): (.*)$", re.MULTILINE)  # as the simulator says it
 PROCESSOR = re.compile(r"\(CPU (\d+)\)")  # as the checks of software name a task
+OF_A_QUEUE_PAIR = frozenset({TraceEvent.HDEV_RESUME, TraceEvent.HDEV_NAK, TraceEvent.HCA_FAULT_DONE})
+FENCES = frozenset({TraceEvent.HDEV_FENCE, TraceEvent.HCA_FENCE_DONE})
+KEY_VARIANT_BITS = 8
 OF_THE_DEVICE = frozenset({"SVA", "BUS"})  # rules the device broke; the others are software's
 
 ROWS = 24
@@ -37,6 +42,10 @@ QUIET = frozenset(
         TraceEvent.DRV_INTR_DONE,
         TraceEvent.DRV_CALL_OS_DONE,
         TraceEvent.DRV_LOAD_BEGIN,
+        TraceEvent.HCA_INTR_DONE,
+        TraceEvent.HCA_COMMAND_DONE,
+        TraceEvent.HCA_FENCE,
+        TraceEvent.HCA_PREFETCH_DONE,
     }
 )
 # Events that change every page of an address space.
@@ -67,18 +76,37 @@ class EventRing:
         return rows
 
 
-def explain(records: list[list[int]], violation: Violation, rows: int = ROWS) -> list[ChainRow]:
+@dataclass(frozen=True)
+class Subject:
+    """What a failure is about: a page of an address space of a node, and who touched it. None: any."""
+
+    node: int
+    va: int
+    mm: int | None = None
+    block: int | None = None
+    """GRU: control block. HCA: queue pair."""
+    key: int | None = None
+    """HCA: index of the key."""
+
+
+def explain(records: list[list[int]], violation: Violation, rows: int = ROWS, device: str = "gru") -> list[ChainRow]:
     """The last `rows` events before the violation that bear on it, oldest first; the violation itself closes the chain."""
     kind = "write" if violation.write else "read"
     frame = violation.pa >> PAGE_SHIFT
-    last = f"CB {violation.cbr}: {kind} of {violation.va:#x}, frame {frame}: {violation.reason.name}"
-    related = _related(records, violation.cycle, violation.va, violation.mm, violation.cbr)
+    if device == "hca":
+        who, key = f"QP {violation.cbr}", violation.ctx
+        mm = violation.mm if violation.mm else None
+    else:
+        who, key, mm = f"CB {violation.cbr}", None, violation.mm
+    last = f"{who}: {kind} of {violation.va:#x}, frame {frame}: {violation.reason.name}"
+    subject = Subject(violation.node, violation.va, mm, violation.cbr, key)
+    related = _related(records, violation.cycle, subject)
     return [*related[-rows:], ChainRow(violation.cycle, Column.DEVICE, last)]
 
 
-def explain_data(records: list[list[int]], cycle: int, address: int, what: str, rows: int = ROWS) -> list[ChainRow]:
+def explain_data(records: list[list[int]], cycle: int, address: int, what: str, rows: int = ROWS, node: int = 0) -> list[ChainRow]:
     """The same for bytes at `address` that were found wrong at `cycle`: by software, so the objection stands on a processor."""
-    related = _related(records, cycle, address, None, None)
+    related = _related(records, cycle, Subject(node, address))
     return [*related[-rows:], ChainRow(cycle, Column.CPU1, what)]
 
 
@@ -94,15 +122,20 @@ def recent(records: list[list[int]], report: ViolationReport, rows: int = RECENT
     return [*(_row(record) for record in before[-rows:]), ChainRow(report.cycle, column, what)]
 
 
-def _related(records: list[list[int]], cycle: int, va: int, mm: int | None, cbr: int | None) -> list[ChainRow]:
-    """Events up to `cycle` that touch the page of `va`, shootdowns of it, or the present instruction of the block. None: any."""
+def _related(records: list[list[int]], cycle: int, subject: Subject) -> list[ChainRow]:
+    """Events up to `cycle` that touch the page, shootdowns of it, or the present instruction or fault of whoever touched it."""
     related: list[tuple[ChainRow, bool]] = []  # the row, and whether it is there for the block's sake alone
     handles: set[int] = set()
+    va = subject.va
     for record in records:
         if record[0] > cycle:
             break
+        if node_of(record[1]) != subject.node:
+            continue
         event, names = _event(record), _names(record)
-        if event in QUIET or (mm is not None and names.get("mm", mm) != mm):
+        if event in QUIET or (subject.mm is not None and names.get("mm", subject.mm) != subject.mm):
+            continue
+        if subject.key is not None and "key" in names and _key_index(names["key"]) != subject.key:
             continue
         hit, block = event in WHOLE_SPACE or _covers(names, va), False
         if event in (TraceEvent.DRV_SHOOTDOWN, TraceEvent.DEV_SHOOT_ACCEPT):
@@ -114,14 +147,22 @@ def _related(records: list[list[int]], cycle: int, va: int, mm: int | None, cbr:
             hit = names["tgh"] in handles
         elif event == TraceEvent.USR_ISSUE:
             hit = any(names[one] >> PAGE_SHIFT == va >> PAGE_SHIFT for one in ("baddr0", "baddr1"))
-            block = names["cbr"] == cbr
+            block = names["cbr"] == subject.block
             if block:  # what the block did before is over
                 related = [entry for entry in related if not entry[1]]
         elif event in (TraceEvent.DEV_RESTART, TraceEvent.DEV_FILL_DROPPED):
-            block = names["cbr"] == cbr
+            block = names["cbr"] == subject.block
+        elif event in OF_A_QUEUE_PAIR:
+            block = names["qpn"] == subject.block
+        elif event in FENCES:
+            block = subject.key is not None
         if hit or block:
             related.append((_row(record), not hit))
     return [row for row, _block in related]
+
+
+def _key_index(key: int) -> int:
+    return key >> KEY_VARIANT_BITS & NUM_KEY - 1
 
 
 def _event(record: list[int]) -> TraceEvent:
@@ -130,7 +171,7 @@ def _event(record: list[int]) -> TraceEvent:
 
 def _row(record: list[int]) -> ChainRow:
     who = record[1] >> CPU_SHIFT & CPU_MASK
-    column = Column.DEVICE if who == 0 else Column(min(who - 1, Column.CPU1))
+    column = Column.DEVICE if record[1] & EVENT_MASK in DEVICE_EVENTS else Column(min((who - 1) % NODE_CPUS, Column.CPU1))
     return ChainRow(record[0], column, sentence(_event(record), record[2:]))
 
 
@@ -139,6 +180,15 @@ def _names(record: list[int]) -> dict[str, int]:
 
 
 def _covers(names: dict[str, int], va: int) -> bool:
+    if "length" in names and "key" in names:  # an HCA's range; its whole key when it says so
+        first = next(names[one] for one in ("addr", "start", "va") if one in names)
+        return (
+            names.get("whole", 0) == 1
+            or first >> PAGE_SHIFT <= va >> PAGE_SHIFT <= (first + max(names["length"], 1) - 1) >> PAGE_SHIFT
+        )
+    if "va" in names:
+        shift = names.get("shift", PAGE_SHIFT)
+        return names["va"] >> shift == va >> shift
     if "start" in names and "end" in names:
         return names["start"] <= va < (names["end"] or 1 << 64)  # a range that ends at the top of the address space ends at 0
     if "len" in names:  # mremap: where it was, where it goes

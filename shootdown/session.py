@@ -256,7 +256,9 @@ class Session:
 
     def _report(self, violation: Violation, records: list[list[int]]) -> ViolationReport:
         what = self.software.describe(violation)
-        return ViolationReport(violation.cycle, violation.reason.name, what, tuple(explain(records, violation)))
+        return ViolationReport(
+            violation.cycle, violation.reason.name, what, tuple(explain(records, violation, device=self.config.device))
+        )
 
 
 def _data_report(failure: DataFailure, records: list[list[int]]) -> ViolationReport:
