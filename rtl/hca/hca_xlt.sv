@@ -1,0 +1,444 @@
+// Translation: from key and address to a physical address, and who still uses it.
+//
+//   new look-ups ─┬▶ S0 read caches ─▶ S1 key check, hit? ─▶ S2 decide ─▶ answer
+//       replay ───┘                                            └▶ wait for a slot (walk, key fetch), then replay
+//
+// Promises: one look-up a cycle is taken while none is replayed, whatever misses, sweeps and invalidations do (SD-4); answers of what is
+//   cached come three cycles after acceptance, others when their walk ends, in any order. Every look-up is answered; none starves.
+//   An accepted invalidation kills what it covers from the next cycle on, for any range and page size (SD-1, SD-5, SD-8): cached
+//   translations, held uses, and walks, which are walked again with whoever waits for them (SD-3). An OK answer of the accepting cycle
+//   comes with its use not live. inv_busy_o says which invalidations still have covered accesses in flight (SD-2).
+//   live of a use rises with its OK answer. Look-ups of one page share a walk; those of one key share its fetch.
+// Needs: a use (id) has one look-up at a time and none while it is in flight; asking anew gives a held use back. A drop of a use whose
+//   look-up is not yet answered does nothing to that look-up: the answer comes. start only with live, done only after start.
+//   Invalidation tags as hca_xlt_uses. After enable_i was low no answer to an earlier read comes.
+// Costs: see the parts. Counts: MPT_*, MTT_*, WALK_DROPPED, KILLED, BAD_KEYS, BAD_TABLES, LOOKUPS. mutant_i is 0 in the product.
+//
+// Parts: hca_xlt_mpt key cache · hca_xlt_cache translations, with hca_xlt_inval what is dead and not yet swept · hca_xlt_walk slots in
+//   flight · hca_xlt_replay who waits for them · hca_xlt_uses accesses. Here: the pipeline and the decision.
+
+module hca_xlt
+  import hca_pkg::*;
+  import hca_int_pkg::*;
+  import hca_xlt_pkg::*;
+(
+  input  logic                                  clk_i,
+  input  logic                                  rst_ni,
+  input  logic                                  enable_i,
+  input  logic [7:0]                            mutant_i,
+  input  pa_t                                   mpt_base_i,
+  input  logic [15:0]                           mpt_size_i,
+
+  input  logic [1:0]                            req_valid_i,    // index: xlt_user_e
+  output logic [1:0]                            req_ready_o,    // combinational
+  input  xlt_req_t [1:0]                        req_i,
+  output logic                                  rsp_valid_o,
+  output xlt_rsp_t                              rsp_o,
+  output logic [RX_SLOTS-1:0][MAX_SEGMENTS-1:0] rx_live_o,
+  output logic [TX_SLOTS-1:0][MAX_SEGMENTS-1:0] tx_live_o,
+  input  logic [1:0]                            start_valid_i,
+  input  use_t [1:0]                            start_i,
+  input  logic [1:0]                            done_valid_i,
+  input  use_t [1:0]                            done_i,
+  input  logic [1:0]                            drop_valid_i,
+  input  logic [1:0][4:0]                       drop_slot_i,
+
+  input  logic                                  inv_valid_i,
+  output logic                                  inv_ready_o,
+  input  keyidx_t                               inv_key_i,
+  input  logic                                  inv_whole_i,
+  input  va_t                                   inv_first_i,
+  input  va_t                                   inv_last_i,
+  input  logic [4:0]                            inv_tag_i,
+  output logic [31:0]                           inv_busy_o,
+
+  output logic                                  rd_valid_o,
+  input  logic                                  rd_ready_i,
+  output rd_req_t                               rd_o,
+  input  logic                                  rd_rsp_valid_i,
+  input  rd_rsp_t                               rd_rsp_i,
+
+  output logic [31:0]                           count_o,
+  output logic                                  quiescent_o,
+  output obs_xlt_t                              obs_o
+);
+
+  // ---- invalidations ----------------------------------------------------------------------------------------------------------------
+
+  logic accept, accept_q, inval_ready;
+  inval_t inval, inval_q;
+  assign inv_ready_o = inval_ready && enable_i;
+  assign accept = inv_valid_i && inv_ready_o;
+  logic unused_offsets;  // of pages
+  assign unused_offsets = ^{inv_first_i[PageW-1:0], inv_last_i[PageW-1:0]};
+  always_comb begin
+    inval = '{key: inv_key_i, whole: inv_whole_i, first: page_of(inv_first_i), last: page_of(inv_last_i)};
+    if (mutant_i == HMUT_RANGE_SHORT && !inv_whole_i) begin
+      if (inval.last == '0) inval.first = vpn_t'(1);
+      else inval.last = inval.last - vpn_t'(1);
+    end
+  end
+
+  // ---- S0: a replay, or a new look-up -------------------------------------------------------------------------------------------------
+
+  logic again_valid, new_valid, s0_valid, turn, any_req;
+  xlt_req_t again_req, new_req, s0_req;
+  again_t again;
+  rr_pick #(
+    .N(2)
+  ) u_turn (
+    .clk_i,
+    .rst_ni,
+    .req_i    (req_valid_i),
+    .advance_i(new_valid),
+    .valid_o  (any_req),
+    .index_o  (turn)
+  );
+  assign new_valid = any_req && !again_valid && enable_i;
+  assign new_req = req_i[turn];
+  assign req_ready_o = {new_valid && turn, new_valid && !turn};
+  assign s0_valid = again_valid || new_valid;
+  assign s0_req = again_valid ? again_req : new_req;
+
+  // ---- S1: what the caches say ----------------------------------------------------------------------------------------------------------
+
+  logic s1_valid_q, s1_again_q, s1_key_hit, s1_hit;
+  xlt_req_t s1_req_q;
+  again_t s1_at_q;
+  region_t s1_cached, s1_fetched, s1_region;
+  entry_t s1_entry, fill_entry;
+  logic fill_ready, fill_valid, fill_decide, fill_drop, cache_active, key_fill_valid;
+  region_t key_fill;
+  logic [31:0] fill_key;
+  logic [MTT_WAYS-1:0] kill;
+  tag_t [MTT_WAYS-1:0] kill_tag;
+  outcome_t done_outcome;
+  slot_t done_slot, fill_slot_q;
+  logic pop;
+
+  hca_xlt_mpt u_mpt (
+    .clk_i,
+    .rst_ni,
+    .enable_i,
+    .mutant_i,
+    .s0_valid_i  (s0_valid),
+    .s0_set_i    (s0_req.key[8+:$clog2(MPT_ENTRIES)]),
+    .s1_key_i    (index_of(s1_req_q.key)),
+    .s1_hit_o    (s1_key_hit),
+    .s1_region_o (s1_cached),
+    .fill_valid_i(key_fill_valid),
+    .fill_i      (key_fill),
+    .accept_i    (accept),
+    .inval_i     (inval)
+  );
+
+  assign fill_valid = pop && done_slot < slot_t'(WALKERS) && done_outcome.how == WALK_LEAF;
+  hca_xlt_cache u_cache (
+    .clk_i,
+    .rst_ni,
+    .enable_i,
+    .mutant_i,
+    .s0_valid_i   (s0_valid),
+    .s0_set_key_i (s0_req.key[8+:$clog2(MTT_ENTRIES/MTT_WAYS)]),
+    .s0_set_vpn_i (s0_req.va[PageW+:$clog2(MTT_ENTRIES/MTT_WAYS)]),
+    .s1_valid_i   (s1_valid_q),
+    .s1_key_i     (index_of(s1_req_q.key)),
+    .s1_vpn_i     (page_of(s1_req_q.va)),
+    .s1_hit_o     (s1_hit),
+    .s1_entry_o   (s1_entry),
+    .fill_ready_o (fill_ready),
+    .fill_valid_i (fill_valid),
+    .fill_i       (done_outcome.entry),
+    .fill_decide_o(fill_decide),
+    .fill_entry_o (fill_entry),
+    .drop_i       (fill_drop),
+    .inval_ready_o(inval_ready),
+    .accept_i     (accept),
+    .inval_i      (inval),
+    .kill_o       (kill),
+    .kill_tag_o   (kill_tag),
+    .active_o     (cache_active)
+  );
+
+  assign s1_region = s1_at_q.answered ? s1_fetched : s1_cached;
+
+  // Where the page stands in the table.
+  vpn_t s1_page;
+  logic s1_in_reach;
+  assign s1_page = page_of(s1_req_q.va) - s1_region.table_base;
+  always_comb begin
+    s1_in_reach = page_of(s1_req_q.va) >= s1_region.table_base;
+    for (int unsigned l = 1; l <= TABLE_LEVELS; l++) begin
+      if (32'(s1_region.levels) == l && (s1_page >> (l * TABLE_BITS)) != '0) s1_in_reach = 1'b0;
+    end
+  end
+
+  // ---- S2: the decision -----------------------------------------------------------------------------------------------------------------
+
+  logic s2_valid_q, s2_again_q, s2_known_q, s2_numbered_q, s2_levels_q, s2_in_reach_q, s2_hit_q;
+  xlt_req_t s2_req_q;
+  again_t s2_at_q;
+  region_t s2_region_q;
+  pn_t s2_pn_q;
+  xlt_result_e s2_check_q;
+  entry_t s2_entry_q;
+
+  always_ff @(posedge clk_i or negedge rst_ni) begin
+    if (!rst_ni) begin
+      s1_valid_q <= 1'b0;
+      s2_valid_q <= 1'b0;
+      accept_q   <= 1'b0;
+    end else begin
+      s1_valid_q <= s0_valid && enable_i;
+      s2_valid_q <= s1_valid_q && enable_i;
+      accept_q   <= accept;
+    end
+  end
+
+  always_ff @(posedge clk_i) begin
+    if (accept) inval_q <= inval;
+    if (s0_valid) begin
+      s1_req_q   <= s0_req;
+      s1_again_q <= again_valid;
+      s1_at_q    <= again_valid ? again : '0;
+    end
+    if (pop) fill_slot_q <= done_slot;
+    if (s1_valid_q) begin
+      s2_req_q      <= s1_req_q;
+      s2_again_q    <= s1_again_q;
+      s2_at_q       <= s1_at_q;
+      s2_region_q   <= s1_region;
+      s2_known_q    <= s1_at_q.answered || s1_key_hit;
+      s2_numbered_q <= s1_req_q.key[31:20] == '0 && 16'(index_of(s1_req_q.key)) < mpt_size_i;
+      s2_check_q    <= check_region(s1_region, s1_req_q, mutant_i);
+      s2_levels_q   <= s1_region.levels != '0 && s1_region.levels <= 3'(TABLE_LEVELS);
+      s2_in_reach_q <= s1_in_reach;
+      s2_pn_q       <= pn_t'(s1_page);
+      s2_hit_q      <= s1_hit;
+      s2_entry_q    <= s1_entry;
+    end
+  end
+
+  // The caches answered a cycle ago; an invalidation may have been accepted since.
+  logic s2_known, s2_hit, s2_poison, from_walk;
+  outcome_t s2_outcome;
+  assign s2_known = s2_known_q &&
+      !(accept_q && !s2_at_q.answered && inval_q.whole && inval_q.key == index_of(s2_req_q.key) && mutant_i != HMUT_KEY_KEPT);
+  assign s2_hit = s2_hit_q && !(accept_q && covers(inval_q, span_of(s2_entry_q.tag), mutant_i));
+  assign from_walk = s2_at_q.answered && s2_at_q.slot < slot_t'(WALKERS);
+
+  logic answer, from_cache, need_key, need_walk, retry, write;
+  xlt_result_e result, absent;
+  entry_t entry;
+  assign write = is_write(s2_req_q.need);
+  assign absent = s2_region_q.on_demand ? XLT_RESULT_FAULT_NOT_PRESENT : XLT_RESULT_BAD_TABLE;
+  assign entry = from_walk ? s2_outcome.entry : s2_entry_q;
+
+  always_comb begin
+    answer = 1'b0;
+    from_cache = 1'b0;
+    need_key = 1'b0;
+    need_walk = 1'b0;
+    retry = 1'b0;
+    result = XLT_RESULT_OK;
+    if (s2_valid_q) begin
+      answer = 1'b1;
+      if (s2_at_q.answered && s2_poison) begin
+        {answer, retry} = 2'b01;
+      end else if (!s2_numbered_q) begin
+        result = XLT_RESULT_BAD_KEY;
+      end else if (!s2_known) begin
+        {answer, need_key} = 2'b01;
+      end else if (s2_check_q != XLT_RESULT_OK) begin
+        result = s2_check_q;
+      end else if (!s2_levels_q) begin
+        result = XLT_RESULT_BAD_TABLE;
+      end else if (!s2_in_reach_q) begin
+        result = absent;
+      end else if (from_walk && s2_outcome.how != WALK_LEAF) begin
+        result = s2_outcome.how == WALK_ABSENT ? absent : XLT_RESULT_BAD_TABLE;
+      end else if (!from_walk && !(s2_hit && (!write || entry.leaf.write || mutant_i == HMUT_UPGRADE_KEPT))) begin
+        {answer, need_walk} = 2'b01;
+      end else begin
+        from_cache = !from_walk;
+        if (write && !entry.leaf.write) begin
+          result = s2_region_q.on_demand ? XLT_RESULT_FAULT_READ_ONLY : XLT_RESULT_NO_RIGHT;
+        end
+      end
+    end
+  end
+
+  // Who lacks something joins who fetches it, else takes a slot, else waits for one behind those who wait.
+  logic joins, walk_free, key_free, late_busy, in_turn, alloc, late, park, walk_busy;
+  slot_t join_slot, alloc_slot;
+  assign in_turn = !late_busy || s2_at_q.late || s2_at_q.answered;
+  assign alloc = (need_key && !joins && key_free && in_turn) || (need_walk && !joins && walk_free && in_turn);
+  assign park = need_key || need_walk || retry;
+  assign late = retry || (park && !joins && !alloc);
+
+  logic done_valid, replay_busy;
+  hca_xlt_walk u_walk (
+    .clk_i,
+    .rst_ni,
+    .enable_i,
+    .mutant_i,
+    .mpt_base_i,
+    .ask_i           (s2_req_q),
+    .ask_key_i       (need_key),
+    .joins_o         (joins),
+    .join_slot_o     (join_slot),
+    .walk_free_o     (walk_free),
+    .key_free_o      (key_free),
+    .alloc_slot_o    (alloc_slot),
+    .alloc_valid_i   (alloc),
+    .alloc_region_i  (s2_region_q),
+    .alloc_pn_i      (s2_pn_q),
+    .free_valid_i    (s2_valid_q && s2_at_q.answered && s2_at_q.last),
+    .free_slot_i     (s2_at_q.slot),
+    .rd_valid_o,
+    .rd_ready_i,
+    .rd_o,
+    .rd_rsp_valid_i,
+    .rd_rsp_i,
+    .done_valid_o    (done_valid),
+    .done_slot_o     (done_slot),
+    .done_outcome_o  (done_outcome),
+    .pop_i           (pop),
+    .fill_decide_i   (fill_decide),
+    .fill_slot_i     (fill_slot_q),
+    .fill_drop_o     (fill_drop),
+    .fill_key_o      (fill_key),
+    .s0_valid_i      (again_valid && again.answered),
+    .s0_slot_i       (again.slot),
+    .s1_region_o     (s1_fetched),
+    .s2_slot_i       (s2_at_q.slot),
+    .s2_poison_o     (s2_poison),
+    .s2_outcome_o    (s2_outcome),
+    .key_fill_valid_o(key_fill_valid),
+    .key_fill_o      (key_fill),
+    .accept_i        (accept),
+    .inval_i         (inval),
+    .busy_o          (walk_busy)
+  );
+
+  hca_xlt_replay u_replay (
+    .clk_i,
+    .rst_ni,
+    .enable_i,
+    .new_valid_i  (new_valid),
+    .new_i        (new_req),
+    .park_valid_i (park),
+    .park_use_i   (useix_t'(s2_req_q.id)),
+    .park_late_i  (late),
+    .park_first_i (alloc),
+    .park_slot_i  (alloc ? alloc_slot : join_slot),
+    .done_valid_i (done_valid),
+    .done_slot_i  (done_slot),
+    .fill_ready_i (fill_ready),
+    .pop_o        (pop),
+    .slots_free_i (walk_free && key_free),
+    .late_back_i  (s2_valid_q && s2_at_q.late),
+    .late_busy_o  (late_busy),
+    .again_valid_o(again_valid),
+    .again_req_o  (again_req),
+    .again_o      (again),
+    .busy_o       (replay_busy)
+  );
+
+  logic ok;
+  assign ok = answer && result == XLT_RESULT_OK;
+  hca_xlt_uses u_uses (
+    .clk_i,
+    .rst_ni,
+    .enable_i,
+    .mutant_i,
+    .ask_valid_i(new_valid),
+    .ask_i      (useix_t'(new_req.id)),
+    .hit_valid_i(ok),
+    .hit_use_i  (useix_t'(s2_req_q.id)),
+    .hit_tag_i  (entry.tag),
+    .start_valid_i,
+    .start_i,
+    .done_valid_i,
+    .done_i,
+    .drop_valid_i,
+    .drop_slot_i,
+    .rx_live_o,
+    .tx_live_o,
+    .accept_i   (accept),
+    .inval_i    (inval),
+    .tag_i      (inv_tag_i),
+    .inv_busy_o
+  );
+
+  always_ff @(posedge clk_i or negedge rst_ni) begin
+    if (!rst_ni) rsp_valid_o <= 1'b0;
+    else rsp_valid_o <= answer && enable_i;
+  end
+  always_ff @(posedge clk_i) begin
+    if (answer) rsp_o <= '{id: s2_req_q.id, result: result, pa: {entry.leaf.pfn, s2_req_q.va[PageW-1:0]}};
+  end
+
+  // ---- counters, what a monitor sees -------------------------------------------------------------------------------------------------
+
+  // Up to MTT_WAYS translations die in a cycle; the counter takes one.
+  localparam int unsigned KilledW = $clog2(MTT_ENTRIES) + 1;
+  logic [KilledW-1:0] killed_q;
+  always_ff @(posedge clk_i or negedge rst_ni) begin
+    if (!rst_ni) killed_q <= '0;
+    else if (!enable_i) killed_q <= '0;
+    else killed_q <= killed_q + KilledW'($countones(kill)) - KilledW'(killed_q != '0);
+  end
+
+  always_comb begin
+    count_o = '0;
+    count_o[COUNT_LOOKUPS] = new_valid;
+    count_o[COUNT_MPT_HIT] = s2_valid_q && !s2_again_q && s2_numbered_q && s2_known;
+    count_o[COUNT_MPT_MISS] = s2_valid_q && !s2_again_q && s2_numbered_q && !s2_known;
+    count_o[COUNT_MTT_HIT] = from_cache && !s2_again_q;
+    count_o[COUNT_MTT_MISS] = alloc && need_walk;
+    count_o[COUNT_WALK_DROPPED] = s2_valid_q && from_walk && s2_at_q.last && s2_poison;
+    count_o[COUNT_KILLED] = killed_q != '0;
+    count_o[COUNT_BAD_KEYS] = answer && result inside {XLT_RESULT_BAD_KEY, XLT_RESULT_WRONG_PD, XLT_RESULT_NO_RIGHT, XLT_RESULT_OUT_OF_BOUNDS};
+    count_o[COUNT_BAD_TABLES] = answer && result == XLT_RESULT_BAD_TABLE;
+  end
+
+  assign quiescent_o = !(s0_valid || s1_valid_q || s2_valid_q || rsp_valid_o || rd_valid_o || replay_busy || cache_active ||
+                         killed_q != '0 || inv_valid_i || (walk_busy && mutant_i != HMUT_QUIET_LIE));
+
+  span_t fill_span;
+  logic unused_span;
+  assign unused_span = ^fill_span.key;
+  assign fill_span = span_of(fill_entry.tag);
+  always_comb begin
+    obs_o = '0;
+    obs_o.lkp_valid = new_valid;
+    obs_o.lkp_id = new_req.id;
+    obs_o.rsp_valid = rsp_valid_o;
+    obs_o.rsp_id = rsp_o.id;
+    obs_o.rsp_ok = rsp_o.result == XLT_RESULT_OK;
+    obs_o.rsp_pa = rsp_o.pa;
+    obs_o.walk_valid = alloc && need_walk;
+    obs_o.walk_key = s2_req_q.key;
+    obs_o.walk_va = s2_req_q.va;
+    if (fill_decide) begin
+      obs_o.fill_valid = 1'b1;
+      obs_o.fill_dropped = fill_drop;
+      obs_o.fill_key = fill_key;
+      obs_o.fill_va = {fill_span.first, PageW'(0)};
+      obs_o.fill_pfn = fill_entry.leaf.pfn & ~pfn_t'(pages_less_one(fill_span.level));
+      obs_o.fill_shift = 6'(PageW) + 6'(TABLE_BITS) * 6'(fill_span.level);
+      obs_o.fill_write = fill_entry.leaf.write;
+    end
+    obs_o.kill_valid = kill;
+    if (kill != '0) begin
+      for (int unsigned w = 0; w < MTT_WAYS; w++) begin
+        automatic span_t span = span_of(kill_tag[w]);
+        obs_o.kill_key[w] = span.key;
+        obs_o.kill_va[w] = {span.first, PageW'(0)};
+        obs_o.kill_shift[w] = 6'(PageW) + 6'(TABLE_BITS) * 6'(span.level);
+      end
+    end
+  end
+
+endmodule
