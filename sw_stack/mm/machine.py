@@ -37,6 +37,10 @@ RECLAIM_BATCH: Final = 16
 ALLOC_RETRIES: Final = 64
 
 
+# Address spaces of node n are numbered from n times this: a trace of two nodes is unambiguous while each makes fewer.
+NODE_NUMBERS: Final = (MAX_MM + 1) // 2
+
+
 class Machine:
     """One node. `frames` limits what the VM may use of `memory`; `swap_slots` defaults to four times that."""
 
@@ -49,6 +53,7 @@ class Machine:
         *,
         frames: int | None = None,
         swap_slots: int | None = None,
+        node: int = 0,
     ) -> None:
         count = memory.frames if frames is None else frames
         if not 0 < count <= min(memory.frames, shadow.frames):
@@ -68,7 +73,7 @@ class Machine:
         self.events = 0
         """Sum of the statistics."""
         self._free_ids: list[int] = []
-        self._next_id = 1
+        self._next_id = max(1, NODE_NUMBERS * node)
         self._kswapd: Task | None = None
         self._kswapd_wanted = False
         self._kswapd_wait = WaitQueue(sched, "kswapd_wait")
@@ -77,20 +82,29 @@ class Machine:
 
     def new_mm(self, name: str) -> Mm:
         """An empty address space. MmError EAGAIN when all identifiers are taken."""
+        number = self.take_number()
+        mm = self.mms[number] = Mm(self, number, name)
+        return mm
+
+    def take_number(self) -> int:
+        """A number under which the oracle may know translations: of an address space, or of pages a driver pins. MmError EAGAIN."""
         if self._next_id <= MAX_MM:  # fresh numbers first: a stale use of an old one shows
             number = self._next_id
             self._next_id += 1
         elif self._free_ids:
             number = self._free_ids.pop(0)
         else:
-            raise MmError(errno.EAGAIN, f"all {MAX_MM} address spaces are in use")
-        mm = self.mms[number] = Mm(self, number, name)
-        return mm
+            raise MmError(errno.EAGAIN, "all numbers of address spaces are in use")
+        return number
+
+    def give_number(self, number: int) -> None:
+        """The oracle has no record left under this number."""
+        self._free_ids.append(number)
 
     def forget(self, mm: Mm) -> None:
         """The address space has exited and is empty."""
         del self.mms[mm.id]
-        self._free_ids.append(mm.id)
+        self.give_number(mm.id)
 
     def statistics(self) -> dict[str, int]:
         """Events so far, by name."""
@@ -120,6 +134,14 @@ class Machine:
             else:
                 self.unpin(frame)
         return range(block.pfn, block.pfn + n)
+
+    async def alloc_kernel_page(self) -> int:
+        """One zeroed frame that unmapped accesses may touch. May reclaim, so no spinlock may be held. MmError ENOMEM."""
+        frame = await self.alloc_page()
+        self.clear(frame)
+        frame.kernel = True
+        self.shadow_feed.shadow.grant_kernel(frame.pfn)
+        return frame.pfn
 
     def free_kernel_frames(self, frames: range) -> None:
         """Give kernel frames back."""

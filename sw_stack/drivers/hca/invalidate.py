@@ -1,0 +1,117 @@
+"""Taking translations away: what the notifiers of an address space make a region do.
+
+    change the table      under umem_lock, so against whoever enters pages (faults.py)
+    INVALIDATE_RANGE      covered translations are dead; walks that began before are dropped and walk the changed table
+    FENCE, wait           no access that used one is in flight, no walk reads a table that was unlinked
+    free                  the tables; and, by returning, the caller its pages
+
+Promises: when `zap` returns, the device holds no translation of the range and uses none. Tables and commands need spinning only, so
+every callback may run under a pte lock, whatever `atomic` says. A range of which the table holds nothing costs no command, unless
+another invalidation of the region has changed the table and not come to the end of its fence.
+
+Dirty pages (MN-6): a page is entered writable only if its pte is dirty already, so nothing is left to hand over when it goes.
+Used pages: the device has no accessed bit, so `age_page` takes the page out and says that it was there, as V6 allows; a page in use
+faults again.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from hwif.gen import hca as h
+from hwif.gen import timing
+from hwif.gen.events import TraceEvent
+from sw_stack.drivers.hca.commands import Order
+from sw_stack.drivers.hca.state import DriverCore
+from sw_stack.drivers.hca.tables import Unmapped
+from sw_stack.mm.types import PAGE_MASK, PAGE_SHIFT, PAGE_SIZE
+from sw_stack.notifier import IntervalSubscription
+
+if TYPE_CHECKING:
+    from sw_stack.drivers.hca.regions import Mr
+
+__all__ = ["MrSubscription", "zap"]
+
+
+class MrSubscription(IntervalSubscription):
+    """A region's watch over its pages."""
+
+    def __init__(self, drv: DriverCore, mr: Mr) -> None:
+        super().__init__(mr.first_page, mr.end_page)
+        self._drv = drv
+        self._mr = mr
+
+    async def invalidate(self, start: int, end: int, atomic: bool) -> None:
+        """A page under its pte lock, a range, or everything at release. Never sleeps."""
+        drv, stats = self._drv, self._drv.stats
+        if end - start == PAGE_SIZE and atomic:
+            stats.invalidate_page += 1
+        elif start == 0 and end > self.end:
+            stats.released += 1
+        else:
+            stats.invalidate_range += 1
+        if drv.policy.mutant == "forget_implicit" and self._mr.implicit:
+            return
+        await zap(drv, self._mr, start, end)
+
+    async def age_page(self, address: int) -> bool:
+        """Context: page lock and pte lock held."""
+        page = self._mr.table.page(address)
+        if self._mr.table.lookup(page) is None:
+            return False
+        self._drv.stats.aged_pages += 1
+        start = address & ~PAGE_MASK
+        await zap(self._drv, self._mr, start, start + PAGE_SIZE)
+        return True
+
+
+async def zap(drv: DriverCore, mr: Mr, start: int, end: int) -> int:
+    """Take [start, end) of a region away from the device; how many pages had a translation. Context: may run atomic."""
+    start, end = max(start & ~PAGE_MASK, mr.first_page), min((end + PAGE_MASK) & ~PAGE_MASK, mr.end_page)
+    if start >= end:
+        return 0
+    mr.pending += 1
+    try:
+        if drv.policy.mutant == "table_after_invalidate":
+            first, last = mr.table.page(start), mr.table.page(end)
+            await _tell(drv, mr, Unmapped(first, last))
+            gone = await _unmap(drv, mr, start, end)
+        else:
+            gone = await _unmap(drv, mr, start, end)
+            if not gone.pages and mr.pending == 1:
+                drv.stats.invalidate_nothing += 1
+                return 0
+            await _tell(drv, mr, gone)
+    finally:
+        mr.pending -= 1
+    drv.free_tables(gone.tables)
+    return gone.pages
+
+
+async def _unmap(drv: DriverCore, mr: Mr, start: int, end: int) -> Unmapped:
+    async with mr.umem_lock:
+        gone = mr.table.unmap(mr.table.page(start), mr.table.page(end))
+        await drv.sched.charge(timing.SW_PTE_OP * gone.pages)
+    drv.stats.invalidated_pages += gone.pages
+    drv.emit(TraceEvent.HCA_UNMAP, mr.key, start, end, gone.pages)
+    return gone
+
+
+async def _tell(drv: DriverCore, mr: Mr, gone: Unmapped) -> None:
+    """Ring for the span, and wait for the fence behind it."""
+    mutant, commands = drv.policy.mutant, drv.commands
+    if mutant == "no_invalidate":
+        return
+    addr, length = mr.table.base + (gone.first << PAGE_SHIFT), (gone.last - gone.first) << PAGE_SHIFT
+    if mutant == "invalidate_short":
+        length -= PAGE_SIZE
+    invalidate = Order(h.CmdOp.INVALIDATE_RANGE, key=mr.key, addr=addr, length=length)
+    if mutant == "free_before_fence":
+        for ticket in await commands.ring(invalidate, Order(h.CmdOp.FENCE)):
+            commands.abandon(ticket)
+    elif mutant == "fence_before_invalidate":
+        fence, ticket = await commands.ring(Order(h.CmdOp.FENCE), invalidate)
+        commands.abandon(ticket)
+        await commands.wait_fence(fence)
+    else:
+        await commands.fenced([invalidate])

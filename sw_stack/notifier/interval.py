@@ -1,0 +1,193 @@
+"""Interval notifiers: the sequence-counted notifier of today (mm/mmu_notifier.c, mmu_interval_*), on top of the V6 chain.
+
+A subscription watches a range. Whoever establishes a translation in it does
+
+    seq = await subs.read_begin(sub)        sleeps while an invalidation of the range is under way
+    ... look the pages up, sleeping as need be ...
+    lock
+    if subs.read_retry(sub, seq): unlock and begin again
+    ... establish ...
+    unlock
+
+and `sub.invalidate` takes the same lock. So what is established under the lock was looked up after the last invalidation began
+and before the next one did.
+
+Promises: `invalidate` is called for every overlapping subscription between begin and end of a range, for every page that is
+invalidated, and once, for everything, at release. A subscription inserted while invalidations run does not miss one: it joins when
+they have ended, and its readers wait until then. `remove` returns when no invalidation can still be using the subscription.
+Needs: `insert` of the first subscription under mmap_lock for writing (it registers with the chain); `remove` without any lock that
+`invalidate` takes. Costs one notifier callback an event, and a pass over the subscriptions.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from hwif.gen.gru import PAGE_SHIFT
+from sw_stack.notifier.client import MmuNotifier, NotifierError
+from sw_stack.sched import Scheduler, WaitQueue
+
+if TYPE_CHECKING:
+    from sw_stack.mm.mm import Mm
+
+__all__ = ["EVERYTHING", "IntervalSubscription", "IntervalSubscriptions"]
+
+EVERYTHING = 1 << 64
+"""End of a range without an end."""
+
+
+class IntervalSubscription:
+    """A watched range, start inclusive, end exclusive. Extended by the driver."""
+
+    def __init__(self, start: int, end: int) -> None:
+        if not 0 <= start < end <= EVERYTHING:
+            raise NotifierError(f"no interval [{start:#x}, {end:#x})")
+        self.start = start
+        self.end = end
+        self.seq = 0
+        """Sequence number of the invalidation that touched it last."""
+
+    def overlaps(self, start: int, end: int) -> bool:
+        return start < self.end and self.start < end
+
+    async def invalidate(self, start: int, end: int, atomic: bool) -> None:
+        """Drop every translation of the range; hold the lock `read_retry` is called under while they are taken out. The range may
+        be larger than the subscription. Must not sleep if `atomic`."""
+        raise NotImplementedError
+
+    async def age_page(self, address: int) -> bool:
+        """True if the device has used the page since the last call. Atomic."""
+        return False
+
+
+class IntervalSubscriptions(MmuNotifier):
+    """The subscriptions of one address space. Stays with the chain from its first subscription to release.
+
+    `seq` is odd while an invalidation runs that a subscription overlaps. No lock: nothing here awaits between test and change.
+    """
+
+    def __init__(self, sched: Scheduler, mm: Mm) -> None:
+        super().__init__()
+        self._mm = mm
+        self._seq = 2
+        self._active = 0
+        self._subs: list[IntervalSubscription] = []
+        self._inserts: list[IntervalSubscription] = []
+        self._removes: list[IntervalSubscription] = []
+        self._ended = WaitQueue(sched, f"interval invalidation of mm {mm.id}")
+        self._registered = False
+        self._released = False
+
+    @property
+    def invalidating(self) -> bool:
+        """An invalidation runs that a subscription overlaps."""
+        return bool(self._seq & 1)
+
+    def subscriptions(self) -> tuple[IntervalSubscription, ...]:
+        """Those that are called."""
+        return tuple(self._subs)
+
+    # ---- subscribing -----------------------------------------------------------------------------------------------
+
+    def insert(self, sub: IntervalSubscription) -> None:
+        """Watch. The first needs mmap_lock for writing. NotifierError after release."""
+        if self._released:
+            raise NotifierError(f"MN-4: interval subscribed on mm {self._mm.id} after its release")
+        if not self._registered:
+            self._mm.notifiers.register(self)
+            self._registered = True
+        if self._active:
+            # Its begin has passed without this subscription: readers must wait for the end.
+            if self.invalidating:
+                self._inserts.append(sub)
+            else:
+                self._seq |= 1
+                self._subs.append(sub)
+            sub.seq = self._seq
+        else:
+            sub.seq = self._seq - 1  # odd: no invalidation has this number
+            self._subs.append(sub)
+
+    async def remove(self, sub: IntervalSubscription) -> None:
+        """Stop watching; sleeps until no invalidation that may know the subscription is left."""
+        if sub in self._inserts:
+            self._inserts.remove(sub)
+            return
+        if sub not in self._subs or sub in self._removes:
+            raise NotifierError(f"interval [{sub.start:#x}, {sub.end:#x}) is not subscribed on mm {self._mm.id}")
+        if not self.invalidating:
+            self._subs.remove(sub)
+            return
+        self._removes.append(sub)
+        seq = self._seq
+        await self._ended.wait_event(lambda: self._seq != seq)
+
+    # ---- establishing ----------------------------------------------------------------------------------------------
+
+    async def read_begin(self, sub: IntervalSubscription) -> int:
+        """The number to hand to `read_retry`. Sleeps while the subscription is being invalidated."""
+        seq = sub.seq
+        if seq == self._seq:
+            await self._ended.wait_event(lambda: self._seq != seq)
+        # Linux: the end makes the number even and leaves sub.seq odd, so it stays valid until the next invalidation of the range.
+        return seq
+
+    def read_retry(self, sub: IntervalSubscription, seq: int) -> bool:
+        """True if an invalidation of the subscription began since `read_begin`. Under the lock `invalidate` takes."""
+        return sub.seq != seq
+
+    # ---- the chain's callbacks -------------------------------------------------------------------------------------
+
+    async def invalidate_range_begin(self, mm: Mm, start: int, end: int, atomic: bool) -> None:
+        await self._begin(start, end, atomic)
+
+    async def invalidate_range_end(self, mm: Mm, start: int, end: int, atomic: bool) -> None:
+        self._end()
+
+    async def invalidate_page(self, mm: Mm, address: int) -> None:
+        start = address & -1 << PAGE_SHIFT
+        try:
+            await self._begin(start, start + (1 << PAGE_SHIFT), True)
+        finally:
+            self._end()
+
+    async def age_page(self, mm: Mm, address: int) -> bool:
+        young = False
+        for sub in self.subscriptions():
+            if sub.overlaps(address, address + 1):
+                young |= await sub.age_page(address)
+        return young
+
+    async def release(self, mm: Mm) -> None:
+        self._released = True
+        try:
+            await self._begin(0, EVERYTHING, False)
+        finally:
+            self._end()
+
+    # ---- inside ----------------------------------------------------------------------------------------------------
+
+    async def _begin(self, start: int, end: int, atomic: bool) -> None:
+        self._active += 1
+        found = [sub for sub in self._subs if sub.overlaps(start, end)]
+        if not found:
+            return
+        self._seq |= 1
+        # All are numbered before the first is called: none may be established from what was read before this begin.
+        for sub in found:
+            sub.seq = self._seq
+        for sub in found:
+            await sub.invalidate(start, end, atomic)
+
+    def _end(self) -> None:
+        self._active -= 1
+        if self._active or not self.invalidating:
+            return
+        self._seq += 1
+        for sub in self._inserts:
+            self._subs.append(sub)
+        for sub in self._removes:
+            self._subs.remove(sub)
+        self._inserts.clear()
+        self._removes.clear()
+        self._ended.wake_all()
