@@ -113,6 +113,8 @@ HCA_WALK_STEP: Final = 2
 """a table entry's data to the next read, or to the answer (rtl/hca/hca_xlt.sv)."""
 HCA_COMMAND: Final = 2
 """command in the device to its execution (rtl/hca/hca_cmd.sv)."""
+HCA_FAULT: Final = 4
+"""fault reported, or the record before in memory, to the next record's write (rtl/hca/hca_fault.sv)."""
 HCA_ISSUE: Final = 4
 """cycles of the send engine a packet takes at least (rtl/hca/hca_qp_send.sv)."""
 HCA_SEND: Final = 4

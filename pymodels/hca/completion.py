@@ -6,6 +6,7 @@ Costs: two events an entry.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from hwif.gen.events import TraceEvent
@@ -24,7 +25,7 @@ INDEX_MASK = (1 << INDEX_WIDTH) - 1
 class Queue:
     """A completion queue."""
 
-    __slots__ = ("armed", "base", "consumer", "log", "producer", "written")
+    __slots__ = ("armed", "base", "consumer", "gone", "log", "producer", "written")
 
     def __init__(self, log: int, base: int) -> None:
         self.log = log
@@ -35,6 +36,8 @@ class Queue:
         """Entries memory has answered for."""
         self.consumer = 0
         self.armed = False
+        self.gone: Callable[[], None] | None = None
+        """Told when the last entry of a queue that was taken away is in memory."""
 
 
 class Completion:
@@ -59,12 +62,15 @@ class CompletionUnit:
         self._node = node
         self._queues: dict[int, Queue] = {}
 
-    def modify(self, cqn: int, valid: bool, log: int, base: int) -> None:
-        """MODIFY_CQ: a fresh queue, or none."""
+    def modify(self, cqn: int, valid: bool, log: int, base: int, done: Callable[[], None]) -> None:
+        """MODIFY_CQ: a fresh queue, or none; `done` when the one before is not touched any more."""
+        old = self._queues.pop(cqn, None)
         if valid:
             self._queues[cqn] = Queue(log, base)
+        if old is None or old.producer == old.written:
+            done()
         else:
-            self._queues.pop(cqn, None)
+            old.gone = done
 
     def rung(self, cqn: int, consumer: int, *, arm: bool) -> None:
         """CQ_DOORBELL was written."""
@@ -108,5 +114,7 @@ class CompletionUnit:
             self._node.snoop(LineKind.CQ, cqn)
             if self._queues.get(cqn) is queue:
                 self._fire(cqn, queue)
+            elif queue.gone is not None and queue.producer == queue.written:
+                queue.gone()
 
         self._node.memory.store(place, line, written)

@@ -25,6 +25,7 @@ from hwif.port import (
     DeviceError,
     Event,
     Irq,
+    MmioDone,
     MmioWrite,
     NodesDevice,
     OracleStop,
@@ -33,7 +34,7 @@ from hwif.port import (
     Violation,
 )
 from hwif.shadow import Shadow
-from hwif.trace import CPU_SHIFT, RECORD_WORDS
+from hwif.trace import CPU_SHIFT, NODE_CPUS, RECORD_WORDS
 from pymodels.hca.bus import Bus
 from pymodels.hca.link import Link
 from pymodels.hca.node import Node
@@ -46,10 +47,17 @@ __all__ = ["HcaModel", "Recorder"]
 MAX_NODES = 2
 MAX_WORDS = 8
 WORD = 8
-NODE_CPUS = 16
-"""Processors of a node: node 1's begin here."""
 _RECORD = struct.Struct(f"={RECORD_WORDS}Q")
 _PADDING = tuple((0,) * count for count in range(RECORD_WORDS))
+
+
+def _place(event: Event) -> tuple[int, int, int]:
+    """Order of the events of a cycle, as the harness has it."""
+    if isinstance(event, MmioDone):
+        return 0, 0, 0
+    if isinstance(event, Irq):
+        return 1, event.line, 0
+    return (2, event.kind, event.node) if isinstance(event, Snoop) else (3, 0, 0)
 
 
 class Recorder:
@@ -119,7 +127,8 @@ class HcaModel:
     # ---- settings ------------------------------------------------------------------------------------------------------
 
     def configure(self, name: str, value: int) -> None:
-        """Change a setting; takes effect at once."""
+        """Change a setting; takes effect at once. `link_fault`: the packet value[63:32] from now (0: the next) of opcode [23:16]
+        (0: any) in direction [15:8] meets the fate [7:0]: 0 pass, 1 lost, 2 corrupted, 3 truncated."""
         self._keep(name, value)
         self._apply(name, value)
 
@@ -129,7 +138,8 @@ class HcaModel:
         low, high = LIMITS[name]
         if not low <= value <= high:
             raise DeviceError(f"{name} must lie in {low}..{high}, not {value}")
-        self._settings[name] = value
+        if name != "link_fault":  # an order, not a setting
+            self._settings[name] = value
 
     def _apply(self, name: str, value: int) -> None:
         for node in self._nodes:
@@ -149,12 +159,11 @@ class HcaModel:
                 link.cycles_per_flit = value
             elif name == "link_seed":
                 link.seed(value * MAX_NODES + direction)
+            elif name == "link_fault":
+                if value >> 8 & 0xFF == direction:
+                    link.choose(value >> 32, value >> 16 & 0xFF, value & 3)
             elif name in ("link_loss", "link_corrupt", "link_truncate"):
                 link.rates[("link_loss", "link_corrupt", "link_truncate").index(name)] = value
-
-    def link_fault(self, direction: int, ahead: int, action: int) -> None:
-        """Do `action` (0 pass, 1 lose, 2 corrupt, 3 truncate) to a packet of node `direction`: `ahead` packets after its next."""
-        self._links[direction].choose(ahead, action)
 
     # ---- the port ------------------------------------------------------------------------------------------------------
 
@@ -189,8 +198,11 @@ class HcaModel:
         events = self._recorder.events
         timeline.run(until, events)
         self._cycle = max(self._cycle, timeline.now)
-        if events:
-            self._recorder.events = []
+        if not events:
+            return ()
+        self._recorder.events = []
+        if len(events) > 1:
+            events.sort(key=_place)
         return events
 
     def drain_trace(self) -> NDArray[np.uint64]:

@@ -31,7 +31,7 @@ class Link:
         """Lost, corrupted, truncated: packets of a million."""
         self.free = 0
         """Cycle in which the next packet may begin."""
-        self.packets = self.lost = self.corrupted = self.truncated = self.flits = 0
+        self.packets = self.lost = self.corrupted = self.truncated = 0
         self.deliver: Callable[[Packet], bool] = lambda _packet: True
         """The receiver: takes the packet, or says that it has no room."""
         self.room: Callable[[], None] = lambda: None
@@ -41,15 +41,16 @@ class Link:
         self._random = random.Random(1)
         self._waiting: deque[Packet] = deque()
         self._on_wire = 0
-        self._chosen: dict[int, int] = {}
+        self._chosen: list[list[int]] = []
+        """Packets to come with a fate: how many before it, its opcode (0: any), the fate."""
 
     def seed(self, seed: int) -> None:
         """Start the injection's random numbers anew."""
         self._random = random.Random(seed)
 
-    def choose(self, ahead: int, action: int) -> None:
-        """Do `action` to the packet that is `ahead` packets after the next one."""
-        self._chosen[self.packets + ahead] = action
+    def choose(self, ahead: int, opcode: int, action: int) -> None:
+        """Do `action` to a packet of `opcode` (0: any): to the next one, but for `ahead` of them."""
+        self._chosen.append([ahead, opcode, action])
 
     @property
     def full(self) -> bool:
@@ -58,10 +59,9 @@ class Link:
 
     def send(self, packet: Packet, end: int) -> None:
         """The packet's last flit goes in the cycle before `end`; the sender has moved `free`."""
-        number, self.packets = self.packets, self.packets + 1
+        self.packets += 1
         flits = flits_of(packet.length)
-        self.flits += flits
-        action = self._chosen.pop(number, PASS)
+        action = self._fate(packet) if self._chosen else PASS
         if action == PASS and any(self.rates):
             action = self._draw()
         if action == LOSE:
@@ -75,6 +75,17 @@ class Link:
             packet.broken = True
         self._on_wire += flits
         self._timeline.at(self._life, end - 1 + self.latency, self._arrive, packet)
+
+    def _fate(self, packet: Packet) -> int:
+        """The fate chosen for this packet."""
+        fate = PASS
+        for chosen in list(self._chosen):
+            if chosen[1] in (0, packet.opcode):
+                if not chosen[0]:
+                    fate = chosen[2]
+                    self._chosen.remove(chosen)
+                chosen[0] -= 1
+        return fate
 
     def _draw(self) -> int:
         for action, rate in zip((LOSE, CORRUPT, TRUNCATE), self.rates, strict=True):

@@ -53,6 +53,8 @@ class Node:
         self.timeline = timeline
         self.enabled = False
         self.count = [0] * len(Counter)
+        self.packets_sent = 0
+        self.hits = self.refusals = self.hit_latency_min = self.hit_latency_max = self.hit_latency_sum = 0
         self._recorder = recorder
         self._outgoing = outgoing
         self._incoming = incoming
@@ -86,6 +88,14 @@ class Node:
         self._build()
         self.registers.clear()
         self._incoming.retry()
+
+    def hit(self, latency: int) -> None:
+        """A look-up was answered with a translation after `latency` cycles."""
+        self.hits += 1
+        self.hit_latency_sum += latency
+        self.hit_latency_max = max(self.hit_latency_max, latency)
+        if latency < self.hit_latency_min or self.hits == 1:
+            self.hit_latency_min = latency
 
     # ---- what the blocks share -----------------------------------------------------------------------------------------
 
@@ -125,17 +135,19 @@ class Node:
             qp = self._queue_pairs[number] = QueuePair(number)
         return qp
 
-    def modify_qp(self, number: int, qpc: Line, *, load_sq: bool, load_rq: bool) -> None:
-        """MODIFY_QP."""
+    def modify_qp(self, number: int, qpc: Line, *, load_sq: bool, load_rq: bool, done: Callable[[], None]) -> None:
+        """MODIFY_QP; `done` when it is over: to RESET, when nothing of the queue pair is in flight."""
         qp = self.queue_pair(number)
         before = qp.state
         qp.configure(qpc)
         if load_sq:
             self.transmit.flush(qp, FaultDir.REQUESTER)
+            self.faults.forget(number, FaultDir.REQUESTER)
             qp.sq_base, qp.sq_mask = Qpc.sq_base.get(qpc), (1 << Qpc.sq_log.get(qpc)) - 1
             qp.start_send(Qpc.sq_psn.get(qpc))
         if load_rq:
             self.transmit.flush(qp, FaultDir.RESPONDER)
+            self.faults.forget(number, FaultDir.RESPONDER)
             qp.rq_base, qp.rq_mask = Qpc.rq_base.get(qpc), (1 << Qpc.rq_log.get(qpc)) - 1
             qp.start_receive(Qpc.rq_psn.get(qpc))
         self._set_state(qp, Qpc.state.get(qpc))
@@ -144,6 +156,10 @@ class Node:
         if load_rq or qp.state != before:
             self.receive.again(qp)
         self.requester.go_on(qp)
+        if qp.state == QpState.RESET and qp.busy:
+            qp.quiet = done
+        else:
+            done()
 
     def _set_state(self, qp: QueuePair, state: int) -> None:
         if qp.state != state:

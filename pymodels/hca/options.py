@@ -40,10 +40,11 @@ LIMITS = {
     "max_outstanding": (1, 1 << 20),
     "oracle": (0, 1),
     "max_violations": (1, 1 << 30),
-    "link_latency": (1, (1 << 16) - 1),
+    "link_latency": (1, 1 << 15),
     "link_cycles_per_flit": (1, 255),
     "link_loss": (0, MILLION),
     "link_corrupt": (0, MILLION),
     "link_truncate": (0, MILLION),
     "link_seed": (0, (1 << 64) - 1),
+    "link_fault": (0, (1 << 64) - 1),
 }

@@ -7,7 +7,7 @@ Promises: state only; who changes it: requester.py (send side), responder.py (re
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from enum import IntEnum
 from typing import TYPE_CHECKING
 
@@ -161,8 +161,19 @@ class QueuePair:
         """Packets that wait for their verdict, oldest first."""
         self.life = [0, 0]
         """How often each side was loaded: what an older life left behind is recognized by it."""
+        self.busy = 0
+        """Reads of its queues and accesses in its name that are on their way."""
+        self.quiet: Callable[[], None] | None = None
+        """Told when there are none."""
         self.start_send(0)
         self.start_receive(0)
+
+    def leave(self) -> None:
+        """One of the things on their way is over."""
+        self.busy -= 1
+        if not self.busy and self.quiet is not None:
+            quiet, self.quiet = self.quiet, None
+            quiet()
 
     def configure(self, qpc: Line) -> None:
         """The fields every MODIFY_QP sets, but the state."""

@@ -129,7 +129,10 @@ class Receive:
     def _with_request(self, slot: Inbound, start: int, length: int) -> Callable[[bytes | None], None]:
         """Goes on when the work request's entry has come."""
 
+        slot.qp.busy += 1
+
         def came(data: bytes | None) -> None:
+            slot.qp.leave()
             line: Line = [0] * 8 if data is None else parse(data)
             if data is None or Wqe.num_sge.get(line) > MAX_SGE:
                 slot.bad_sge = True
@@ -200,6 +203,7 @@ class Receive:
 
     def _carry_out(self, slot: Inbound) -> None:
         packet = slot.packet
+        slot.qp.busy += 1
         if packet.opcode in ATOMICS:
             self._node.memory.exclusive(
                 slot.segments[0], _change(packet), lambda old: self._landed(slot, old is not None, old or 0)
@@ -215,6 +219,7 @@ class Receive:
     def _landed(self, slot: Inbound, ok: bool, old: int) -> None:
         packet, node = slot.packet, self._node
         node.translation.done(slot.segments)
+        slot.qp.leave()
         node.emit(TraceEvent.HDEV_LAND, slot.qp.number, packet.psn, packet.va, packet.length)
         self._release()
         if packet.opcode in REQUESTS:

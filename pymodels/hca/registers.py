@@ -91,13 +91,17 @@ class Registers:
         """CTRL.enable fell: everything but the registers themselves."""
         self._async: deque[tuple[int, int]] = deque()
         self.fired = 0
-        self._fired_since: deque[int] = deque()
+        self._words[CmdqProdReg.offset] = 0
+        self._since = [0, 0]
+        """When the fault queue, and the set of queues that fired, was last empty or served."""
+        self._some = [False, False]
 
     def _decode(self) -> None:
         words = self._words
         self.mpt_base, self.mpt_size = words[MptBaseReg.offset], words[MptSizeReg.offset]
         self.cmdq_base, self.cmdq_size = words[CmdqBaseReg.offset], words[CmdqSizeReg.offset]
         self.fq_base, self.fq_size = words[FqBaseReg.offset], words[FqSizeReg.offset]
+        self.cmdq_producer = words[CmdqProdReg.offset]
         self.fq_consumer = words[FqConsReg.offset]
         self.rnr_delay = RetryReg.rnr_delay.of(words[RetryReg.offset])
         self.ack_timeout = RetryReg.ack_timeout.of(words[RetryReg.offset])
@@ -171,10 +175,13 @@ class Registers:
         elif offset == CqDoorbellReg.offset:
             node.completion.rung(CqDoorbellReg.cqn.of(word), CqDoorbellReg.index.of(word), arm=bool(CqDoorbellReg.arm.of(word)))
         elif offset == CmdqProdReg.offset:
-            node.commands.rung(CmdqProdReg.index.of(word))
+            node.commands.rung()
         elif offset == CmdqSizeReg.offset:
+            self._words[CmdqProdReg.offset] = self.cmdq_producer = 0
             node.commands.restarted()
-        elif offset in (FqConsReg.offset, FqSizeReg.offset):
+        elif offset in (FqBaseReg.offset, FqConsReg.offset, FqSizeReg.offset):
+            if offset == FqConsReg.offset:
+                self._since[IrqLine.FAULT] = node.now
             node.faults.consumed()
 
     # ---- conditions ----------------------------------------------------------------------------------------------------
@@ -193,15 +200,12 @@ class Registers:
 
     def fire(self, cqn: int) -> None:
         """A completion queue fired."""
-        if not self.fired >> cqn & 1:
-            self.fired |= 1 << cqn
-            self._fired_since.append(self._node.now)
+        self.fired |= 1 << cqn
         self.lines()
 
     def _clear_fired(self, bits: int) -> None:
         self.fired &= ~bits & (1 << NUM_CQ) - 1
-        while len(self._fired_since) > self.fired.bit_count():
-            self._fired_since.popleft()
+        self._since[IrqLine.COMPLETION] = self._node.now
 
     # ---- interrupt lines -----------------------------------------------------------------------------------------------
 
@@ -211,26 +215,28 @@ class Registers:
         faults = self._node.faults
         waiting = (faults.producer - self.fq_consumer) & INDEX_MASK
         levels = [0, 0, 0]
-        if IrqEnableReg.fault.of(enable) and waiting:
-            levels[IrqLine.FAULT] = self._coalesced(FqCoalesceReg.offset, waiting, faults.since)
-        if IrqEnableReg.completion.of(enable) and self.fired:
-            levels[IrqLine.COMPLETION] = self._coalesced(CqCoalesceReg.offset, self.fired.bit_count(), self._fired_since)
+        faulted = self._coalesced(IrqLine.FAULT, FqCoalesceReg.offset, waiting)
+        fired = self._coalesced(IrqLine.COMPLETION, CqCoalesceReg.offset, self.fired.bit_count())
+        levels[IrqLine.FAULT] = int(faulted and bool(IrqEnableReg.fault.of(enable)))
+        levels[IrqLine.COMPLETION] = int(fired and bool(IrqEnableReg.completion.of(enable)))
         levels[IrqLine.ASYNC] = int(bool(IrqEnableReg.asynchronous.of(enable) and self._async))
         for line, level in enumerate(levels):
             if level != self._levels[line]:
                 self._levels[line] = level
                 self._node.interrupt(self._line_base + line, level)
 
-    def _coalesced(self, offset: int, waiting: int, since: deque[int]) -> int:
-        """Enough wait, or the oldest has waited long enough; else look again when it has."""
+    def _coalesced(self, line: IrqLine, offset: int, waiting: int) -> bool:
+        """Enough wait, or nothing has moved for long enough; else look again when that will be so."""
+        some, self._some[line] = self._some[line], bool(waiting)
+        if not waiting:
+            return False
+        if not some:
+            self._since[line] = self._node.now
         word = self._words[offset]
         count, delay = FqCoalesceReg.count.of(word), FqCoalesceReg.delay.of(word)
-        if waiting >= max(1, count):
-            return 1
-        if not delay or not since:
-            return 0
-        due = since[0] + delay
-        if self._node.now >= due:
-            return 1
-        self._node.at(due, self.lines)
-        return 0
+        if waiting >= count:
+            return True
+        due = self._since[line] + delay
+        if delay and self._node.now < due:
+            self._node.at(due, self.lines)
+        return bool(delay) and self._node.now >= due

@@ -85,10 +85,12 @@ class Requester:
         if not count:
             return
         qp.fetching = True
+        qp.busy += 1
         first, life = qp.sq_fetched, qp.life[FaultDir.REQUESTER]
         indices = [(first + number) & INDEX_MASK for number in range(count)]
 
         def came(lines: list[bytes | None]) -> None:
+            qp.leave()
             if life != qp.life[FaultDir.REQUESTER]:
                 return
             qp.fetching = False

@@ -17,13 +17,17 @@ if TYPE_CHECKING:
 __all__ = ["statistics"]
 
 _BY_EVENT = {
-    "faults": TraceEvent.HDEV_FAULT,
-    "invalidations": TraceEvent.HDEV_INVALIDATE,
-    "fences": TraceEvent.HDEV_FENCE,
+    "walks": TraceEvent.HDEV_WALK,
     "fills": TraceEvent.HDEV_FILL,
     "fills_dropped": TraceEvent.HDEV_FILL_DROPPED,
+    "invalidations": TraceEvent.HDEV_INVALIDATE,
     "kills": TraceEvent.HDEV_KILL,
+    "fences": TraceEvent.HDEV_FENCE,
+    "faults": TraceEvent.HDEV_FAULT,
+    "fault_records": TraceEvent.HDEV_RECORD,
     "resumes": TraceEvent.HDEV_RESUME,
+    "naks": TraceEvent.HDEV_NAK,
+    "packets_landed": TraceEvent.HDEV_LAND,
     "completions": TraceEvent.HDEV_CQE,
 }
 
@@ -35,7 +39,7 @@ def statistics(nodes: Sequence[Node], buses: Sequence[Bus], links: Sequence[Link
         prefix = "b_" if node.number else ""
         for name, value in _of_node(node, bus, recorder).items():
             counters[prefix + name] = value
-    for name in ("packets", "lost", "corrupted", "truncated", "flits"):
+    for name in ("packets", "lost", "corrupted", "truncated"):
         counters[f"link_{name}"] = sum(int(getattr(link, name)) for link in links)
     return counters
 
@@ -44,7 +48,14 @@ def _of_node(node: Node, bus: Bus, recorder: Recorder) -> Mapping[str, int]:
     port, oracle = node.memory, node.memory.oracle
     number = node.number
     return {
-        "translations": node.count[Counter.LOOKUPS],
+        "lookups": node.count[Counter.LOOKUPS],
+        "translations": node.hits,
+        "refusals": node.refusals,
+        "hit_latency_min": node.hit_latency_min,
+        "hit_latency_max": node.hit_latency_max,
+        "hit_latency_sum": node.hit_latency_sum,
+        "packets_sent": node.packets_sent,
+        "packets_taken": recorder.kinds.get((number, TraceEvent.HDEV_PACKET), 0) - node.packets_sent,
         **{name: recorder.kinds.get((number, event), 0) for name, event in _BY_EVENT.items()},
         "irq_changes": recorder.irqs[number],
         "snoops": recorder.snoops[number],

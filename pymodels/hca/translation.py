@@ -41,7 +41,7 @@ class Segment:
 
     __slots__ = (
         *("key", "index", "va", "page", "length", "need", "qpn", "pd", "offset", "rest"),
-        *("result", "pa", "live", "flying", "covered"),
+        *("result", "pa", "live", "flying", "covered", "asked"),
     )
 
     def __init__(self, key: int, va: int, length: int, need: int, qpn: int, pd: int, offset: int, rest: int) -> None:
@@ -60,6 +60,8 @@ class Segment:
         self.result = OK
         self.pa = 0
         self.live = self.flying = False
+        self.asked = 0
+        """The cycle in which the look-up entered the pipe."""
         self.covered: list[Invalidation] | None = None
 
 
@@ -161,6 +163,8 @@ class Translation:
             begin = max(self.node.now, self._pipe_free)
             self._pipe_free = begin + 1
             ready = max(ready, begin + HCA_LOOKUP)
+            segment.asked = begin
+            self.count[Counter.LOOKUPS] += 1
             if not self.look_up(segment, late):
                 waiting += 1
         if not waiting:
@@ -169,7 +173,6 @@ class Translation:
     def look_up(self, segment: Segment, late: Asker) -> bool:
         """Translate. True: answered. False: `late` is called with the answer."""
         count, index = self.count, segment.index
-        count[Counter.LOOKUPS] += 1
         if index >> KEY_IDX_WIDTH or index >= self.node.registers.mpt_size:
             self.refused(segment, XltResult.BAD_KEY)
             return True
@@ -199,6 +202,7 @@ class Translation:
     def refused(self, segment: Segment, result: int) -> None:
         """The answer is no; nothing is held."""
         segment.result = int(result)
+        self.node.refusals += 1
         if result in _REFUSED:
             self.count[Counter.BAD_KEYS] += 1
         elif result == XltResult.BAD_TABLE:
@@ -209,6 +213,7 @@ class Translation:
         segment.result = OK
         segment.pa = (leaf.frame + segment.page - leaf.page << PAGE_SHIFT) | (segment.va & PAGE_MASK)
         segment.live = True
+        self.node.hit(max(HCA_LOOKUP, self.node.now - segment.asked))
         self._uses.add(segment)
 
     def _find(self, index: int, relative: int) -> Leaf | None:
@@ -280,8 +285,8 @@ class Translation:
             self._sets[leaf.set].remove(leaf)
             self.count[Counter.KILLED] += 1
             self.node.emit(TraceEvent.HDEV_KILL, leaf.key, leaf.page << PAGE_SHIFT, leaf.shift)
-        self.walks.cover(index, first, last, whole=whole)
         invalidation = Invalidation()
+        self.walks.cover(index, first, last, invalidation, whole=whole)
         for segment in [use for use in self._uses if use.index == index and first <= use.page <= last]:
             if segment.flying:
                 invalidation.flying += 1

@@ -196,6 +196,7 @@ class Transmit:
             link.send(packet, link.free)
             return
         node.translation.start(out.segments)
+        out.qp.busy += 1
         first, last = node.memory.reserve(sum(beats_of(segment.pa, segment.length) for segment in out.segments))
         begin = max(first + HCA_SEND, link.free)
         end = max(begin + flits, last + HCA_SEND + 1)
@@ -206,6 +207,7 @@ class Transmit:
         node, packet = self._node, out.packet
         payload = node.memory.gather(out.segments)
         node.translation.done(out.segments)
+        out.qp.leave()
         if payload is None:
             packet.broken = True
             out.segments[0].result = int(XltResult.BAD_TABLE)
@@ -223,4 +225,5 @@ class Transmit:
         if packet.opcode == PktOp.NAK:
             node.emit(TraceEvent.HDEV_NAK, packet.src_qpn, packet.psn, packet.syndrome, 1)
         else:
+            node.packets_sent += 1
             node.emit(TraceEvent.HDEV_PACKET, packet.opcode, packet.src_qpn, packet.psn, packet.length, 1)

@@ -16,7 +16,7 @@ from hwif.gen.gru import PAGE_SHIFT
 from hwif.gen.hca import ENTRY_BYTES, TABLE_BITS, TABLE_LEVELS, WALKERS, Counter, Mtt, XltResult
 from hwif.gen.timing import HCA_WALK_STEP
 from pymodels.hca.lines import parse
-from pymodels.hca.translation import OK, WRITES, Asker, Leaf, Region, Segment, Translation
+from pymodels.hca.translation import OK, WRITES, Asker, Invalidation, Leaf, Region, Segment, Translation
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -42,7 +42,7 @@ class KeyFetch:
 class Walk:
     """A walk for one page."""
 
-    __slots__ = ("asked", "covering", "page", "region", "restart")
+    __slots__ = ("asked", "covering", "dropped", "page", "reading", "region", "waits")
 
     def __init__(self, region: Region, page: int) -> None:
         self.region = region
@@ -50,6 +50,11 @@ class Walk:
         self.asked: list[tuple[Segment, Asker]] = []
         self.covering: list[tuple[int, int]] = []
         """Pages of invalidations accepted while it ran."""
+        self.dropped = False
+        """One of them covers its page: it reads no further."""
+        self.reading = False
+        self.waits: list[Invalidation] = []
+        """Invalidations whose fences wait for the read under way."""
 
 
 class Walks:
@@ -138,13 +143,20 @@ class Walks:
         node = self._node
 
         def came(data: bytes | None) -> None:
+            walk.reading = False
+            if walk.waits:
+                for invalidation in walk.waits:
+                    invalidation.flying -= 1
+                walk.waits.clear()
+                node.commands.drained()
             node.at(node.now + HCA_WALK_STEP, self._entry, index, walk, level, relative, data)
 
+        walk.reading = True
         node.memory.fetch(table + slot * MTT_BYTES, MTT_BYTES, came)
 
     def _entry(self, index: int, walk: Walk, level: int, relative: int, data: bytes | None) -> None:
         region = walk.region
-        if data is None:
+        if data is None or walk.dropped:
             self._end(index, walk, XltResult.BAD_TABLE, None)
             return
         entry = int.from_bytes(data, "little")
@@ -182,7 +194,7 @@ class Walks:
     @staticmethod
     def _covered(walk: Walk, leaf: Leaf | None) -> bool:
         if leaf is None:
-            return any(first <= walk.page <= last for first, last in walk.covering)
+            return walk.dropped
         return any(leaf.covered(first, last) for first, last in walk.covering)
 
     def _answer(self, walk: Walk, result: XltResult, leaf: Leaf | None) -> None:
@@ -200,7 +212,7 @@ class Walks:
 
     # ---- invalidations -------------------------------------------------------------------------------------------------
 
-    def cover(self, index: int, first: int, last: int, *, whole: bool) -> None:
+    def cover(self, index: int, first: int, last: int, invalidation: Invalidation, *, whole: bool) -> None:
         """An invalidation was accepted."""
         if whole and index in self._keys:
             self._keys[index].covered = True
@@ -208,4 +220,8 @@ class Walks:
             if at == index:
                 walk.covering.append((first, last))
                 if first <= page <= last:
+                    walk.dropped = True
+                    if walk.reading:
+                        invalidation.flying += 1
+                        walk.waits.append(invalidation)
                     del self._walks[(at, page)]  # who asks from now on walks for itself
