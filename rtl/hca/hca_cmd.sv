@@ -320,7 +320,7 @@ module hca_cmd
       if (fetch) fetch_q <= fetch_q + 1'b1;
       if (fetched) have_q <= have_q + 1'b1;
       if (push) exec_q <= exec_q + 1'b1;
-      if (start && state_d == EX_INV) tag_q <= tag_d;
+      if (park || (start && state_d == EX_INV)) tag_q <= tag_d;
       state_q <= state_d;
       if (stop_config || stop_fetch || stop_status) stop_q <= 1'b1;
       if (cmdq_restart_i) restart_q <= 1'b1;

@@ -6,7 +6,7 @@
 //   answered. FQ-3, a fault of an id with one outstanding is merged. FQ-4, a resume counts only with the token of the record last written
 //   for its id. FQ-7, all entries are used. Memory answering the record with an error: it is kept, overflow_o says so, and it is written again
 //   when software writes a register of the queue.
-// Needs: clr (a queue pair's side starts anew) before the side does. Record's state after power-on or disabling takes NUM_QP cycles to clear;
+// Needs: clr (a queue pair's side starts anew) before the side does. The states, after power-on or disabling takes NUM_QP cycles to clear;
 //   until then nothing is taken.
 // Costs: two cycles an operation; a record's response to FQ_PROD, one cycle.
 
@@ -88,17 +88,6 @@ module hca_fault
     logic [GenW-1:0]   gen;
   } id_t;
 
-  typedef struct packed {
-    logic         write;
-    logic         rdma;
-    fault_cause_e cause;
-    logic [31:0]  key;
-    va_t          va;
-    logic [31:0]  length;
-    logic [12:0]  packet_length;
-    index_t       wqe_index;
-  } body_t;
-
   typedef enum logic [2:0] {
     OP_NONE,
     OP_WRITTEN,
@@ -115,75 +104,57 @@ module hca_fault
   id_t [1:0]       row_wdata, row_rdata;
   logic            body_we;
   logic [IdW-1:0]  body_raddr, body_waddr;
-  body_t           body_wdata, body_rdata;
+  fault_body_t     body_wdata, body_rdata;
 
   ram_1r1w #(.Width($bits(row_wdata)), .Depth(NUM_QP)) u_rows (
     .clk_i, .we_i(row_we), .waddr_i(row_waddr), .wdata_i(row_wdata), .re_i(row_re), .raddr_i(row_raddr), .rdata_o(row_rdata)
   );
-  ram_1r1w #(.Width($bits(body_t)), .Depth(Ids)) u_bodies (
+  ram_1r1w #(.Width($bits(fault_body_t)), .Depth(Ids)) u_bodies (
     .clk_i, .we_i(body_we), .waddr_i(body_waddr), .wdata_i(body_wdata), .re_i(row_re), .raddr_i(body_raddr), .rdata_o(body_rdata)
   );
 
-  // ---- the waiting line -----------------------------------------------------------------------------------------------------------
+  // ---- the waiting line, and the way to memory --------------------------------------------------------------------------------------
 
-  logic           push, pop, line_re, line_re_q, head_valid_q;
-  logic [IdW:0]   line_wr_q, line_rd_q;  // with wrap bit
-  logic [IdW-1:0] push_id, line_rdata, head_q;
-  logic [IdW:0]   in_line;               // the head included
+  logic           push, head_valid, line_quiet;
+  logic [IdW-1:0] push_id, head;
+  logic [IdW:0]   in_line;
+  logic           size_ok, room, wr_free, wr_done, send, written, refused, write_quiet;
+  index_t         taken;
+  fault_record_t  sent, on_way;
+  op_e            op, op_q;
 
-  ram_1r1w #(.Width(IdW), .Depth(Ids)) u_line (
-    .clk_i, .we_i(push), .waddr_i(line_wr_q[IdW-1:0]), .wdata_i(push_id), .re_i(line_re), .raddr_i(line_rd_q[IdW-1:0]),
-    .rdata_o(line_rdata)
+  hca_fault_line #(.Ids(Ids)) u_line (
+    .clk_i, .rst_ni, .enable_i, .push_i(push), .id_i(push_id), .pop_i(op == OP_POP), .head_valid_o(head_valid), .head_o(head),
+    .count_o(in_line), .quiescent_o(line_quiet)
   );
 
-  assign line_re = line_wr_q != line_rd_q && !head_valid_q && !line_re_q;
-  assign in_line = line_wr_q - line_rd_q + (IdW + 1)'(head_valid_q) + (IdW + 1)'(line_re_q);
+  hca_fault_write u_write (
+    .clk_i, .rst_ni, .enable_i, .mutant_i, .fq_base_i, .fq_size_i, .fq_cons_i, .fq_kick_i, .fq_prod_o,
+    .taken_o(taken), .size_ok_o(size_ok), .room_o(room), .free_o(wr_free), .send_i(send), .record_i(sent),
+    .done_o(wr_done), .record_o(on_way), .done_ack_i(op == OP_WRITTEN),
+    .written_o(written), .refused_o(refused), .prod_next_o(obs_record_prod_o),
+    .wr_valid_o, .wr_ready_i, .wr_o, .wr_rsp_valid_i, .wr_rsp_i, .quiescent_o(write_quiet)
+  );
 
   // ---- one operation at a time: read the row, then decide ---------------------------------------------------------------------------
 
   logic            clearing_q, enabled_q, exec_q;
-  qpn_t            clear_q;
-  op_e             op, op_q;
-  qpn_t            qpn_q;
+  qpn_t            clear_q, qpn_q;
   fault_dir_e      dir_q;
   logic [1:0]      clr_dir_q;
   flt_req_t        flt_q;
   resume_t         rsm_q;
   logic [31:0]     token_q;
-  logic            room, room_q, may_pop, idle;
-
-  typedef enum logic [2:0] {
-    WR_IDLE,
-    WR_SEND,
-    WR_WAIT,
-    WR_DONE,   // the id's state has to follow
-    WR_FAILED, // memory refused: wait for software
-    WR_RETRY   // and for room
-  } wr_state_e;
-  wr_state_e   wr_state_q;
-  qpn_t        wr_qpn_q;
-  fault_dir_e  wr_dir_q;
-  logic [GenW-1:0] wr_gen_q;
-  body_t       wr_body_q;
-  pa_t         wr_pa_q;
-  index_t      prod_q;
-  logic [31:0] seqno_q;
-  logic        resume_valid_q;
-  resume_t     resume_q;
-
-  logic        size_ok;
-  index_t      filled, taken;
-  assign size_ok = fq_size_i != '0 && (fq_size_i & (fq_size_i - 1'b1)) == '0;
-  assign filled  = prod_q - fq_cons_i;
-  assign room    = size_ok && filled < fq_size_i;
-  assign taken   = filled + index_t'(wr_state_q != WR_IDLE && wr_state_q != WR_DONE);
+  logic            room_q, may_pop, idle;
+  logic            resume_valid_q;
+  resume_t         resume_q;
 
   assign idle    = enable_i && enabled_q && !clearing_q && !exec_q;
-  assign may_pop = head_valid_q && wr_state_q == WR_IDLE && (room || mutant_i == HMUT_RECORD_LOST);
+  assign may_pop = head_valid && wr_free && (room || mutant_i == HMUT_RECORD_LOST);
 
   always_comb begin
     op = OP_NONE;
-    if (wr_state_q == WR_DONE) op = OP_WRITTEN;
+    if (wr_done) op = OP_WRITTEN;
     else if (rsm_valid_i && !resume_valid_q) op = OP_RESUME;
     else if (clr_valid_i) op = OP_CLEAR;
     else if (may_pop) op = OP_POP;
@@ -191,26 +162,26 @@ module hca_fault
     if (!idle) op = OP_NONE;
   end
 
-  assign rsm_ready_o = idle && wr_state_q != WR_DONE && !resume_valid_q;
+  assign rsm_ready_o = idle && !wr_done && !resume_valid_q;
   assign clr_ready_o = op == OP_CLEAR;
   assign flt_ready_o = idle && (op == OP_NONE || op == OP_FAULT);
 
   always_comb begin
     row_re = op != OP_NONE;
     unique case (op)
-      OP_WRITTEN: row_raddr = wr_qpn_q;
+      OP_WRITTEN: row_raddr = on_way.qpn;
       OP_RESUME:  row_raddr = rsm_i.qpn;
       OP_CLEAR:   row_raddr = clr_qpn_i;
-      OP_POP:     row_raddr = head_q[QPN_WIDTH-1:0];
+      OP_POP:     row_raddr = head[QPN_WIDTH-1:0];
       default:    row_raddr = flt_i.qpn;
     endcase
-    body_raddr = head_q;
+    body_raddr = head;
   end
 
   // ---- decide -------------------------------------------------------------------------------------------------------------------------
 
   id_t         row, next;
-  logic        fault_new, fault_queue, fault_merged, resume_ok, send, lost;
+  logic        fault_new, fault_queue, fault_merged, resume_ok, lost;
   assign row = row_rdata[dir_q];
 
   always_comb begin
@@ -238,7 +209,7 @@ module hca_fault
           lost       = row.state != FLT_FORGOTTEN && !room_q;  // mutant RECORD_LOST only
           next.state = send ? FLT_WRITING : lost ? FLT_WRITTEN : FLT_NONE;
         end
-        OP_WRITTEN: if (row.state == FLT_WRITING && row.gen == wr_gen_q) next.state = FLT_WRITTEN;
+        OP_WRITTEN: if (row.state == FLT_WRITING && on_way.token == {row.gen, qpn_q}) next.state = FLT_WRITTEN;
         default: ;
       endcase
     end
@@ -271,85 +242,7 @@ module hca_fault
                         packet_length: flt_q.packet_length, wqe_index: flt_q.wqe_index};
   assign push       = fault_queue && in_line != (IdW + 1)'(Ids);
   assign push_id    = body_waddr;
-  assign pop        = op == OP_POP;
-
-  // ---- the record's way to memory -----------------------------------------------------------------------------------------------------
-
-  pa_t        next_pa;
-  logic       answered, written, failed;
-  hca_fault_t record;
-  assign next_pa  = {fq_base_i[PaW-1:6], 6'b0} + {30'b0, prod_q & (fq_size_i - 1'b1), 6'b0};
-  assign answered = wr_state_q == WR_WAIT && wr_rsp_valid_i && wr_rsp_i.id == WID_FAULT;
-  assign written  = answered && !wr_rsp_i.resp[1];
-  assign failed   = answered && wr_rsp_i.resp[1];
-
-  always_comb begin
-    record               = '0;
-    record.direction     = wr_dir_q;
-    record.write         = wr_body_q.write;
-    record.rdma          = wr_body_q.rdma;
-    record.cause         = wr_body_q.cause;
-    record.qpn           = 24'(wr_qpn_q);
-    record.token         = {wr_gen_q, wr_qpn_q};
-    record.key           = wr_body_q.key;
-    record.va            = wr_body_q.va;
-    record.length        = wr_body_q.length;
-    record.packet_length = 32'(wr_body_q.packet_length);
-    record.wqe_index     = wr_body_q.wqe_index;
-    record.seqno         = seqno_q;
-    wr_o      = '0;
-    wr_o.id   = WID_FAULT;
-    wr_o.pa   = wr_pa_q;
-    wr_o.data = record;
-    wr_o.strb = '1;
-  end
-  assign wr_valid_o = wr_state_q == WR_SEND;
-
-  // The index moves when memory has answered (FQ-2); mutant INDEX_FIRST moves it as the record leaves.
-  logic move;
-  assign move = mutant_i == HMUT_INDEX_FIRST ? send : written;
-
-  always_ff @(posedge clk_i or negedge rst_ni) begin
-    if (!rst_ni) begin
-      wr_state_q <= WR_IDLE;
-      wr_qpn_q   <= '0;
-      wr_dir_q   <= FAULT_DIR_REQUESTER;
-      wr_gen_q   <= '0;
-      wr_body_q  <= '0;
-      wr_pa_q    <= '0;
-      prod_q     <= '0;
-      seqno_q    <= '0;
-    end else if (!enable_i) begin
-      wr_state_q <= WR_IDLE;
-      prod_q     <= '0;
-      seqno_q    <= '0;
-    end else begin
-      unique case (wr_state_q)
-        WR_SEND:   if (wr_ready_i) wr_state_q <= WR_WAIT;
-        WR_WAIT:   if (written) wr_state_q <= WR_DONE;
-                   else if (failed) wr_state_q <= WR_FAILED;
-        WR_DONE:   if (op == OP_WRITTEN) wr_state_q <= WR_IDLE;
-        WR_FAILED: if (fq_kick_i) wr_state_q <= WR_RETRY;
-        WR_RETRY: begin
-          wr_pa_q <= next_pa;
-          if (room) wr_state_q <= WR_SEND;
-        end
-        default: ;
-      endcase
-      if (send) begin
-        wr_state_q <= WR_SEND;
-        wr_qpn_q   <= qpn_q;
-        wr_dir_q   <= dir_q;
-        wr_gen_q   <= row.gen;
-        wr_body_q  <= body_rdata;
-        wr_pa_q    <= next_pa;
-      end
-      if (move) prod_q <= prod_q + 1'b1;
-      if (written) seqno_q <= seqno_q + 1'b1;
-    end
-  end
-
-  assign fq_prod_o = prod_q;
+  assign sent       = '{qpn: qpn_q, direction: dir_q, token: {row.gen, qpn_q}, body: body_rdata};
 
   // ---- sequencing ---------------------------------------------------------------------------------------------------------------------
 
@@ -367,11 +260,6 @@ module hca_fault
       rsm_q          <= '0;
       token_q        <= '0;
       room_q         <= 1'b0;
-      head_valid_q   <= 1'b0;
-      head_q         <= '0;
-      line_re_q      <= 1'b0;
-      line_wr_q      <= '0;
-      line_rd_q      <= '0;
       resume_valid_q <= 1'b0;
       resume_q       <= '0;
       rsm_done_o     <= 1'b0;
@@ -391,9 +279,9 @@ module hca_fault
       qpn_q  <= row_raddr;
       room_q <= room;
       unique case (op)
-        OP_WRITTEN: dir_q <= wr_dir_q;
+        OP_WRITTEN: dir_q <= on_way.direction;
         OP_RESUME:  dir_q <= rsm_i.direction;
-        OP_POP:     dir_q <= fault_dir_e'(head_q[IdW-1]);
+        OP_POP:     dir_q <= fault_dir_e'(head[IdW-1]);
         default:    dir_q <= flt_i.direction;
       endcase
       if (op == OP_CLEAR) clr_dir_q <= clr_dir_i;
@@ -402,15 +290,6 @@ module hca_fault
         rsm_q   <= rsm_i;
         token_q <= rsm_token_i;
       end
-
-      line_re_q <= line_re;
-      if (line_re) line_rd_q <= line_rd_q + 1'b1;
-      if (line_re_q) begin
-        head_valid_q <= 1'b1;
-        head_q       <= line_rdata;
-      end
-      if (pop) head_valid_q <= 1'b0;
-      if (push) line_wr_q <= line_wr_q + 1'b1;
 
       // A resume that is accepted is over when the queue pairs have it.
       rsm_done_o <= 1'b0;
@@ -427,10 +306,6 @@ module hca_fault
 
       if (!enable_i) begin
         exec_q         <= 1'b0;
-        head_valid_q   <= 1'b0;
-        line_re_q      <= 1'b0;
-        line_wr_q      <= '0;
-        line_rd_q      <= '0;
         resume_valid_q <= 1'b0;
         rsm_done_o     <= 1'b0;
       end
@@ -445,7 +320,7 @@ module hca_fault
   // A fault is held when the records before it already fill the queue.
   logic held;
   assign held       = fault_new && (!size_ok || (IdW + 4)'(taken) + (IdW + 4)'(in_line) >= (IdW + 4)'(fq_size_i));
-  assign overflow_o = held || failed;
+  assign overflow_o = held || refused;
 
   always_comb begin
     count_o = '0;
@@ -460,20 +335,18 @@ module hca_fault
   assign obs_fault_o        = flt_q;
   assign obs_fault_token_o  = {next.gen, qpn_q};
   assign obs_record_valid_o = written;
-  assign obs_record_qpn_o   = wr_qpn_q;
-  assign obs_record_dir_o   = wr_dir_q;
-  assign obs_record_token_o = {wr_gen_q, wr_qpn_q};
-  assign obs_record_prod_o  = prod_q + index_t'(move);
+  assign obs_record_qpn_o   = on_way.qpn;
+  assign obs_record_dir_o   = on_way.direction;
+  assign obs_record_token_o = on_way.token;
   assign obs_resume_valid_o = exec_q && op_q == OP_RESUME;
   assign obs_resume_ok_o    = resume_ok;
   assign obs_resume_o       = rsm_q;
   assign obs_resume_token_o = token_q;
 
-  assign quiescent_o = !clearing_q && enabled_q == enable_i && !exec_q && op == OP_NONE && !line_re && !line_re_q && !resume_valid_q
-                       && !rsm_done_o && !rsm_valid_i && !flt_valid_i && !clr_valid_i
-                       && (wr_state_q inside {WR_IDLE, WR_WAIT, WR_FAILED} || (wr_state_q == WR_RETRY && !room));
+  assign quiescent_o = !clearing_q && enabled_q == enable_i && !exec_q && op == OP_NONE && line_quiet && write_quiet && !resume_valid_q
+                       && !rsm_done_o && !rsm_valid_i && !flt_valid_i && !clr_valid_i;
 
   logic unused;
-  assign unused = ^{wr_rsp_i.resp[0], fq_base_i[5:0]};
+  assign unused = ^on_way.body;
 
 endmodule

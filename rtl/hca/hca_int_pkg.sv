@@ -132,6 +132,25 @@ package hca_int_pkg;
     logic error;
   } resume_t;
 
+  // What a fault's record says, and whose it is (inside hca_fault).
+  typedef struct packed {
+    logic write;
+    logic rdma;
+    fault_cause_e cause;
+    logic [31:0] key;
+    va_t va;
+    logic [31:0] length;
+    logic [12:0] packet_length;
+    index_t wqe_index;
+  } fault_body_t;
+
+  typedef struct packed {
+    qpn_t qpn;
+    fault_dir_e direction;
+    logic [31:0] token;
+    fault_body_t body;
+  } fault_record_t;
+
   // ---- commands for the queue pairs (hca_cmd -> hca_qp) ----------------------------------------------------------------
 
   typedef struct packed {
