@@ -71,13 +71,7 @@ module hca_xlt
   assign accept = inv_valid_i && inv_ready_o;
   logic unused_offsets;  // of pages
   assign unused_offsets = ^{inv_first_i[PageW-1:0], inv_last_i[PageW-1:0]};
-  always_comb begin
-    inval = '{key: inv_key_i, whole: inv_whole_i, first: page_of(inv_first_i), last: page_of(inv_last_i)};
-    if (mutant_i == HMUT_RANGE_SHORT && !inv_whole_i) begin
-      if (inval.last == '0) inval.first = vpn_t'(1);
-      else inval.last = inval.last - vpn_t'(1);
-    end
-  end
+  assign inval = '{key: inv_key_i, whole: inv_whole_i, first: page_of(inv_first_i), last: page_of(inv_last_i)};
 
   // ---- S0: a replay, or a new look-up -------------------------------------------------------------------------------------------------
 

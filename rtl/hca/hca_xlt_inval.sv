@@ -54,6 +54,15 @@ module hca_xlt_inval
   left_t left_q[Invals];
   slots_t swept_q[Sets];
   slots_t active_q, active_d, take;
+  inval_t entering;
+
+  always_comb begin
+    entering = inval_i;
+    if (mutant_i == HMUT_RANGE_SHORT) begin
+      if (inval_i.last == '0) entering.first = vpn_t'(1);
+      else entering.last = inval_i.last - vpn_t'(1);
+    end
+  end
 
   always_comb begin
     take = '0;
@@ -115,7 +124,7 @@ module hca_xlt_inval
     if (take != '0) begin
       for (int unsigned s = 0; s < Invals; s++) begin
         if (take[s]) begin
-          slot_q[s] <= inval_i;
+          slot_q[s] <= entering;
           left_q[s] <= left_t'(Sets);
         end
       end
