@@ -88,13 +88,15 @@ class WorkRequest:
 
     __slots__ = (
         *("index", "opcode", "completes_as", "signaled", "elements", "length", "packets", "psn", "ssn", "rkey", "remote"),
-        *("operand", "swap", "error", "alone"),
+        *("operand", "swap", "error", "alone", "taken"),
     )
 
     def __init__(self, index: int, line: Line | None, mtu: int) -> None:
         self.index = index
         self.psn: int | None = None
         self.ssn = 0
+        self.taken = 0
+        """A READ or atomic: packets of its answer that came."""
         self.error: tuple[WcStatus, int] | None = None
         """Why it cannot be carried out: status and syndrome."""
         if line is None:
@@ -202,7 +204,6 @@ class QueuePair:
         self.wait = Wait.NOTHING
         self.reading: WorkRequest | None = None
         """The READ or atomic that is under way."""
-        self.read_taken = self.read_landed = 0
         self.asked_again = False
         self.force_ack = False
         self.rnr_used = self.retries_used = 0

@@ -172,7 +172,7 @@ class Requester:
             operand=request.operand if atomic else 0,
             swap=request.swap if atomic else 0,
         )
-        qp.reading, qp.read_taken, qp.read_landed = request, qp.sq_offset, qp.sq_offset
+        qp.reading = request
         qp.sq_next, qp.sq_offset = (request.index + 1) & INDEX_MASK, 0
         self._issued(qp, first + request.packets)
         return Outbound(packet, qp, FaultDir.REQUESTER, [], request.index)
@@ -293,12 +293,19 @@ class Requester:
         """The other end has all before `following`. False when that is no news and no repetition of the last."""
         if psn_ahead(following, qp.una_psn) < 0 or psn_ahead(following, qp.next_psn) > 0:
             return False
-        if psn_ahead(following, qp.una_psn) > 0:
-            self._progress(qp, following)
+        oldest = qp.requests.get(qp.sq_done)
+        if oldest is not None and oldest.alone and oldest.psn is not None:  # only its answer says how far it is
+            following = min(following - qp.una_psn & PSN_MASK, oldest.psn + oldest.taken - qp.una_psn & PSN_MASK) + qp.una_psn
         index = packet.msn & INDEX_MASK
+        moved = psn_ahead(following, qp.una_psn) > 0
+        if moved:
+            self._progress(qp, following)
         self._complete_to(qp, index)
         if qp.sq_done == index:
             qp.done_offset = packet.offset
+        if moved and qp.wait == Wait.RESTART:  # its RESTART was lost, and a later try came through
+            qp.wait = Wait.NOTHING
+            self._go_back(qp, index, packet.offset)
         return True
 
     def _progress(self, qp: QueuePair, following: int) -> None:
@@ -314,6 +321,8 @@ class Requester:
         index = packet.msn & INDEX_MASK
         if syndrome in _FATAL:
             self._fail_oldest(qp, _FATAL[syndrome], syndrome)
+        elif packet.psn == qp.next_psn:
+            return  # nothing is left that it could be about
         elif syndrome == NakSyndrome.PSN:
             self._try_again(qp, index, packet.offset, syndrome)
         elif syndrome == NakSyndrome.RNR:
@@ -356,19 +365,24 @@ class Requester:
 
     def _go_back(self, qp: QueuePair, index: int, offset: int) -> None:
         """Send again from packet `offset` of message `index`; a READ from what is missing."""
-        if qp.parked or (qp.reading is not None and qp.read_taken == qp.reading.packets):
+        if qp.parked or (qp.reading is not None and qp.reading.taken == qp.reading.packets):
             return  # it goes on when the fault is answered, or is over when the last payload is in memory
         self._node.count[Counter.RETRANSMIT] += 1
         self._node.transmit.flush(qp, FaultDir.REQUESTER)
         if qp.reading is not None:
-            index, offset = qp.reading.index, qp.read_taken
+            index = qp.reading.index
         if (index - qp.sq_done) & INDEX_MASK <= (qp.sq_next - qp.sq_done) & INDEX_MASK:
             self._stand_at(qp, index, offset)
         self._start_timer(qp)
         self.go_on(qp)
 
-    def _stand_at(self, qp: QueuePair, index: int, offset: int) -> None:
+    @staticmethod
+    def _stand_at(qp: QueuePair, index: int, offset: int) -> None:
+        """Packet `offset` of message `index` is next; of a READ what has not come, whatever the other end thinks."""
         qp.reading = None
+        request = qp.requests.get(index)
+        if request is not None and request.alone:
+            offset = request.taken
         qp.sq_next, qp.sq_offset = index, offset
 
     # ---- answers of READs and atomics ----------------------------------------------------------------------------------
@@ -380,28 +394,29 @@ class Requester:
             return DROP
         if (packet.opcode == PktOp.READ_RESP) != (request.opcode == WrOpcode.RDMA_READ):
             return DROP
-        ahead = psn_ahead(packet.psn, request.psn + qp.read_taken)
+        ahead = psn_ahead(packet.psn, request.psn + request.taken)
         if ahead:
             if ahead > 0 and not qp.asked_again:  # one was lost
                 qp.asked_again = True
-                self._try_again(qp, request.index, qp.read_taken, NakSyndrome.PSN)
+                self._try_again(qp, request.index, request.taken, NakSyndrome.PSN)
             return DROP
         qp.asked_again = False
         bad = slot.failed
         if slot.bad_sge or slot.too_long:
-            self._stand_at(qp, request.index, qp.read_taken)
+            self._stand_at(qp, request.index, request.taken)
             self._complete_to(qp, request.index)
             self._fail(qp, request, WcStatus.LOC_QP_OP_ERR if slot.bad_sge else WcStatus.LOC_LEN_ERR, 0)
             return DROP
         if bad is not None:
-            self._stand_at(qp, request.index, qp.read_taken)
+            self._stand_at(qp, request.index, request.taken)
             if bad.result in CAUSE:
                 self._park(qp, bad, packet, request.index)
             else:
                 self._complete_to(qp, request.index)
                 self._refuse(qp, request.index, bad.result)
             return DROP
-        qp.read_taken += 1
+        request.taken += 1
+        qp.wait = Wait.NOTHING  # whatever the other end said before, it answers
         self._progress(qp, packet.psn + 1)
         return TAKE
 

@@ -151,6 +151,8 @@ class Responder:
         )
 
     def _take(self, qp: QueuePair, packet: Packet) -> int:
+        if qp.nak_owed is not None and qp.nak_owed[1] is None:
+            qp.nak_owed = None  # it asked for this packet
         if packet.opcode == PktOp.READ_REQ:
             packets = max(1, -(-packet.rest // qp.mtu))
             qp.epsn = (qp.epsn + packets) & PSN_MASK
