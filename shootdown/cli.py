@@ -40,7 +40,7 @@ app.add_typer(scenarios_app, name="scenarios")
 @app.command(epilog="Example: shootdown cosim --trace program.sdt --memory 400 --seed 7")
 def cosim(
     trace: Annotated[Path | None, typer.Option(help="Recorded program. Default: the one that ships.", show_default=False)] = None,
-    device: Annotated[str, typer.Option(help="Device: gru.")] = "gru",
+    device: Annotated[str, typer.Option(help="Device: gru, or hca (two systems and a link).")] = "gru",
     backend: Annotated[str, typer.Option(help="native or cocotb (hosts of the RTL), or model.")] = "native",
     seed: Annotated[int | None, typer.Option(help="Seed of every choice of the run. Default: 1.", show_default=False)] = None,
     memory: Annotated[

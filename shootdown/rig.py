@@ -8,25 +8,22 @@ cocotb: the same session inside the simulator's process. A violation stops the r
 from __future__ import annotations
 
 from collections.abc import Awaitable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Protocol
 
 from hwif.gen import timing
-from hwif.gen.gru import RtlMutant
 from hwif.port import Device, DeviceError, Event
 from shootdown.errors import InputError, unknown
 from shootdown.result import CosimConfig, ProgressUpdate, RunResult
 from shootdown.session import HostDevice, Report, Session
-from shootdown.software import Job
-from shootdown.software.gru import DRIVER_MUTANTS, program_job, scenario_job
+from shootdown.software import Job, kinds
 from shootdown.timeline.savefiles import write_savefiles
-from sw_stack.workloads.trace import read_trace
-from tb.hil.abi import HarnessOptions
+from tb.hil.abi import HarnessOptions, HcaOptions
 from tb.hil.build import BuildError, BuildOptions
 from tb.hil.cocotb_host import CocotbDevice, run_under_cocotb
-from tb.hil.native import NativeDevice
+from tb.hil.native import NativeDevice, NativeHca
 
 __all__ = ["RTL_MUTANTS", "open_device", "play", "play_awaiting", "run"]
 
@@ -34,29 +31,45 @@ WAVE_LEAD = 2_000  # cycles of waveform before a violation
 WAVE_TAIL = 50
 WAVE_LENGTH = 100_000  # cycles of waveform of a clean run
 
-RTL_MUTANTS: Mapping[str, int] = {mutant.name.lower(): mutant.value for mutant in RtlMutant if mutant is not RtlMutant.NONE}
-"""Broken variants of the RTL by name (spec/gru.toml)."""
+RTL_MUTANTS: Mapping[str, int] = kinds.rtl_mutants("gru")
+"""Broken variants of the GRU's RTL by name (spec/gru.toml)."""
 
 
 def harness_options(config: CosimConfig) -> HarnessOptions:
     """The harness's settings for a run."""
-    mutant = RTL_MUTANTS.get(config.mutant, 0) if config.mutant is not None else 0
+    mutant = kinds.rtl_mutants(config.device).get(config.mutant, 0) if config.mutant is not None else 0
     bandwidth = timing.MEM_BYTES_PER_CYCLE if config.bandwidth is None else config.bandwidth
-    return HarnessOptions(skip=config.skip, asserts=config.asserts, oracle=config.oracle, mutant=mutant, bytes_per_cycle=bandwidth)
+    kind = HcaOptions if config.device == "hca" else HarnessOptions
+    return kind(skip=config.skip, asserts=config.asserts, oracle=config.oracle, mutant=mutant, bytes_per_cycle=bandwidth)
 
 
 @contextmanager
 def open_device(config: CosimConfig, session: Session, waves: bool = False) -> Iterator[Device]:
-    """The device of an in-process backend, bound to a session's memory and shadow."""
+    """The device of an in-process backend, bound to a session's memories and oracles."""
     if config.backend == "model":
-        from pymodels.gru import GruModel, ModelOptions  # noqa: PLC0415 - compiles its kernels when it is first loaded
-
-        bandwidth = timing.MEM_BYTES_PER_CYCLE if config.bandwidth is None else config.bandwidth
-        with GruModel(session.memory, session.shadow, ModelOptions(oracle=config.oracle, bytes_per_cycle=bandwidth)) as model:
+        with _open_model(config, session) as model:
             yield model
     else:
-        with NativeDevice(session.memory, session.shadow, harness_options(config), BuildOptions(waves=waves)) as native:
+        with _open_native(config, session, waves) as native:
             yield native
+
+
+def _open_model(config: CosimConfig, session: Session) -> AbstractContextManager[Device]:
+    bandwidth = timing.MEM_BYTES_PER_CYCLE if config.bandwidth is None else config.bandwidth
+    if config.device == "hca":
+        from pymodels.hca import HcaModel, HcaModelOptions  # noqa: PLC0415
+
+        return HcaModel(session.nodes, HcaModelOptions(oracle=config.oracle, bytes_per_cycle=bandwidth))
+    from pymodels.gru import GruModel, ModelOptions  # noqa: PLC0415 - compiles its kernels when it is first loaded
+
+    return GruModel(session.memory, session.shadow, ModelOptions(oracle=config.oracle, bytes_per_cycle=bandwidth))
+
+
+def _open_native(config: CosimConfig, session: Session, waves: bool) -> NativeDevice | NativeHca:
+    options, build = harness_options(config), BuildOptions(waves=waves)
+    if isinstance(options, HcaOptions):
+        return NativeHca(session.nodes, options, build)
+    return NativeDevice(session.memory, session.shadow, options, build)
 
 
 def play(session: Session, device: Device, waves: Waves | None = None) -> None:
@@ -81,7 +94,7 @@ def play(session: Session, device: Device, waves: Waves | None = None) -> None:
 class Waves:
     """A waveform of cycles first..last, written while a run passes them."""
 
-    device: NativeDevice
+    device: NativeDevice | NativeHca
     path: Path
     first: int
     last: int
@@ -110,11 +123,9 @@ class Waves:
 
 def _job(config: CosimConfig) -> Job:
     """What is to be played. Raises InputError and the readers' one-line errors."""
-    if config.scenario is not None:
-        return scenario_job(config)
-    if config.trace is None:
+    if config.scenario is None and config.trace is None:
         raise InputError("nothing to play", "give a trace or a scenario")
-    return program_job(config, read_trace(config.trace))
+    return kinds.job(config)
 
 
 def _run_here(config: CosimConfig, job: Job, progress: Report) -> RunResult:
@@ -185,7 +196,7 @@ def _with_waves(config: CosimConfig, job: Job, progress: Report, result: RunResu
     again = replace(config, backend="native", record_schedule=None, timeline=False)
     session = Session(again, job, lambda _update: None)
     try:
-        with NativeDevice(session.memory, session.shadow, harness_options(again), BuildOptions(waves=True)) as device:
+        with _open_native(again, session, waves=True) as device:
             waves = Waves(device, config.out / "waves.fst", first, last)
             play(session, device, waves)
             cycles = device.cycle
@@ -208,10 +219,11 @@ def _with_waves(config: CosimConfig, job: Job, progress: Report, result: RunResu
 def check_mutant(config: CosimConfig) -> None:
     """Raises InputError for a mutant that does not exist, with the nearest names, or that the backend cannot show."""
     name = config.mutant
-    known = [*RTL_MUTANTS, *DRIVER_MUTANTS]
+    rtl = kinds.rtl_mutants(config.device)
+    known = [*rtl, *kinds.driver_mutants(config.device)]
     if name is not None and name not in known:
         raise unknown("--mutant", name, "mutant", known)
-    if name in RTL_MUTANTS and config.backend == "model":
+    if name in rtl and config.backend == "model":
         raise InputError(f"--mutant {name}: breaks the RTL, and the model has none", "use --backend native or cocotb")
 
 

@@ -226,7 +226,7 @@ class Session:
             shootdowns=tally.shootdowns,
             shootdown_pages=self.measure.shootdown_pages,
             over_invalidated=self.measure.over_invalidated,
-            oracle=OracleCounts(counters["checked_beats"], counters["checked_bytes"], counters["violations"]),
+            oracle=OracleCounts(tally.checked_beats, tally.checked_bytes, tally.violations),
             workload=self.workload.counters(),
             fault_latency=np.array(self.measure.fault_latency, dtype=np.int64),
             shootdown_latency=np.array(self.measure.shootdown_latency, dtype=np.int64),

@@ -26,7 +26,7 @@ __all__ = ["BACKENDS", "DEFAULT_SEED", "DEFAULT_TRACE", "DEVICES", "Request", "c
 
 DEFAULT_TRACE = Path(__file__).resolve().parents[2] / "examples" / "traces" / "blockcache.sdt"
 DEFAULT_SEED = 1
-DEVICES = ("gru",)
+DEVICES = ("gru", "hca")
 BACKENDS = ("native", "cocotb", "model")
 DROPINS = ("interrupt", "user")
 
@@ -84,6 +84,8 @@ def settle(request: Request) -> CosimConfig:
     _one_of("--backend", request.backend, BACKENDS)
     if request.dropin is not None:
         _one_of("--dropin", request.dropin, DROPINS)
+        if request.device != "gru":
+            raise InputError(f"--dropin {request.dropin}: a choice of the GRU's driver", "leave it out, or give --device gru")
     if request.schedule is not None and request.record_schedule is not None:
         raise InputError("--schedule and --record-schedule exclude each other", "a replayed run is its own schedule")
     for name, value, least in (("--memory", request.memory, 1), ("--limit", request.limit, 1), ("--seed", request.seed, 0)):
@@ -123,8 +125,12 @@ def _from_schedule(request: Request, path: Path) -> Request:
         name = header["scenario"]
         raise InputError(f"{path}: a schedule of the scenario {name}", f"shootdown scenarios run {name} --schedule {path}")
     fixed: dict[str, Any] = {}
+    if header.get("device", request.device) != request.device:
+        raise InputError(
+            f"{path}: the schedule was recorded with the device {header['device']}", f"give --device {header['device']}"
+        )
     for name in ("seed", "memory", "limit", "dropin", "mutant"):
-        if name not in header:
+        if name not in header or (name == "dropin" and request.device != "gru"):
             continue
         given = getattr(request, name)
         if given is not None and given != header[name]:
@@ -195,6 +201,7 @@ def repeat_command(result: RunResult) -> str:
     """The command that meets the same cycle again."""
     config = result.config
     words = ["shootdown cosim", f"--trace {config.trace}", f"--seed {config.seed}"]
+    words += [f"--device {config.device}"] if config.device != DEVICES[0] else []
     words += [f"--memory {config.memory}"] if config.memory is not None else []
     words += [f"--limit {config.limit}"] if config.limit is not None else []
     words += [f"--dropin {config.dropin}"] if config.dropin != DROPINS[0] else []

@@ -36,8 +36,8 @@ class Workload(Protocol):
 
 @dataclass(frozen=True)
 class Tally:
-    """A device's counters in the words of the report: translations asked for and answered from its cache, faults, answers to
-    faults (`dropins`) and those that an invalidation overtook, and invalidations (`shootdowns`)."""
+    """A device's counters in the words of the report, over all nodes: translations asked for and answered from its cache, faults,
+    answers to misses (`dropins`) and those that an invalidation overtook, invalidations (`shootdowns`); what the oracle saw."""
 
     lookups: int
     hits: int
@@ -46,6 +46,9 @@ class Tally:
     dropins: int
     dropins_dropped: int
     shootdowns: int
+    checked_beats: int
+    checked_bytes: int
+    violations: int
 
 
 class Software(Protocol):

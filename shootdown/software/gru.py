@@ -77,6 +77,9 @@ class GruSoftware:
             dropins=counters["dropins"],
             dropins_dropped=counters["dropins_dropped"],
             shootdowns=counters["shootdowns"],
+            checked_beats=counters["checked_beats"],
+            checked_bytes=counters["checked_bytes"],
+            violations=counters["violations"],
         )
 
     def vm_statistics(self) -> dict[str, int]:
