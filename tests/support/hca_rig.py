@@ -18,7 +18,7 @@ from hwif.trace import EVENT_MASK, Trace
 from pymodels.hca import HcaModel
 from sw_stack.drivers.hca import Cq, DriverPolicy, HcaDriver, Mr, Pd, Qp, RecvWr, SendWr, Sge, WorkCompletion
 from sw_stack.mm import PROT_READ, PROT_WRITE, Machine, Mm
-from sw_stack.sched import Scheduler, SeededChooser
+from sw_stack.sched import Scheduler, SeededChooser, Task
 
 Nodes = Sequence[tuple[HostMemory, Shadow]]
 DeviceFactory = Callable[[Nodes], NodesDevice]
@@ -93,13 +93,14 @@ class Rig:
     def run(self, *bodies: Coroutine[Any, Any, Any], stop_at_violation: bool = True) -> list[Any]:
         """Probe the adapters, then run these together, each on its own processor; their results. Once a rig."""
 
-        async def all_of_it() -> list[Any]:
+        tasks: list[Task] = []
+
+        async def probe() -> None:
             for system in self.systems:
                 await system.driver.probe()
-            tasks = [self.sched.spawn(body, f"task {n}", n) for n, body in enumerate(bodies)]
-            return [await self.sched.join(task) for task in tasks]
+            tasks.extend(self.sched.spawn(body, f"task {n}", n) for n, body in enumerate(bodies))
 
-        main = self.sched.spawn(all_of_it(), "main", 0)
+        self.sched.spawn(probe(), "probe", 0)
 
         def quiet() -> bool:
             self.stopped_early = stop_at_violation and bool(self.device.violations())
@@ -115,7 +116,7 @@ class Rig:
                     break
             self.trace.flush()
             self.trace.feed_device(self.device.drain_trace())
-            return main.result if main.result is not None else []
+            return [task.result for task in tasks]
         finally:
             self.sched.close()
             for body in bodies:

@@ -223,14 +223,15 @@ async def _resolve(drv: DriverCore, record: FaultRecord) -> tuple[int, int]:
 
 
 def _span(mr: Mr, record: FaultRecord) -> tuple[int, int]:
-    """End of the packet and end of the operation. MmError EFAULT outside the region, EPERM for a write it does not allow."""
-    length = record.length or record.packet_length
-    needed = record.va + max(min(record.packet_length or length, length), 1)  # a packet may go on in another region
-    if record.va < mr.start or needed > mr.end:
+    """End of the packet and end of the operation, as far as they lie in the region: the device refuses the rest itself, and a packet
+    may go on in another region. MmError EFAULT for an address outside it, EPERM for a write it does not allow."""
+    if not mr.start <= record.va < mr.end:
         raise MmError(errno.EFAULT, f"fault at {record.va:#x} outside {mr}")
     if record.write and not mr.writable:
         raise MmError(errno.EPERM, f"write fault at {record.va:#x} in {mr}, which may not be written")
-    return needed, min(record.va + length, mr.end)
+    length = record.length or record.packet_length
+    needed = record.va + max(min(record.packet_length or length, length), 1)
+    return min(needed, mr.end), min(record.va + length, mr.end)
 
 
 async def _resume(drv: DriverCore, record: FaultRecord, pages: int, error: int) -> None:
