@@ -6,6 +6,7 @@ have passed and works it off. Costs a few array operations a block and a Python 
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections import deque
 
 import numpy as np
@@ -16,7 +17,7 @@ from hwif.gen.gru import INVAL_ALL_N, PAGE_SHIFT, PAGE_SHIFTS
 from hwif.trace import EVENT_MASK
 from shootdown.result import HitRate
 
-__all__ = ["Measure"]
+__all__ = ["Measure", "MeasureBase"]
 
 RELEVANT = np.array(
     [
@@ -45,25 +46,25 @@ def _page(vaddr: int, code: int) -> tuple[int, int]:
     return vaddr & -size, (vaddr & -size) + size
 
 
-class Measure:
-    """Collects samples while the run goes on; read the attributes at the end."""
+class MeasureBase(ABC):
+    """Collects samples while the run goes on; read the attributes at the end. What a record means, a device's class says."""
 
-    def __init__(self) -> None:
+    def __init__(self, relevant: NDArray[np.uint64]) -> None:
         self.fault_latency: list[int] = []
         self.shootdown_latency: list[int] = []
         self.over_invalidated = 0
         self.shootdown_pages = 0
+        self._relevant = relevant
         self._blocks: list[NDArray[np.uint64]] = []
-        self._missed: dict[int, int] = {}
-        self._issued: dict[int, int] = {}
-        self._intents: deque[tuple[int, int, int]] = deque()  # cycle, start, end of notifier calls
-        self._accepted: deque[tuple[int, int, int, int, bool]] = deque()  # cycle, asid, start, end, global
-        self._filled: deque[tuple[int, int, int, int]] = deque()  # cycle, asid, start, end
         self._bins: list[tuple[int, int, int]] = []  # cycle, lookups, hits so far
+
+    @abstractmethod
+    def _record(self, row: list[int]) -> None:
+        """One record of the events that matter, in order of time."""
 
     def __call__(self, records: NDArray[np.uint64]) -> None:
         events = records[:, 1] & np.uint64(EVENT_MASK)
-        chosen = records[np.isin(events, RELEVANT)]
+        chosen = records[np.isin(events, self._relevant)]
         if len(chosen):
             self._blocks.append(chosen)
 
@@ -82,6 +83,32 @@ class Measure:
         self._blocks = [merged[split:]] if split < len(merged) else []
         for row in merged[:split].tolist():
             self._record(row)
+
+    def hit_rate(self) -> HitRate | None:
+        """Lookups and hits by time, in at most MAX_BINS equal bins."""
+        if len(self._bins) < 2:
+            return None
+        cycles, lookups, hits = (np.array(column, dtype=np.int64) for column in zip(*self._bins, strict=True))
+        end = int(cycles[-1])
+        bins = max(1, min(MAX_BINS, len(cycles) - 1))
+        width = -(-end // bins)
+        edges = np.minimum(np.arange(bins + 1) * width, end)
+        # The counters are sampled at cycles of the run's own; between two samples they are taken as rising evenly.
+        at_lookups = np.interp(edges, cycles, lookups).round().astype(np.int64)
+        at_hits = np.interp(edges, cycles, hits).round().astype(np.int64)
+        return HitRate(width, np.diff(at_lookups), np.diff(at_hits))
+
+
+class Measure(MeasureBase):
+    """The GRU's: a fault lasts from the miss to the restart, a shootdown from the driver's command to its status."""
+
+    def __init__(self) -> None:
+        super().__init__(RELEVANT)
+        self._missed: dict[int, int] = {}
+        self._issued: dict[int, int] = {}
+        self._intents: deque[tuple[int, int, int]] = deque()  # cycle, start, end of notifier calls
+        self._accepted: deque[tuple[int, int, int, int, bool]] = deque()  # cycle, asid, start, end, global
+        self._filled: deque[tuple[int, int, int, int]] = deque()  # cycle, asid, start, end
 
     def _record(self, row: list[int]) -> None:
         cycle, event = row[0], row[1] & EVENT_MASK
@@ -134,17 +161,3 @@ class Measure:
         if any(asid == row[3] and first < end and last > start for _cycle, asid, start, end in self._filled):
             return  # replaced by a drop-in, which is no invalidation
         self.over_invalidated += 1
-
-    def hit_rate(self) -> HitRate | None:
-        """Lookups and hits by time, in at most MAX_BINS equal bins."""
-        if len(self._bins) < 2:
-            return None
-        cycles, lookups, hits = (np.array(column, dtype=np.int64) for column in zip(*self._bins, strict=True))
-        end = int(cycles[-1])
-        bins = max(1, min(MAX_BINS, len(cycles) - 1))
-        width = -(-end // bins)
-        edges = np.minimum(np.arange(bins + 1) * width, end)
-        # The counters are sampled at cycles of the run's own; between two samples they are taken as rising evenly.
-        at_lookups = np.interp(edges, cycles, lookups).round().astype(np.int64)
-        at_hits = np.interp(edges, cycles, hits).round().astype(np.int64)
-        return HitRate(width, np.diff(at_lookups), np.diff(at_hits))

@@ -26,7 +26,7 @@ from hwif.port import AssertionFailure, Event, OracleStop, Request, Violation
 from hwif.shadow import Shadow
 from hwif.trace import Trace
 from shootdown.explain import EventRing, explain, explain_data, recent
-from shootdown.measure import Measure
+from shootdown.measure import MeasureBase
 from shootdown.result import CosimConfig, OracleCounts, ProgressUpdate, RunResult, ViolationReport
 from shootdown.software import Job
 from shootdown.timeline import Timeline
@@ -69,7 +69,7 @@ class Session:
         self.workload = self.software.workload
         self.workload.on_failure = self._stop
         self.ring = EventRing()
-        self.measure = Measure()
+        self.measure: MeasureBase = self.software.measure()
         self.trace.subscribe(self.ring)
         self.trace.subscribe(self.measure)
         self.timeline = Timeline(self.trace.tasks, device=config.device) if config.timeline else None

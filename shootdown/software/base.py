@@ -14,6 +14,7 @@ from hwif.memory import HostMemory
 from hwif.port import Event, Request, Violation
 from hwif.shadow import Shadow
 from hwif.trace import Trace
+from shootdown.measure import MeasureBase
 from shootdown.result import CosimConfig
 from sw_stack.sched import Scheduler, Task
 from sw_stack.workloads.findings import DataFailure
@@ -67,6 +68,10 @@ class Software(Protocol):
         self, report: str, submit: Callable[[Request], None], cycle: Callable[[], int]
     ) -> Generator[int, Sequence[Event], str]:
         """The hang doctor: the scheduler's report, completed with the driver's and the device's state."""
+        ...
+
+    def measure(self) -> MeasureBase:
+        """What reads latencies and over-invalidation out of its trace."""
         ...
 
     def tally(self, counters: Mapping[str, int]) -> Tally:

@@ -15,6 +15,7 @@ from hwif.shadow import Shadow
 from hwif.trace import Trace
 from shootdown.doctor import examine
 from shootdown.errors import InputError, unknown
+from shootdown.measure import Measure
 from shootdown.result import CosimConfig
 from shootdown.software.base import Job, Software, Tally, Workload
 from sw_stack.drivers.gru.driver import GruDriver
@@ -66,6 +67,10 @@ class GruSoftware:
     ) -> Generator[int, Sequence[Event], str]:
         """The scheduler's report, completed with the driver's waits and every handle that is not idle."""
         return examine(report, self.driver, self.machine, submit, cycle)
+
+    def measure(self) -> Measure:
+        """What its trace is read by."""
+        return Measure()
 
     def tally(self, counters: Mapping[str, int]) -> Tally:
         """The GRU's counters."""

@@ -18,6 +18,7 @@ from hwif.shadow import Shadow
 from hwif.trace import NODE_CPUS, Trace
 from shootdown.errors import InputError
 from shootdown.hca_doctor import examine
+from shootdown.measure_hca import HcaMeasure
 from shootdown.result import CosimConfig
 from shootdown.software.base import Job, Software, Tally, Workload
 from sw_stack.drivers.hca import DriverPolicy, HcaDriver, HcaError
@@ -77,6 +78,10 @@ class HcaSoftware:
     ) -> Generator[int, Sequence[Event], str]:
         """The scheduler's report, completed with what each driver and each adapter waits for."""
         return examine(report, self.drivers, self.machines, submit, cycle)
+
+    def measure(self) -> HcaMeasure:
+        """What its trace is read by."""
+        return HcaMeasure()
 
     def tally(self, counters: Mapping[str, int]) -> Tally:
         """Both adapters' counters together."""
