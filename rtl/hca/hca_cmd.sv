@@ -1,10 +1,10 @@
 // The command queue: fetches ahead, executes in order, hands results to hca_cmd_retire.
 //
-//   CMDQ_PROD ─▶ fetch (up to CmdSlots ahead) ─▶ execute: hca_xlt, hca_fault, hca_qp, hca_cq ─▶ hca_cmd_retire: fences, statuses, CMDQ_CONS
+//   CMDQ_PROD ─▶ fetch ahead ─▶ execute: hca_xlt, hca_fault, hca_qp, hca_cq ─▶ hca_cmd_retire: fences, statuses, CMDQ_CONS
 //
-// Promises: a command is fetched only when there is room to retire it, so once fetched it waits for the commands before it and for nothing
-//   else; an invalidation is offered to hca_xlt two cycles after its line arrives (SD-8). A fence waits only for accesses under invalidations
-//   before it, and no command waits for a fence. A bad command is a NOP with its status.
+// Promises: a command is fetched only when there is room to retire it, so once fetched it waits for the commands before it and
+//   for nothing else; an invalidation is offered to hca_xlt two cycles after its line arrives (SD-8). A fence waits only for
+//   accesses under invalidations before it, and no command waits for a fence. A bad command is a NOP with its status.
 // Needs: CMDQ_BASE and CMDQ_SIZE written before CMDQ_PROD. qp_done_valid_i once for each command given to hca_qp.
 // Costs: two cycles a command that needs no answer from elsewhere.
 
@@ -97,7 +97,7 @@ module hca_cmd
     EX_RESUME_DONE
   } ex_state_e;
 
-  // ---- the queue as it was when the first command of a busy period was rung -------------------------------------------------------
+  // ---- the queue as it was when the first command of a busy period was rung ------------------------------------------------
 
   pa_t    base_q;
   index_t size_q, mask;
@@ -105,7 +105,7 @@ module hca_cmd
   assign mask      = size_q - 1'b1;
   assign config_ok = size_q != '0 && (size_q & mask) == '0 && base_q[5:0] == '0;
 
-  // ---- fetch --------------------------------------------------------------------------------------------------------------------------
+  // ---- fetch ---------------------------------------------------------------------------------------------------------------
 
   logic [HeadW-1:0]  slot_q [CmdSlots];
   logic [CmdSlots-1:0]  bad_q;  // memory refused the fetch
@@ -122,7 +122,7 @@ module hca_cmd
                    && fetch_q - cmdq_cons_o < 16'(CmdSlots);
   assign fetched = rd_rsp_valid_i && rd_rsp_i.id == RID_CMD;
 
-  // ---- execute ------------------------------------------------------------------------------------------------------------------------
+  // ---- execute -------------------------------------------------------------------------------------------------------------
 
   ex_state_e          state_d, state_q;
   hca_command_t       cmd;
@@ -336,7 +336,7 @@ module hca_cmd
     end
   end
 
-  // ---- what a command asks of the others ------------------------------------------------------------------------------------------------
+  // ---- what a command asks of the others -----------------------------------------------------------------------------------
 
   typedef struct packed {
     keyidx_t key;
@@ -372,7 +372,8 @@ module hca_cmd
   assign inv_tag_o   = tag_q;
 
   assign qp_cmd_valid_o = state_q == EX_QP;
-  assign qp_cmd_o       = '{op: cmd_op_e'(cmd.opcode), qpn: cmd.qpn[QPN_WIDTH-1:0], load_sq: cmd.load_sq, load_rq: cmd.load_rq, qpc: qpc};
+  assign qp_cmd_o       = '{op: cmd_op_e'(cmd.opcode), qpn: cmd.qpn[QPN_WIDTH-1:0], load_sq: cmd.load_sq, load_rq: cmd.load_rq,
+                            qpc: qpc};
   assign cq_cmd_valid_o = state_q == EX_CQ && !bad_cqc;
   assign cq_cmd_o       = '{cqn: cmd.qpn[CQN_WIDTH-1:0], cqc: cqc};
   assign rsm_valid_o    = state_q == EX_RESUME;
@@ -386,7 +387,7 @@ module hca_cmd
     clr_dir_o[FAULT_DIR_RESPONDER] = cmd.load_rq;
   end
 
-  // ---- retire -----------------------------------------------------------------------------------------------------------------------------
+  // ---- retire --------------------------------------------------------------------------------------------------------------
 
   logic command_done, command_bad, retire_quiet;
   hca_cmd_retire u_retire (
@@ -405,7 +406,8 @@ module hca_cmd
 
   // One that covers nothing is seen and counted too.
   assign obs_inv_valid_o  = (inv_valid_o && inv_ready_i)
-                            || (push && state_q == EX_NEXT && status == CMD_STATUS_OK && cmd.opcode == CMD_OP_INVALIDATE_RANGE && !covers);
+                            || (push && state_q == EX_NEXT && status == CMD_STATUS_OK && !covers
+                                && cmd.opcode == CMD_OP_INVALIDATE_RANGE);
   assign obs_inv_index_o  = exec_q;
   assign obs_inv_key_o    = cmd.key;
   assign obs_inv_addr_o   = cmd.addr;
@@ -421,12 +423,13 @@ module hca_cmd
   end
 
   // Waiting for memory, for a queue pair's answer or for a fence's accesses is waiting for inputs.
-  logic exec_quiet, config_quiet;
+  logic exec_quiet, config_quiet, run_quiet, off_quiet;
   assign exec_quiet   = state_q inside {EX_CONTEXT, EX_QP_DONE, EX_RESUME_DONE} || (state_q == EX_NEXT && !start);
   assign config_quiet = (fetch_q != cmdq_cons_o || drop || (base_q == cmdq_base_i && size_q == cmdq_size_i));
-  assign quiescent_o  = enable_i ? retire_quiet && exec_quiet && config_quiet && !fetch && !rd_valid_q && !stop_config && !restart_done
-                                   && !cmdq_restart_i && !parked_q
-                                 : fetch_q == '0 && exec_q == '0 && cmdq_cons_o == '0 && base_q == cmdq_base_i && size_q == cmdq_size_i;
+  assign run_quiet    = retire_quiet && exec_quiet && config_quiet && !fetch && !rd_valid_q && !stop_config && !restart_done
+                        && !cmdq_restart_i && !parked_q;
+  assign off_quiet    = fetch_q == '0 && exec_q == '0 && cmdq_cons_o == '0 && base_q == cmdq_base_i && size_q == cmdq_size_i;
+  assign quiescent_o  = enable_i ? run_quiet : off_quiet;
 
   assign rd_valid_o = rd_valid_q;
   assign rd_o       = rd_q;

@@ -1,10 +1,10 @@
 // The far end of the command queue: what executed commands write, in order. A fence waits here while commands behind it execute.
 //
-// Promises: in order of the queue, a fence's value is written when no invalidation executed before it has an access in flight (SD-2), a
-//   report as soon as memory takes it; then double-word 7 of the entry. The consumer index moves, and the probe goes out, when memory has
-//   answered that write. Statuses are pipelined.
-// Needs: at most CmdSlots commands pushed and not retired; one report at a time (report_free_o). A bit of inv_busy_i that has fallen rises again
-//   only for an invalidation executed later, in the cycle after at the earliest.
+// Promises: in order of the queue, a fence's value is written when no invalidation executed before it has an access in flight
+//   (SD-2), a report as soon as memory takes it; then double-word 7 of the entry. The consumer index moves, and the probe goes
+//   out, when memory has answered that write. Statuses are pipelined.
+// Needs: at most CmdSlots commands pushed and not retired; one report at a time (report_free_o). A bit of inv_busy_i that has
+//   fallen rises again only for an invalidation executed later, in the cycle after at the earliest.
 // Costs: push to a fence's write, two cycles when nothing is in flight.
 
 module hca_cmd_retire

@@ -1,7 +1,8 @@
 // Interrupt line with coalescing: a level that is up while something waits and enough of it, or for long enough.
 //
-// Promises: the line is up in the cycle after `waiting_i` is not 0 and either at least `count_i` wait (0 and 1: any), or nothing has
-//   moved for `delay_i` cycles (0: never): neither the queue out of emptiness nor software's end of it. It falls when that ends.
+// Promises: the line is up in the cycle after `waiting_i` is not 0 and either at least `count_i` wait (0 and 1: any), or
+//   nothing has moved for `delay_i` cycles (0: never): neither the queue out of emptiness nor software's end of it. It falls when
+//   that ends.
 // Needs: restart_i in every cycle in which software took something.
 // Costs: one cycle from input to line.
 

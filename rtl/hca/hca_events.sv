@@ -1,7 +1,7 @@
 // Completion queues that have fired, and the asynchronous events: what software learns from without looking into memory.
 //
-// Promises: a queue that fires in the very cycle software clears its bit stays fired. Eight asynchronous events are kept in order; one that
-//   finds no room is lost and overflow_o says so.
+// Promises: a queue that fires in the very cycle software clears its bit stays fired. Eight asynchronous events are kept in
+//   order; one that finds no room is lost and overflow_o says so.
 // Needs: pop_i takes the oldest event; without one it does nothing.
 // Costs: everything in the next cycle; the number of fired queues one more.
 

@@ -1,13 +1,13 @@
 // Faults of queue pairs: one outstanding for each queue pair and direction, its record in the fault queue, its resume by token.
 //
-//   flt ──▶ state of (queue pair, direction) ──▶ waiting line of ids ──▶ record written ──▶ FQ_PROD      resume ──▶ state ──▶ resume_o
+//   flt ─▶ state of (queue pair, direction) ─▶ waiting line of ids ─▶ record written ─▶ FQ_PROD       resume ─▶ state ─▶ resume_o
 //
-// Promises: FQ-1, a fault waits here until the queue has room: the line holds every id there is. FQ-2, the index moves after memory has
-//   answered. FQ-3, a fault of an id with one outstanding is merged. FQ-4, a resume counts only with the token of the record last written
-//   for its id. FQ-7, all entries are used. Memory answering the record with an error: it is kept, overflow_o says so, and it is written again
-//   when software writes a register of the queue.
-// Needs: clr (a queue pair's side starts anew) before the side does. The states, after power-on or disabling takes NUM_QP cycles to clear;
-//   until then nothing is taken.
+// Promises: FQ-1, a fault waits here until the queue has room: the line holds every id there is. FQ-2, the index moves after
+//   memory has answered. FQ-3, a fault of an id with one outstanding is merged. FQ-4, a resume counts only with the token of the
+//   record last written for its id. FQ-7, all entries are used. A record that memory refuses is kept, overflow_o says so, and it
+//   is written again when software has written a register of the queue.
+// Needs: clr (a queue pair's side starts anew) before the side does. The states take NUM_QP cycles to clear after power-on or
+//   disabling; until then nothing is taken.
 // Costs: two cycles an operation; a record's response to FQ_PROD, one cycle.
 
 module hca_fault
@@ -97,7 +97,7 @@ module hca_fault
     OP_FAULT
   } op_e;
 
-  // ---- states and bodies of all ids; both directions of a queue pair in one row ---------------------------------------------------
+  // ---- states and bodies of all ids; both directions of a queue pair in one row --------------------------------------------
 
   logic            row_we, row_re;
   qpn_t            row_waddr, row_raddr;
@@ -113,7 +113,7 @@ module hca_fault
     .clk_i, .we_i(body_we), .waddr_i(body_waddr), .wdata_i(body_wdata), .re_i(row_re), .raddr_i(body_raddr), .rdata_o(body_rdata)
   );
 
-  // ---- the waiting line, and the way to memory --------------------------------------------------------------------------------------
+  // ---- the waiting line, and the way to memory -----------------------------------------------------------------------------
 
   logic           push, head_valid, line_quiet;
   logic [IdW-1:0] push_id, head;
@@ -136,7 +136,7 @@ module hca_fault
     .wr_valid_o, .wr_ready_i, .wr_o, .wr_rsp_valid_i, .wr_rsp_i, .quiescent_o(write_quiet)
   );
 
-  // ---- one operation at a time: read the row, then decide ---------------------------------------------------------------------------
+  // ---- one operation at a time: read the row, then decide ------------------------------------------------------------------
 
   logic            clearing_q, enabled_q, exec_q;
   qpn_t            clear_q, qpn_q;
@@ -178,7 +178,7 @@ module hca_fault
     body_raddr = head;
   end
 
-  // ---- decide -------------------------------------------------------------------------------------------------------------------------
+  // ---- decide --------------------------------------------------------------------------------------------------------------
 
   id_t         row, next;
   logic        fault_new, fault_queue, fault_merged, resume_ok, lost;
@@ -238,13 +238,13 @@ module hca_fault
 
   assign body_we    = fault_new;
   assign body_waddr = {dir_q, qpn_q};
-  assign body_wdata = '{write: flt_q.write, rdma: flt_q.rdma, cause: flt_q.cause, key: flt_q.key, va: flt_q.va, length: flt_q.length,
-                        packet_length: flt_q.packet_length, wqe_index: flt_q.wqe_index};
+  assign body_wdata = '{write: flt_q.write, rdma: flt_q.rdma, cause: flt_q.cause, key: flt_q.key, va: flt_q.va,
+                        length: flt_q.length, packet_length: flt_q.packet_length, wqe_index: flt_q.wqe_index};
   assign push       = fault_queue && in_line != (IdW + 1)'(Ids);
   assign push_id    = body_waddr;
   assign sent       = '{qpn: qpn_q, direction: dir_q, token: {row.gen, qpn_q}, body: body_rdata};
 
-  // ---- sequencing ---------------------------------------------------------------------------------------------------------------------
+  // ---- sequencing ----------------------------------------------------------------------------------------------------------
 
   always_ff @(posedge clk_i or negedge rst_ni) begin
     if (!rst_ni) begin
@@ -315,7 +315,7 @@ module hca_fault
   assign resume_valid_o = resume_valid_q;
   assign resume_o       = resume_q;
 
-  // ---- what is counted and seen -------------------------------------------------------------------------------------------------------
+  // ---- what is counted and seen --------------------------------------------------------------------------------------------
 
   // A fault is held when the records before it already fill the queue.
   logic held;
@@ -343,8 +343,8 @@ module hca_fault
   assign obs_resume_o       = rsm_q;
   assign obs_resume_token_o = token_q;
 
-  assign quiescent_o = !clearing_q && enabled_q == enable_i && !exec_q && op == OP_NONE && line_quiet && write_quiet && !resume_valid_q
-                       && !rsm_done_o && !rsm_valid_i && !flt_valid_i && !clr_valid_i;
+  assign quiescent_o = !clearing_q && enabled_q == enable_i && !exec_q && op == OP_NONE && line_quiet && write_quiet
+                       && !resume_valid_q && !rsm_done_o && !rsm_valid_i && !flt_valid_i && !clr_valid_i;
 
   logic unused;
   assign unused = ^on_way.body;

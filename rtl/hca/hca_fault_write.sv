@@ -1,8 +1,8 @@
 // A fault record's way to memory, and the fault queue's producer index.
 //
-// Promises: FQ-2, the index moves when memory has answered the record. FQ-7, room_o while fewer than all entries are filled. A record that memory
-//   refuses is kept, and written again when software has written a register of the queue.
-// Needs: send_i only with free_o and room_o. written_ack_i once for each done_o.
+// Promises: FQ-2, the index moves when memory has answered the record. FQ-7, room_o while fewer than all entries are filled. A
+//   record that memory refuses is kept, and written again when software has written a register of the queue.
+// Needs: send_i only with free_o and room_o. done_ack_i once for each done_o.
 // Costs: send to the write offered, one cycle; response to the index, one cycle.
 
 module hca_fault_write
@@ -132,7 +132,8 @@ module hca_fault_write
   assign written_o   = written;
   assign refused_o   = refused;
   assign wr_valid_o  = state_q == WR_SEND;
-  assign quiescent_o = !send_i && (state_q inside {WR_IDLE, WR_WAIT} || (state_q == WR_REFUSED && !fq_kick_i) || (state_q == WR_RETRY && !room));
+  assign quiescent_o = !send_i && (state_q inside {WR_IDLE, WR_WAIT} || (state_q == WR_REFUSED && !fq_kick_i)
+                                   || (state_q == WR_RETRY && !room && pa_q == next_pa));
 
   logic unused;
   assign unused = ^{wr_rsp_i.resp[0], fq_base_i[5:0]};

@@ -103,7 +103,7 @@ module hca_mmu
   localparam int unsigned Outside = 4;             // blocks that count, beside the three here
   localparam int unsigned CountSources = Outside + 3;
 
-  // ---- registers ------------------------------------------------------------------------------------------------------------------
+  // ---- registers -----------------------------------------------------------------------------------------------------------
 
   pa_t         mpt_base, cmdq_base, fq_base;
   logic [15:0] mpt_size, cmdq_size, fq_size;
@@ -122,14 +122,14 @@ module hca_mmu
     .enable_o, .mpt_base_o(mpt_base), .mpt_size_o(mpt_size),
     .cmdq_base_o(cmdq_base), .cmdq_size_o(cmdq_size), .cmdq_prod_o(cmdq_prod), .cmdq_restart_o(cmdq_restart),
     .fq_base_o(fq_base), .fq_size_o(fq_size), .fq_cons_o(fq_cons), .fq_kick_o(fq_kick), .doorbell_o, .rnr_delay_o, .ack_timeout_o,
-    .cmdq_cons_i(cmdq_cons), .fq_prod_i(fq_prod), .fault_overflow_i(fault_overflow), .command_stopped_i(command_stopped), .cq_overflow_i,
-    .cq_fired_valid_i, .cq_fired_i,
+    .cmdq_cons_i(cmdq_cons), .fq_prod_i(fq_prod), .fault_overflow_i(fault_overflow), .command_stopped_i(command_stopped),
+    .cq_overflow_i, .cq_fired_valid_i, .cq_fired_i,
     .async_valid_i({cmd_async_valid, async_valid_i}), .async_i({cmd_async, async_i}),
     .count_i({count_i, xlt_count, cmd_count, fault_count}), .tx_bytes_i, .rx_bytes_i, .killed_i(3'($countones(xlt_obs.kill_valid))),
     .irq_o, .quiescent_o(regs_quiet), .deadline_o
   );
 
-  // ---- memory ---------------------------------------------------------------------------------------------------------------------
+  // ---- memory --------------------------------------------------------------------------------------------------------------
 
   logic    [1:0] rd_valid, rd_ready, wr_valid, wr_ready;  // commands, walks; records, statuses
   rd_req_t [1:0] rd;
@@ -142,7 +142,7 @@ module hca_mmu
     .clk_i, .rst_ni, .valid_i(wr_valid), .ready_o(wr_ready), .data_i(wr), .valid_o(wr_valid_o), .ready_i(wr_ready_i), .data_o(wr_o)
   );
 
-  // ---- commands -------------------------------------------------------------------------------------------------------------------
+  // ---- commands ------------------------------------------------------------------------------------------------------------
 
   logic        inv_valid, inv_ready, inv_whole;
   keyidx_t     inv_key;
@@ -162,15 +162,16 @@ module hca_mmu
 
   hca_cmd u_cmd (
     .clk_i, .rst_ni, .enable_i(enable_o), .mutant_i,
-    .cmdq_base_i(cmdq_base), .cmdq_size_i(cmdq_size), .cmdq_prod_i(cmdq_prod), .cmdq_restart_i(cmdq_restart), .cmdq_cons_o(cmdq_cons),
-    .stopped_o(command_stopped), .async_valid_o(cmd_async_valid), .async_o(cmd_async),
+    .cmdq_base_i(cmdq_base), .cmdq_size_i(cmdq_size), .cmdq_prod_i(cmdq_prod), .cmdq_restart_i(cmdq_restart),
+    .cmdq_cons_o(cmdq_cons), .stopped_o(command_stopped), .async_valid_o(cmd_async_valid), .async_o(cmd_async),
     .rd_valid_o(rd_valid[0]), .rd_ready_i(rd_ready[0]), .rd_o(rd[0]), .rd_rsp_valid_i, .rd_rsp_i,
     .wr_valid_o(wr_valid[1]), .wr_ready_i(wr_ready[1]), .wr_o(wr[1]), .wr_rsp_valid_i, .wr_rsp_i,
     .inv_valid_o(inv_valid), .inv_ready_i(inv_ready), .inv_key_o(inv_key), .inv_whole_o(inv_whole), .inv_first_o(inv_first),
     .inv_last_o(inv_last), .inv_tag_o(inv_tag), .inv_busy_i(inv_busy),
     .qp_cmd_valid_o, .qp_cmd_ready_i, .qp_cmd_o, .qp_done_valid_i, .qp_done_status_i, .qp_report_i,
     .cq_cmd_valid_o, .cq_cmd_ready_i, .cq_cmd_o,
-    .rsm_valid_o(rsm_valid), .rsm_ready_i(rsm_ready), .rsm_o(rsm), .rsm_token_o(rsm_token), .rsm_done_i(rsm_done), .rsm_ok_i(rsm_ok),
+    .rsm_valid_o(rsm_valid), .rsm_ready_i(rsm_ready), .rsm_o(rsm), .rsm_token_o(rsm_token),
+    .rsm_done_i(rsm_done), .rsm_ok_i(rsm_ok),
     .clr_valid_o(clr_valid), .clr_ready_i(clr_ready), .clr_qpn_o(clr_qpn), .clr_dir_o(clr_dir),
     .cmd_snoop_valid_o, .cmd_snoop_o, .fence_snoop_valid_o,
     .obs_inv_valid_o(obs_inv_valid), .obs_inv_index_o(obs_inv_index), .obs_inv_key_o(obs_inv_key), .obs_inv_addr_o(obs_inv_addr),
@@ -179,7 +180,7 @@ module hca_mmu
     .count_o(cmd_count), .quiescent_o(cmd_quiet)
   );
 
-  // ---- faults ---------------------------------------------------------------------------------------------------------------------
+  // ---- faults --------------------------------------------------------------------------------------------------------------
 
   logic        obs_fault_valid, obs_record_valid, obs_resume_valid, obs_resume_ok;
   flt_req_t    obs_fault;
@@ -193,11 +194,12 @@ module hca_mmu
   hca_fault u_fault (
     .clk_i, .rst_ni, .enable_i(enable_o), .mutant_i,
     .flt_valid_i, .flt_ready_o, .flt_i,
-    .rsm_valid_i(rsm_valid), .rsm_ready_o(rsm_ready), .rsm_i(rsm), .rsm_token_i(rsm_token), .rsm_done_o(rsm_done), .rsm_ok_o(rsm_ok),
+    .rsm_valid_i(rsm_valid), .rsm_ready_o(rsm_ready), .rsm_i(rsm), .rsm_token_i(rsm_token),
+    .rsm_done_o(rsm_done), .rsm_ok_o(rsm_ok),
     .clr_valid_i(clr_valid), .clr_ready_o(clr_ready), .clr_qpn_i(clr_qpn), .clr_dir_i(clr_dir),
     .resume_valid_o, .resume_ready_i, .resume_o,
-    .fq_base_i(fq_base), .fq_size_i(fq_size), .fq_cons_i(fq_cons), .fq_kick_i(fq_kick), .fq_prod_o(fq_prod), .overflow_o(fault_overflow),
-    .wr_valid_o(wr_valid[0]), .wr_ready_i(wr_ready[0]), .wr_o(wr[0]), .wr_rsp_valid_i, .wr_rsp_i,
+    .fq_base_i(fq_base), .fq_size_i(fq_size), .fq_cons_i(fq_cons), .fq_kick_i(fq_kick), .fq_prod_o(fq_prod),
+    .overflow_o(fault_overflow), .wr_valid_o(wr_valid[0]), .wr_ready_i(wr_ready[0]), .wr_o(wr[0]), .wr_rsp_valid_i, .wr_rsp_i,
     .obs_fault_valid_o(obs_fault_valid), .obs_fault_o(obs_fault), .obs_fault_token_o(obs_fault_token),
     .obs_record_valid_o(obs_record_valid), .obs_record_qpn_o(obs_record_qpn), .obs_record_dir_o(obs_record_dir),
     .obs_record_token_o(obs_record_token), .obs_record_prod_o(obs_record_prod),
@@ -205,7 +207,7 @@ module hca_mmu
     .obs_resume_token_o(obs_resume_token), .count_o(fault_count), .quiescent_o(fault_quiet)
   );
 
-  // ---- translation ----------------------------------------------------------------------------------------------------------------
+  // ---- translation ---------------------------------------------------------------------------------------------------------
 
   // Mutant LATE_WRITE: a use that writes counts as over as soon as it has begun.
   logic [1:0] done_valid;
@@ -240,7 +242,7 @@ module hca_mmu
     .count_o(xlt_count), .obs_o(xlt_obs), .quiescent_o(xlt_quiet)
   );
 
-  // ---- what the monitor sees --------------------------------------------------------------------------------------------------------
+  // ---- what the monitor sees -----------------------------------------------------------------------------------------------
 
   always_comb begin
     obs_o              = xlt_obs;

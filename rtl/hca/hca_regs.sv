@@ -1,7 +1,8 @@
 // The register block with what stands behind it: doorbells, sticky conditions, events, counters, interrupt lines.
 //
-// Promises: a doorbell is a pulse in the cycle after the register took the write; numbers past the last are ignored. Conditions that come
-//   as software clears them stay. The lines are levels (FQ-6), coalesced against now_i. While disabled, indices and events are 0.
+// Promises: a doorbell is a pulse in the cycle after the register took the write; numbers past the last are ignored. Conditions
+//   that come as software clears them stay. The lines are levels (FQ-6), coalesced against now_i. While disabled, indices and
+//   events are 0.
 // Needs: the bus of spec/hca.rdl, 64-bit accesses.
 // Costs: a record's index to the line, one cycle.
 
@@ -110,7 +111,7 @@ module hca_regs
   assign rnr_delay_o   = out.RETRY.rnr_delay.value;
   assign ack_timeout_o = out.RETRY.ack_timeout.value;
 
-  // ---- writes that are events: a cycle later, when the register holds what was written ------------------------------------------
+  // ---- writes that are events: a cycle later, when the register holds what was written -------------------------------------
 
   typedef struct packed {
     logic cmdq_size;
@@ -153,7 +154,7 @@ module hca_regs
     doorbell_o.cq_arm   = out.CQ_DOORBELL.arm.value;
   end
 
-  // ---- events and counters: registers outside the generated block, answered in the cycle after the request -----------------------
+  // ---- events and counters: registers outside the generated block, answered in the cycle after the request -----------------
 
   logic [NUM_CQ/64-1:0][63:0] fired, clear;
   logic [15:0]                fired_count;
@@ -223,7 +224,7 @@ module hca_regs
     end
   end
 
-  // ---- interrupt lines -----------------------------------------------------------------------------------------------------------
+  // ---- interrupt lines -----------------------------------------------------------------------------------------------------
 
   index_t      records;
   logic        fault_line, fault_quiet, cq_quiet, async_line_q, async_line_d;
@@ -263,7 +264,7 @@ module hca_regs
   assign irq_o[IRQ_ASYNC]  = async_line_q;
   assign deadline_o        = fault_deadline < cq_deadline ? fault_deadline : cq_deadline;
 
-  // ---- quiescence: accesses the generated block has taken and not answered ---------------------------------------------------------
+  // ---- quiescence: accesses the generated block has taken and not answered -------------------------------------------------
 
   logic [2:0] pending_q;
   always_ff @(posedge clk_i or negedge rst_ni) begin

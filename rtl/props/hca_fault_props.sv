@@ -1,9 +1,9 @@
 // The fault queue's rules, checked beside it. Bound to hca_fault; no logic depends on it.
 //
-// Promises: FQ-1, an accepted fault is outstanding already or becomes so, its record goes out once, and soon when the queue has room; FQ-2, the index
-//   moves with memory's answer to a record and not otherwise; FQ-3, one outstanding an id; FQ-4, a resume counts with the token of the
-//   record written for its id and not resumed, and only so; FQ-5, the queue pairs hear of each, with its error; FQ-7, the queue is filled to
-//   its last entry and no further. The line of FQ-6 is checked in hca_regs_props.
+// Promises: FQ-1, an accepted fault is outstanding already or becomes so, its record goes out once, and soon when the queue has
+//   room; FQ-2, the index moves with memory's answer to a record and not otherwise; FQ-3, one outstanding an id; FQ-4, a resume
+//   counts with the token of the record written for its id and not resumed, and only so; FQ-5, the queue pairs hear of each, with
+//   its error; FQ-7, the queue is filled to its last entry and no further. The line of FQ-6 is checked in hca_regs_props.
 // Costs: a state and a token for each of the ids, in the simulator only.
 
 module hca_fault_props
@@ -101,7 +101,7 @@ module hca_fault_props
       end
       if (obs_fault_valid_o) begin
         fq_3_one_outstanding: assert (mirror[fault_id] inside {NONE, FORGOTTEN})
-          else $error("FQ-3: a second fault of queue pair %0d, direction %0d, while one is outstanding", obs_fault_o.qpn, obs_fault_o.direction);
+          else $error("FQ-3: a second fault of id %0d while one is outstanding", fault_id);
         mirror[fault_id] = WAITING;
         token[fault_id]  = obs_fault_token_o;
         waiting++;
@@ -133,20 +133,24 @@ module hca_fault_props
         going = 1'b0;
       end
       idle_for = (waiting > 0 && !going && room && !clearing_q) ? idle_for + 1 : 0;
-      fq_1_record_goes_out: assert (idle_for < Soon) else $error("FQ-1: %0d faults wait, the queue has room, and no record goes out", waiting);
-      fq_2_index_after_record: assert (moved == answered_q) else $error("FQ-2: the producer index moves, and no record was answered");
+      fq_1_record_goes_out: assert (idle_for < Soon)
+        else $error("FQ-1: %0d faults wait, the queue has room, and no record goes out", waiting);
+      fq_2_index_after_record: assert (moved == answered_q)
+        else $error("FQ-2: the producer index moves, and no record was answered");
       fq_2_index_by_one: assert (!moved || fq_prod_o == index_t'(prod_q + 1'b1)) else $error("FQ-2: the producer index jumps");
       fq_7_not_past_full: assert (!wr_valid_o || going || room) else $error("FQ-7: a record for a full queue");
       // Resumes.
       if (obs_resume_valid_o) begin
         fq_4_token: assert (!obs_resume_ok_o || (mirror[resume_id] == WRITTEN && token[resume_id] == obs_resume_token_o))
           else $error("FQ-4: a resume of id %0d with token %h is accepted", resume_id, obs_resume_token_o);
-        fq_4_accepted: assert (obs_resume_ok_o || mirror[resume_id] != WRITTEN || token[resume_id] != obs_resume_token_o || recent_q != '0)
+        fq_4_accepted: assert (obs_resume_ok_o || mirror[resume_id] != WRITTEN || token[resume_id] != obs_resume_token_o
+                               || recent_q != '0)
           else $error("FQ-4: the resume of id %0d is refused", resume_id);
         if (obs_resume_ok_o) mirror[resume_id] = NONE;
       end
       if (heard_q) begin
-        fq_5_resume_heard: assert (resume_valid_o && resume_o == heard_want_q) else $error("FQ-5: an accepted resume does not reach its queue pair");
+        fq_5_resume_heard: assert (resume_valid_o && resume_o == heard_want_q)
+          else $error("FQ-5: an accepted resume does not reach its queue pair");
       end
 
       live_q       <= 1'b1;

@@ -1,7 +1,7 @@
 // The interrupt lines, checked beside the registers. Bound to hca_regs; no logic depends on it.
 //
-// Promises: FQ-6, with the fault interrupt on and no coalescing the line is up in the cycle after there are records, and down in the cycle
-//   after there are none; with coalescing it is up when enough wait. The completion line likewise.
+// Promises: FQ-6, with the fault interrupt on and no coalescing the line is up in the cycle after there are records, and down
+//   in the cycle after there are none; with coalescing it is up when enough wait. The completion line likewise.
 // Costs: nothing.
 
 module hca_regs_props
@@ -30,9 +30,11 @@ module hca_regs_props
       cq_down_q <= 1'b0;
     end else begin
       fq_6_line_up: assert (!up_q || irq_o[IRQ_FAULT]) else $error("FQ-6: records wait and the fault line is down");
-      fq_6_line_down: assert (!down_q || !irq_o[IRQ_FAULT]) else $error("FQ-6: the fault line is up, and no record waits or it is off");
+      fq_6_line_down: assert (!down_q || !irq_o[IRQ_FAULT])
+        else $error("FQ-6: the fault line is up, and no record waits or it is off");
       cq_line_up: assert (!cq_up_q || irq_o[IRQ_COMPLETION]) else $error("queues have fired and the completion line is down");
-      cq_line_down: assert (!cq_down_q || !irq_o[IRQ_COMPLETION]) else $error("the completion line is up, and no queue has fired or it is off");
+      cq_line_down: assert (!cq_down_q || !irq_o[IRQ_COMPLETION])
+        else $error("the completion line is up, and no queue has fired or it is off");
       up_q      <= enable_o && fault_on && records != '0 && records >= fault_least;
       down_q    <= !enable_o || !fault_on || records == '0;
       cq_up_q   <= enable_o && cq_on && fired_count != '0 && fired_count >= cq_least;
