@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from hwif.fields import Line
 from hwif.gen.events import TraceEvent
-from hwif.gen.hca import ENTRY_BYTES, MAX_SGE, NUM_QP, RX_SLOTS, Counter, Need, PktOp, QpState, Wqe
+from hwif.gen.hca import ENTRY_BYTES, MAX_SGE, NUM_QP, RX_SLOTS, Counter, FaultDir, Need, PktOp, QpState, Wqe
 from hwif.gen.timing import HCA_RECEIVE
 from pymodels.hca.lines import parse
 from pymodels.hca.packets import ANSWERS, ATOMICS, REQUESTS, Packet
@@ -178,8 +178,7 @@ class Receive:
                 self._look_up(slot)  # taken away by an invalidation
                 return
             xlt.start([segment for segment in slot.segments if segment.live])
-            judge = self._node.responder.judge if slot.packet.opcode in REQUESTS else self._node.requester.judge
-            verdict = judge(slot)
+            verdict = self._verdict(slot)
             if verdict == HOLD:
                 xlt.done(slot.segments)
                 slot.held = True
@@ -190,6 +189,14 @@ class Receive:
             else:
                 xlt.done(slot.segments)
                 self._release()
+
+    def _verdict(self, slot: Inbound) -> int:
+        """What becomes of a packet; one for a side that has started anew since it came is forgotten."""
+        request = slot.packet.opcode in REQUESTS
+        side = FaultDir.RESPONDER if request else FaultDir.REQUESTER
+        if slot.life[side] != slot.qp.life[side]:
+            return DROP
+        return self._node.responder.judge(slot) if request else self._node.requester.judge(slot)
 
     def again(self, qp: QueuePair) -> None:
         """A resume, or the queue pair has changed: look up again what was held, and what waits behind it with an answer of no."""
