@@ -74,9 +74,12 @@ def interesting(path: Path) -> int | None:
         end *= 8  # reading costs as much as there is: what comes early is found at once
 
 
+SHOOTDOWNS = ("shootdown", "INVALIDATE")  # what the drivers of GRU and HCA issue for one
+
+
 def _first_shootdown(view: View) -> int | None:
     calls = [arrow.target for arrow in view.arrows if arrow.source.category == "vm" and arrow.target.category == "notifier"]
-    shot = {arrow.source for arrow in view.arrows if arrow.target.name.startswith("shootdown")}
+    shot = {arrow.source for arrow in view.arrows if arrow.target.name.startswith(SHOOTDOWNS)}
     return min((call.start for call in calls if call in shot), default=None)
 
 
