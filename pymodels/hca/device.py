@@ -19,7 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hwif.gen.events import TraceEvent
-from hwif.gen.hca import CSR_BYTES
+from hwif.gen.hca import CSR_BYTES, NODE_IRQS
 from hwif.memory import HostMemory
 from hwif.port import (
     DeviceError,
@@ -82,7 +82,9 @@ class Recorder:
         if isinstance(event, Snoop):
             self.snoops[event.node] += 1
         elif isinstance(event, Irq):
-            self.irqs[event.line // NODE_CPUS] += 1
+            node = event.line // NODE_IRQS
+            self.irqs[node] += 1
+            self.trace(node, event.cycle, TraceEvent.DEV_IRQ, (event.line, event.level))
 
     def trace(self, node: int, cycle: int, event: TraceEvent, args: tuple[int, ...]) -> None:
         """A record of the trace; those of node 0 carry no processor, as ever."""
