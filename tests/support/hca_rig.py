@@ -187,6 +187,17 @@ async def pair(rig: Rig, *, policy: h.FaultPolicy = h.FaultPolicy.RESTART, **att
     return left, right
 
 
+async def fan_out(left: End, right: End, count: int, policy: h.FaultPolicy = h.FaultPolicy.RESTART) -> list[End]:
+    """`count` more connections between two processes, by their left ends."""
+    ends = []
+    for _ in range(count):
+        near = await left.driver.create_qp(left.pd, left.cq, left.cq, 4, 4)
+        far = await right.driver.create_qp(right.pd, right.cq, right.cq, 4, 4, policy)
+        ends.append(End(left.driver, left.mm, left.pd, left.cq, near))
+        await connect(ends[-1], End(right.driver, right.mm, right.pd, right.cq, far))
+    return ends
+
+
 def rdma(opcode: h.WrOpcode, local: int, length: int, mr: Mr, remote: int, far: Mr, **options: Any) -> SendWr:
     """A work request with one element."""
     return SendWr(opcode, (Sge(local, length, mr.lkey),), remote_addr=remote, rkey=far.rkey, **options)

@@ -12,15 +12,15 @@ from hwif.gen import hca as h
 from sw_stack.drivers.hca import Mr
 from sw_stack.mm import MmError
 
-__all__ = ["Churn"]
+__all__ = ["Churn", "Stream"]
 
 PAGES = 12
 SLOT = 64
 
 
 class Churn:
-    """Process A writes, reads and adds to memory of process B through one region, while B's system unmaps, drops, moves, shares and
-    reclaims it. Every page has a slot of its own for each kind of access, so contents can be checked as a coherent memory's would."""
+    """Process A writes and reads memory of process B through one region, while B's system drops, moves, shares and reclaims it.
+    What is written is looked at by the process itself; pages that are dropped are only read."""
 
     def __init__(
         self, rig: Rig, seed: int, *, operations: int = 60, implicit: bool = False, policy: h.FaultPolicy | None = None
@@ -106,3 +106,43 @@ class Churn:
         """Run it, alone."""
         bodies: list[Coroutine[Any, Any, Any]] = [self.body()]
         self.rig.run(*bodies)
+
+
+class Stream:
+    """Process A keeps many accesses to one page of B in flight over a slow memory, while B drops the page again and again: whatever
+    of an invalidation is not waited for, some access is in the middle of."""
+
+    def __init__(self, rig: Rig, *, opcode: h.WrOpcode = h.WrOpcode.RDMA_WRITE, rounds: int = 12) -> None:
+        self.rig = rig
+        self.opcode = opcode
+        self.rounds = rounds
+        self.over = False
+        self.completed = 0
+
+    async def body(self) -> None:
+        """The whole scene."""
+        left, right = await pair(self.rig, policy=h.FaultPolicy.RESTART)
+        for end in (left, right):
+            await end.mm.mmap(BASE, 2 * PAGE, RW, fixed=True)
+        mine, theirs = await left.region(BASE, 2, LOCAL | ODP), await right.region(BASE, 2, REMOTE | ODP)
+        sender = self.rig.sched.spawn(self._send(left, mine, theirs), "sender", 4)
+        pause = 0
+        while self.rounds:
+            self.rounds -= 1
+            pause = (pause + 1371) % 7000
+            await self.rig.sched.sleep(3000 + pause)
+            await right.mm.madvise_dontneed(BASE, PAGE)
+            # The frame freed last is the next to be used.
+            await right.mm.store(BASE + PAGE, b"somebody else's")
+        self.over = True
+        await self.rig.sched.join(sender)
+        await left.close()
+        await right.close()
+
+    async def _send(self, left: End, mine: Mr, theirs: Mr) -> None:
+        while not self.over:
+            wrs = [rdma(self.opcode, BASE, PAGE, mine, BASE, theirs) for _ in range(8)]
+            await left.driver.post_send(left.qp, *wrs)
+            for _ in wrs:
+                assert (await left.completion()).status is h.WcStatus.SUCCESS
+                self.completed += 1

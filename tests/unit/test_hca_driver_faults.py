@@ -1,11 +1,11 @@
-"""Page faults: answered once each, in every policy; errors; the pool of work items; and the pain points of facts that concern them."""
+"""Page faults: answered once each, under every policy; errors; the pool of work items; and the pain points that concern them."""
 
 from __future__ import annotations
 
 import errno
 
 import pytest
-from support.hca_rig import BASE, LOCAL, ODP, PAGE, REMOTE, RW, End, Rig, connect, open_end, pair, rdma, recv, send
+from support.hca_rig import BASE, LOCAL, ODP, PAGE, REMOTE, RW, End, Rig, fan_out, open_end, pair, rdma, recv, send
 
 from hwif.gen.events import TraceEvent
 from hwif.gen.hca import RX_SLOTS, Advice, AsyncType, CmdOp, FaultDir, FaultPolicy, QpState, WcStatus, WrOpcode
@@ -27,17 +27,6 @@ async def regions(left: End, right: End, pages: int) -> tuple[Mr, Mr]:
     await memory(left, pages)
     await memory(right, pages)
     return await left.region(BASE, pages, LOCAL | ODP), await right.region(BASE, pages, REMOTE | ODP)
-
-
-async def fan_out(left: End, right: End, count: int, policy: FaultPolicy = FaultPolicy.RESTART) -> list[End]:
-    """`count` more connections between two processes, by their left ends."""
-    ends = []
-    for _ in range(count):
-        near = await left.driver.create_qp(left.pd, left.cq, left.cq, 4, 4)
-        far = await right.driver.create_qp(right.pd, right.cq, right.cq, 4, 4, policy)
-        ends.append(End(left.driver, left.mm, left.pd, left.cq, near))
-        await connect(ends[-1], End(right.driver, right.mm, right.pd, right.cq, far))
-    return ends
 
 
 def resumes(rig: Rig) -> int:
@@ -276,7 +265,7 @@ def test_pain_22_faults_beyond_the_pool_and_the_queue_wait_and_none_is_lost(item
 
 
 def test_pain_23_operations_behind_a_faulted_one_are_not_lost() -> None:
-    """No packet damming: what was sent behind the faulting packet arrives, in order, without waiting for the transport's timeout."""
+    """No packet damming: what was sent behind the faulting packet arrives, in order, without the transport's timeout."""
     rig = Rig(DriverPolicy(ack_timeout=1_000_000))
 
     async def body() -> None:

@@ -3,13 +3,8 @@
 from __future__ import annotations
 
 import pytest
-from support.hca_rig import BASE, LOCAL, ODP, PAGE, REMOTE, RW, End, Rig, open_end, pair, rdma
+from support.hca_rig import Rig
 from support.hca_scenes import Churn
-
-from hwif.gen.events import TraceEvent
-from hwif.gen.hca import Advice, WcStatus, WrOpcode
-from sw_stack.drivers.hca import DriverPolicy, Mr, Sge
-from sw_stack.drivers.hca.prefetch import FLAG_FLUSH
 
 
 @pytest.mark.parametrize("implicit", [False, True])
