@@ -16,7 +16,7 @@ from hwif.memory import HostMemory
 from hwif.port import Event, Request, Violation
 from hwif.shadow import Shadow
 from hwif.trace import NODE_CPUS, Trace
-from shootdown.errors import InputError
+from shootdown.errors import InputError, unknown
 from shootdown.hca_doctor import examine
 from shootdown.measure_hca import HcaMeasure
 from shootdown.result import CosimConfig
@@ -30,7 +30,7 @@ from sw_stack.workloads.replay import Replay, ReplayOptions
 from sw_stack.workloads.replay_hca import RemoteSide
 from sw_stack.workloads.trace import Trace as Program
 
-__all__ = ["DRIVER_MUTANTS", "HcaSoftware", "hca_job", "program_job"]
+__all__ = ["DRIVER_MUTANTS", "HcaSoftware", "hca_job", "program_job", "scenario_job"]
 
 SYSTEMS = "AB"
 MIN_FRAMES = 256  # tables and queues alone take a hundred
@@ -160,3 +160,19 @@ def program_job(config: CosimConfig, program: Program) -> Job:
         return Replay(sched, machines[0], lambda ground: RemoteSide(ground, a, b, WORKERS), program, options)
 
     return hca_job(program.info.program, (frames, remote), (DriverPolicy(), DriverPolicy()), build)
+
+
+def scenario_job(config: CosimConfig) -> Job:
+    """A scenario of sw_stack/workloads/hca_scenarios. Raises InputError for one that does not exist, with the nearest names."""
+    from sw_stack.workloads.hca_scenarios import load, names  # noqa: PLC0415
+
+    name = config.scenario
+    assert name is not None
+    if name not in names():
+        raise unknown("scenario", name, "scenario", names())
+    scenario = load(name)
+
+    def build(sched: Scheduler, machines: Sequence[Machine], drivers: Sequence[HcaDriver]) -> Workload:
+        return scenario.build(sched, machines, drivers, config.seed)
+
+    return hca_job(name, scenario.needs.frames, scenario.needs.policies, build)

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from hwif.gen.gru import RtlMutant
 from hwif.gen.hca import HcaMutant
-from shootdown.errors import unknown
 from shootdown.result import CosimConfig
 from shootdown.software.base import Job
 from sw_stack.workloads.trace import read_trace
@@ -37,9 +36,7 @@ def job(config: CosimConfig) -> Job:
     from shootdown.software import gru, hca  # noqa: PLC0415
 
     if config.scenario is not None:
-        if config.device == "hca":
-            raise unknown("scenario", config.scenario, "scenario", [])
-        return gru.scenario_job(config)
+        return hca.scenario_job(config) if config.device == "hca" else gru.scenario_job(config)
     assert config.trace is not None
     program = read_trace(config.trace)
     return hca.program_job(config, program) if config.device == "hca" else gru.program_job(config, program)

@@ -1,16 +1,7 @@
-"""The scenario library: one file a scenario, found by its name.
-
-A scenario's file has a docstring (its first line is the title), `NEEDS`, and `async def play(stage: Stage)`. Files are listed in
-the order of their names. Add one by copying the shortest (docs/scenarios.md).
-
-Promises: `names` costs no import of a scenario; `load` raises KeyError for a name that is not one of them.
-"""
+"""The GRU's scenarios (library.py; docs/scenarios.md). Add one by copying the shortest."""
 
 from __future__ import annotations
 
-import importlib
-import inspect
-import pkgutil
 from collections.abc import Callable, Coroutine
 from dataclasses import dataclass, field
 from typing import Any
@@ -19,9 +10,12 @@ from sw_stack.drivers.gru.driver import GruDriver
 from sw_stack.drivers.gru.policy import DriverPolicy
 from sw_stack.mm.machine import Machine
 from sw_stack.sched import Scheduler
+from sw_stack.workloads.library import Library
 from sw_stack.workloads.stage import Needs, Stage
 
 __all__ = ["Scenario", "load", "names"]
+
+_LIBRARY = Library(__name__, __path__)
 
 
 @dataclass(frozen=True)
@@ -49,13 +43,10 @@ class Scenario:
 
 def names() -> list[str]:
     """Every scenario, in order."""
-    return sorted(module.name for module in pkgutil.iter_modules(__path__))
+    return _LIBRARY.names()
 
 
 def load(name: str) -> Scenario:
-    """The scenario of that name."""
-    if name not in names():
-        raise KeyError(name)
-    module = importlib.import_module(f"{__name__}.{name}")
-    title, _, description = inspect.cleandoc(module.__doc__ or "").partition("\n")
-    return Scenario(name, title.rstrip("."), description.strip(), module.NEEDS, module.play)
+    """The scenario of that name. KeyError if there is none."""
+    page = _LIBRARY.page(name)
+    return Scenario(page.name, page.title, page.description, page.module.NEEDS, page.module.play)
