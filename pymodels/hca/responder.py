@@ -249,10 +249,9 @@ class Responder:
                     self._receive_failed(slot, WcStatus.LOC_PROT_ERR, XltResult.BAD_TABLE)
                 self._stop(qp, NakSyndrome.REM_OP, AsyncType.QP_ACCESS_ERR)
             return
-        if qp.state not in _RECEIVES:
-            if qp.nak_owed is not None:
-                self._owe(qp)
+        if qp.state not in _RECEIVES and qp.nak_owed is None:
             return
+        # Also when a later packet has stopped the queue pair: the NAK that says so counts what landed before it.
         qp.landed_psn = packet.psn
         if packet.opcode in ATOMICS:
             qp.last_atomic = (packet.psn, old)

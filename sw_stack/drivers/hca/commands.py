@@ -88,20 +88,15 @@ class CommandQueue:
             raise HcaError(f"{len(orders)} commands for a queue of {self.entries}")
         await self._sched.charge(timing.SW_HCA_COMMAND * len(orders))
         while True:
-            await self._lock.acquire()
-            busy = self._first_busy(len(orders))
-            if busy is None:
-                break
-            self._lock.release()
+            async with self._lock:
+                busy = self._first_busy(len(orders))
+                if busy is None:
+                    tickets = [self._place(order) for order in orders]
+                    # Under the lock: a later doorbell must not be overtaken by an earlier one.
+                    await self._regs.write(h.CmdqProdReg.offset, self._prod)
+                    return tickets
             self._stats.command_slot_waits += 1
             await self._slot_free(busy)
-        try:
-            tickets = [self._place(order) for order in orders]
-            # Under the lock: a later doorbell must not be overtaken by an earlier one.
-            await self._regs.write(h.CmdqProdReg.offset, self._prod)
-        finally:
-            self._lock.release()
-        return tickets
 
     def _first_busy(self, count: int) -> int | None:
         for offset in range(count):

@@ -223,8 +223,8 @@ async def _resolve(drv: DriverCore, record: FaultRecord) -> tuple[int, int]:
 
 
 def _span(mr: Mr, record: FaultRecord) -> tuple[int, int]:
-    """End of the packet and end of the operation, as far as they lie in the region: the device refuses the rest itself, and a packet
-    may go on in another region. MmError EFAULT for an address outside it, EPERM for a write it does not allow."""
+    """End of the packet and end of the operation, as far as they lie in the region: the device refuses the rest itself, and a
+    packet may go on in another region. MmError EFAULT for an address outside it, EPERM for a write it does not allow."""
     if not mr.start <= record.va < mr.end:
         raise MmError(errno.EFAULT, f"fault at {record.va:#x} outside {mr}")
     if record.write and not mr.writable:
