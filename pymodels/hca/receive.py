@@ -117,10 +117,13 @@ class Receive:
             else:
                 place = qp.rq_base + (packet.ssn & qp.rq_mask) * ENTRY_BYTES
                 node.memory.fetch(place, ENTRY_BYTES, self._with_request(slot, packet.offset * qp.mtu, packet.length))
-        elif opcode == PktOp.READ_RESP and qp.reading is not None and packet.length:
+        elif opcode in (PktOp.READ_RESP, PktOp.ATOMIC_RESP) and qp.reading is None:
+            slot.no_wqe = True
+            self._answered(slot)
+        elif opcode == PktOp.READ_RESP and packet.length:
             place = qp.sq_base + (packet.msn & qp.sq_mask) * ENTRY_BYTES
             node.memory.fetch(place, ENTRY_BYTES, self._with_request(slot, packet.offset * qp.mtu, packet.length))
-        elif opcode == PktOp.ATOMIC_RESP and qp.reading is not None:
+        elif opcode == PktOp.ATOMIC_RESP:
             place = qp.sq_base + (packet.msn & qp.sq_mask) * ENTRY_BYTES
             node.memory.fetch(place, ENTRY_BYTES, self._with_request(slot, 0, ATOMIC_BYTES))
         else:

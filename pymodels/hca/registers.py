@@ -70,6 +70,8 @@ _STORED = {
     RetryReg.offset: (1 << 64) - 1,
 }
 """Registers that keep what was written, and their bits."""
+_INDICES = (CmdqProdReg.offset, FqConsReg.offset)
+"""Those of software's indices that are 0 while the adapter is disabled."""
 _RESET_RETRY = 2000 | 50000 << 32  # spec/hca.rdl
 
 
@@ -91,7 +93,9 @@ class Registers:
         """CTRL.enable fell: everything but the registers themselves."""
         self._async: deque[tuple[int, int]] = deque()
         self.fired = 0
-        self._words[CmdqProdReg.offset] = 0
+        for offset in _INDICES:
+            self._words[offset] = 0
+        self._decode()
         self._since = [0, 0]
         """When the fault queue, and the set of queues that fired, was last empty or served."""
         self._some = [False, False]
@@ -145,7 +149,8 @@ class Registers:
     def write(self, offset: int, word: int) -> bool:
         """Write a double-word. True for an error."""
         if offset in self._words:
-            self._words[offset] = word & _STORED[offset]
+            forgets = offset in _INDICES and not self._node.enabled
+            self._words[offset] = 0 if forgets else word & _STORED[offset]
             self._decode()
             self._act(offset, word)
         elif offset == StatusReg.offset:

@@ -390,7 +390,7 @@ class Requester:
     def _answer(self, slot: Inbound) -> int:
         qp, packet = slot.qp, slot.packet
         request = qp.reading
-        if request is None or request.psn is None or packet.msn & INDEX_MASK != request.index:
+        if slot.no_wqe or request is None or request.psn is None or packet.msn & INDEX_MASK != request.index:
             return DROP
         if (packet.opcode == PktOp.READ_RESP) != (request.opcode == WrOpcode.RDMA_READ):
             return DROP
