@@ -114,7 +114,7 @@ module hca_xlt_inval
 
   // What a fill of the accepting cycle brings is covered by the new slot as all else: its set is not swept.
   slots_t swept_here;
-  assign swept_here = active_q | (mutant_i == HMUT_RACE_WALK ? take : '0);
+  assign swept_here = active_q | (mutant_i == HMUT_RACE_WALK && !sweep_i ? take : '0);
 
   // Contents mean something only while the slot is active, so none of this has a reset.
   always_ff @(posedge clk_i) begin
