@@ -132,11 +132,12 @@ def mutants(
 @scenarios_app.command("list", epilog="Example: shootdown scenarios list")
 def scenarios_list(
     as_json: Annotated[bool, typer.Option("--json", help="Print everything about each as JSON.")] = False,
+    device: Annotated[str | None, typer.Option(help="Only those of gru or hca.", show_default=False)] = None,
 ) -> int:
     """Every scenario by name, and what happens in it."""
     from shootdown.commands.scenarios import list_all  # noqa: PLC0415
 
-    return list_all(as_json)
+    return list_all(as_json, device)
 
 
 @scenarios_app.command("run", epilog="Example: shootdown scenarios run dropin_shootdown --seed 7")
@@ -150,11 +151,12 @@ def scenarios_run(
     ] = None,
     schedule: Annotated[Path | None, typer.Option(help="Replay the choices of a recorded run (one scenario).")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print the outcome as JSON.")] = False,
+    device: Annotated[str | None, typer.Option(help="all: only those of gru or hca.", show_default=False)] = None,
 ) -> int:
     """Play scenarios: VM, driver and device meet at every relative time, and what comes of it is checked."""
     from shootdown.commands import scenarios as command  # noqa: PLC0415
 
-    return command.run(command.Request(names, backend, seed, mutant, out, schedule, as_json))
+    return command.run(command.Request(names, backend, seed, mutant, out, schedule, as_json, device))
 
 
 @bench_app.callback()

@@ -3,8 +3,9 @@
 Promises: a line a scenario as it ends; for one that failed, what objected, the interleaving that led there and the command that
 meets it again. Exit status 0 if all were clean, 1 if one was not, 130 if interrupted. With a folder, each scenario leaves its
 report, its timeline, its schedule and, if it failed, its waveform in a folder of its own.
-JSON keys of `run`: seed, backend, mutant, clean, total, and scenarios, a list of {name, title, verdict, cycles, skipped_cycles,
-translations, faults, shootdowns, dropins_dropped, races, digest, wall_s, failures [{cycle, rule, what}], stalled, report}.
+JSON keys of `run`: seed, backend, mutant, clean, total, and scenarios, a list of {name, device, title, verdict, cycles,
+skipped_cycles, translations, faults, shootdowns, dropins_dropped, races, digest, wall_s, failures [{cycle, rule, what}], stalled,
+report}.
 """
 
 from __future__ import annotations
@@ -15,13 +16,13 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from shootdown.commands.cosim import BACKENDS, DEFAULT_SEED, check_out, terminated_is_interrupted
+from shootdown.commands.cosim import BACKENDS, DEFAULT_SEED, DEVICES, check_out, terminated_is_interrupted
 from shootdown.console import Display
 from shootdown.errors import InputError, unknown
 from shootdown.interleaving import render, terminal_width
 from shootdown.report import write_report
 from shootdown.result import CosimConfig, ProgressUpdate, RunResult, Verdict
-from sw_stack.workloads import scenarios as library
+from shootdown.scenario_index import describe, device_of, names
 
 __all__ = ["Request", "list_all", "run"]
 
@@ -44,29 +45,21 @@ class Request:
     out: Path | None = None
     schedule: Path | None = None
     as_json: bool = False
+    device: str | None = None
 
 
 # ---- list --------------------------------------------------------------------------------------------------------------
 
 
-def list_all(as_json: bool) -> int:
-    """The table, or everything about each scenario as JSON."""
-    found = [library.load(name) for name in library.names()]
+def list_all(as_json: bool, device: str | None = None) -> int:
+    """The table, or everything about each scenario as JSON. `device`: of one alone."""
+    _check_device(device)
+    found = [describe(name) for name in names(device)]
     if as_json:
-        rows = [
-            {
-                "name": scenario.name,
-                "title": scenario.title,
-                "description": scenario.description,
-                "frames": scenario.frames,
-                "control_blocks": scenario.needs.cbrs,
-            }
-            for scenario in found
-        ]
-        print(json.dumps(rows, indent=2))
+        print(json.dumps(found, indent=2))
         return 0
     for scenario in found:
-        print(f"{scenario.name.ljust(WIDTHS[0])} {scenario.title}")
+        print(f"{scenario['name'].ljust(WIDTHS[0])} {scenario['device']}  {scenario['title']}")
     return 0
 
 
@@ -75,7 +68,8 @@ def list_all(as_json: bool) -> int:
 
 def run(request: Request) -> int:
     """The whole command; its exit status."""
-    chosen = _chosen(request.names)
+    _check_device(request.device)
+    chosen = _chosen(request.names, request.device)
     request = _settle(request, chosen)
     seed = DEFAULT_SEED if request.seed is None else request.seed
     if request.out is not None:
@@ -83,10 +77,12 @@ def run(request: Request) -> int:
     if request.mutant is not None:
         from shootdown.rig import check_mutant  # noqa: PLC0415 - loads the simulator
 
-        check_mutant(_config(chosen[0], request, seed))
+        for device in {device_of(name): name for name in chosen}.values():
+            check_mutant(_config(device, request, seed))
     if not request.as_json:
         what = chosen[0] if len(chosen) == 1 else f"{len(chosen)} scenarios"
-        print(f"seed {seed}: {what} against gru ({request.backend})\n", flush=True)
+        devices = " and ".join(dict.fromkeys(map(device_of, chosen)))
+        print(f"seed {seed}: {what} against {devices} ({request.backend})\n", flush=True)
         print(_line(HEADS), flush=True)
     results = []
     for index, name in enumerate(chosen):
@@ -109,9 +105,14 @@ def run(request: Request) -> int:
     return 0 if clean == len(chosen) else 1
 
 
-def _chosen(given: Sequence[str]) -> list[str]:
+def _check_device(device: str | None) -> None:
+    if device is not None and device not in DEVICES:
+        raise InputError(f"--device {device}: there is no such choice", f"choose {' or '.join(DEVICES)}")
+
+
+def _chosen(given: Sequence[str], device: str | None) -> list[str]:
     """The scenarios named, once each. Raises InputError for one that does not exist, with the nearest names."""
-    known = library.names()
+    known = names(device)
     for name in given:
         if name != ALL and name not in known:
             raise unknown("scenario", name, "scenario", [*known, ALL])
@@ -161,6 +162,7 @@ def _config(name: str, request: Request, seed: int) -> CosimConfig:
     return CosimConfig(
         trace=None,
         scenario=name,
+        device=device_of(name),
         seed=seed,
         out=folder or Path(),
         backend=request.backend,
@@ -234,7 +236,8 @@ def _as_json(
     rows = [
         {
             "name": result.program,
-            "title": library.load(result.program).title,
+            "device": result.config.device,
+            "title": describe(result.program)["title"],
             "verdict": result.verdict.name.lower(),
             "cycles": result.cycles,
             "skipped_cycles": result.skipped_cycles,
