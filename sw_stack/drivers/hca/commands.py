@@ -23,9 +23,10 @@ from hwif.trace import Trace
 from sw_stack.drivers.hca.errors import HcaError
 from sw_stack.drivers.hca.lines import read_line, read_word, write_line
 from sw_stack.drivers.hca.registers import Registers
+from sw_stack.drivers.hca.spin import SpinQueue
 from sw_stack.drivers.hca.stats import HcaStats
 from sw_stack.mm.machine import Machine
-from sw_stack.sched import Scheduler, SpinLock, Task
+from sw_stack.sched import Scheduler, SpinLock
 
 __all__ = ["CommandQueue", "Order", "Ticket"]
 
@@ -78,7 +79,7 @@ class CommandQueue:
         self._lock = SpinLock(sched, f"hca_cmdq_lock[{regs.node}]")
         self._owned = [False] * entries
         self._used = [False] * entries
-        self._waiters: list[Task] = []
+        self._freed = SpinQueue(sched, f"entry of the command queue of node {regs.node}")
 
     # ---- ringing ---------------------------------------------------------------------------------------------------
 
@@ -119,7 +120,7 @@ class CommandQueue:
 
     async def _slot_free(self, slot: int) -> None:
         if self._owned[slot]:
-            await self._sched.spinning(self._waiters.append, f"entry {slot} of the command queue")
+            await self._freed.wait(lambda: not self._owned[slot])
             return
         await self._done(slot)
 
@@ -227,9 +228,7 @@ class CommandQueue:
 
     def _disown(self, slot: int) -> None:
         self._owned[slot] = False
-        waiters, self._waiters = self._waiters, []
-        for task in waiters:
-            self._sched.resume(task)
+        self._freed.wake_all()
 
     def _entry(self, slot: int) -> int:
         return self.base + h.ENTRY_BYTES * slot

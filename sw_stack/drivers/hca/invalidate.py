@@ -16,7 +16,7 @@ faults again.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from hwif.gen import hca as h
 from hwif.gen import timing
@@ -30,7 +30,19 @@ from sw_stack.notifier import IntervalSubscription
 if TYPE_CHECKING:
     from sw_stack.drivers.hca.regions import Mr
 
-__all__ = ["MrSubscription", "zap"]
+__all__ = ["Guard", "MrSubscription", "zap"]
+
+
+class Guard(Protocol):
+    """Somebody who counts on translations of a region, and is heard before they go."""
+
+    async def going(self, start: int, end: int) -> tuple[int, int]:
+        """[start, end) is about to be taken out: return when it may, and what is to go along. Must not sleep."""
+        ...
+
+    def used(self, address: int) -> bool:
+        """The page has been used since the last question. Asked instead of the device, whose translation stays."""
+        ...
 
 
 class MrSubscription(IntervalSubscription):
@@ -52,11 +64,15 @@ class MrSubscription(IntervalSubscription):
             stats.invalidate_range += 1
         if drv.policy.mutant == "forget_implicit" and self._mr.implicit:
             return
+        if self._mr.guard is not None:
+            start, end = await self._mr.guard.going(start, end)
         await zap(drv, self._mr, start, end)
 
     async def age_page(self, address: int) -> bool:
         """Context: page lock and pte lock held."""
         page = self._mr.table.page(address)
+        if self._mr.guard is not None:
+            return self._mr.guard.used(address)
         if self._mr.table.lookup(page) is None:
             return False
         self._drv.stats.aged_pages += 1

@@ -25,7 +25,7 @@ from hwif.gen import port, timing
 from hwif.gen.events import TraceEvent
 from hwif.shadow import READ, WRITE
 from sw_stack.drivers.hca.commands import Order
-from sw_stack.drivers.hca.invalidate import MrSubscription
+from sw_stack.drivers.hca.invalidate import Guard, MrSubscription
 from sw_stack.drivers.hca.keys import key_index
 from sw_stack.drivers.hca.state import Counted, DriverCore
 from sw_stack.drivers.hca.tables import LARGE_SHIFTS, Leaf, TranslationTable
@@ -86,6 +86,7 @@ class Mr(Counted):
         self.owner = self.mm.id
         """Number under which the oracle knows its pages: the address space, or one of its own if it pins."""
         self.live = True
+        self.guard: Guard | None = None
 
     @property
     def lkey(self) -> int:
