@@ -26,6 +26,10 @@ class Made:
         """The kernel's part."""
         raise NotImplementedError
 
+    async def close(self) -> None:
+        """Give the kernel's part up. Once is enough, twice is harmless."""
+        raise NotImplementedError
+
     def __await__(self) -> Generator[Any, Any, Self]:
         if self._state:
             yield from self._make().__await__()
