@@ -109,6 +109,8 @@ HCA_WORD: Final = 3
 """cycles of the register bus for each 64-bit word of a request (rtl/hca/gen/hca_csr.sv behind tb/hil/bus.cpp)."""
 HCA_LOOKUP: Final = 4
 """look-up asked to answer, cached (rtl/hca/hca_xlt.sv)."""
+HCA_SWEEP: Final = 3
+"""invalidation accepted to the first set swept (rtl/hca/hca_xlt_inval.sv)."""
 HCA_WALK_STEP: Final = 2
 """a table entry's data to the next read, or to the answer (rtl/hca/hca_xlt.sv)."""
 HCA_COMMAND: Final = 2

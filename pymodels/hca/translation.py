@@ -1,4 +1,4 @@
-"""Keys, the cache of translations, uses in hand, and invalidations.
+"""Keys, look-ups, uses in hand, and invalidations.
 
 Promises: docs/hca.md section 2 and SD-1 to SD-7. A look-up that hits is decided when it is asked and answered `HCA_LOOKUP` cycles
   later; from then on its segment is held: an invalidation that covers it clears `live`. After `start` it is in flight until `done`,
@@ -11,19 +11,27 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
-from hwif.gen.events import TraceEvent
 from hwif.gen.gru import PAGE_SHIFT
-from hwif.gen.hca import HCA_VA_BITS, KEY_IDX_WIDTH, MPT_ENTRIES, MTT_ENTRIES, MTT_WAYS, TABLE_BITS, Counter, Mpt, Need, XltResult
+from hwif.gen.hca import (
+    HCA_VA_BITS,
+    KEY_IDX_WIDTH,
+    MPT_ENTRIES,
+    TABLE_BITS,
+    TABLE_LEVELS,
+    Counter,
+    Mpt,
+    Need,
+    XltResult,
+)
 from hwif.gen.timing import HCA_LOOKUP
+from pymodels.hca.cache import VARIANT_BITS, Cache, Leaf
 
 if TYPE_CHECKING:
     from pymodels.hca.node import Node
 
 __all__ = ["WRITES", "Invalidation", "Leaf", "Region", "Segment", "Translation", "index_of"]
 
-VARIANT_BITS = 8
 PAGE_MASK = (1 << PAGE_SHIFT) - 1
-SETS = MTT_ENTRIES // MTT_WAYS
 VA_END = 1 << HCA_VA_BITS
 OK = int(XltResult.OK)
 WRITES = (False, True, False, True, True)  # by Need
@@ -41,7 +49,7 @@ class Segment:
 
     __slots__ = (
         *("key", "index", "va", "page", "length", "need", "qpn", "pd", "offset", "rest"),
-        *("result", "pa", "live", "flying", "covered", "asked"),
+        *("result", "pa", "first", "last", "live", "flying", "covered", "asked"),
     )
 
     def __init__(self, key: int, va: int, length: int, need: int, qpn: int, pd: int, offset: int, rest: int) -> None:
@@ -59,6 +67,8 @@ class Segment:
         """Bytes of the message from `va` on that lie in the same element."""
         self.result = OK
         self.pa = 0
+        self.first = self.last = 0
+        """Pages of the leaf it uses."""
         self.live = self.flying = False
         self.asked = 0
         """The cycle in which the look-up entered the pipe."""
@@ -68,7 +78,7 @@ class Segment:
 class Region:
     """An entry of the key table."""
 
-    __slots__ = ("base_page", "end", "key", "levels", "on_demand", "pd", "rights", "root", "start", "valid")
+    __slots__ = ("absent", "base_page", "end", "key", "levels", "on_demand", "pd", "rights", "root", "start", "valid")
 
     def __init__(self, line: list[int]) -> None:
         self.valid = bool(Mpt.valid.get(line))
@@ -82,6 +92,8 @@ class Region:
         self.levels = Mpt.levels.get(line)
         self.root = Mpt.root.get(line) << PAGE_SHIFT
         self.base_page = Mpt.table_base.get(line) >> PAGE_SHIFT
+        self.absent = XltResult.FAULT_NOT_PRESENT if self.on_demand else XltResult.BAD_TABLE
+        """What a page without a translation is."""
 
     def refuse(self, segment: Segment) -> int:
         """Why the region does not allow the access, else OK."""
@@ -94,28 +106,6 @@ class Region:
         if segment.va < self.start or segment.va + segment.length > self.end:
             return XltResult.OUT_OF_BOUNDS
         return OK
-
-
-class Leaf:
-    """A cached translation: `pages` pages from page `page`."""
-
-    __slots__ = ("frame", "index", "key", "page", "pages", "set", "shift", "tag", "write")
-
-    def __init__(self, key: int, tag: tuple[int, int], page: int, shift: int, frame: int, *, write: bool) -> None:
-        self.key = key
-        self.index = key >> VARIANT_BITS
-        self.tag = tag
-        """Level and number of its page in the table's own pages of that size."""
-        self.page = page
-        self.shift = shift
-        self.pages = 1 << (shift - PAGE_SHIFT)
-        self.frame = frame
-        self.write = write
-        self.set = (tag[1] ^ self.index) % SETS
-
-    def covered(self, first: int, last: int) -> bool:
-        """Overlaps the pages `first` to `last`."""
-        return self.page <= last and self.page + self.pages > first
 
 
 class Invalidation:
@@ -140,8 +130,7 @@ class Translation:
         self.count = node.count
         self.walks = Walks(self)
         self._keys: list[tuple[int, Region] | None] = [None] * MPT_ENTRIES
-        self._leaves: dict[int, dict[tuple[int, int], Leaf]] = {}
-        self._sets: list[list[Leaf]] = [[] for _ in range(SETS)]
+        self.cache = Cache(node)
         self._uses: set[Segment] = set()
         self._pipe_free = 0
 
@@ -190,12 +179,18 @@ class Translation:
         if result != OK:
             self.refused(segment, result)
             return True
-        leaf = self._find(segment.index, segment.page - region.base_page)
+        if not 1 <= region.levels <= TABLE_LEVELS:
+            self.refused(segment, XltResult.BAD_TABLE)
+            return True
+        relative = segment.page - region.base_page
+        if relative < 0 or relative >> (TABLE_BITS * region.levels):  # past the table's reach
+            self.refused(segment, region.absent)
+            return True
+        leaf = self.cache.find(segment.index, segment.page)
         if leaf is not None and (leaf.write or not WRITES[segment.need]):
             self.count[Counter.MTT_HIT] += 1
             self.hold(segment, leaf)
             return True
-        self.count[Counter.MTT_MISS] += 1
         self.walks.walk(region, segment, late)
         return False
 
@@ -211,44 +206,17 @@ class Translation:
     def hold(self, segment: Segment, leaf: Leaf) -> None:
         """The answer is yes."""
         segment.result = OK
-        segment.pa = (leaf.frame + segment.page - leaf.page << PAGE_SHIFT) | (segment.va & PAGE_MASK)
+        segment.pa = (leaf.frame + segment.page - leaf.first << PAGE_SHIFT) | (segment.va & PAGE_MASK)
+        segment.first, segment.last = leaf.first, leaf.last
         segment.live = True
         self.node.hit(max(HCA_LOOKUP, self.node.now - segment.asked))
         self._uses.add(segment)
-
-    def _find(self, index: int, relative: int) -> Leaf | None:
-        leaves = self._leaves.get(index)
-        if not leaves:
-            return None
-        for level in range(3):
-            leaf = leaves.get((level, relative >> TABLE_BITS * level))
-            if leaf is not None:
-                ways = self._sets[leaf.set]
-                if ways[-1] is not leaf:
-                    ways.remove(leaf)
-                    ways.append(leaf)
-                return leaf
-        return None
 
     # ---- fills ---------------------------------------------------------------------------------------------------------
 
     def fill_key(self, index: int, region: Region) -> None:
         """A key entry came from memory."""
         self._keys[index % MPT_ENTRIES] = (index, region)
-
-    def fill(self, leaf: Leaf) -> None:
-        """A walk found a translation."""
-        leaves = self._leaves.setdefault(leaf.index, {})
-        old = leaves.pop(leaf.tag, None)
-        ways = self._sets[leaf.set]
-        if old is not None:
-            ways.remove(old)
-        elif len(ways) == MTT_WAYS:
-            victim = ways.pop(0)
-            del self._leaves[victim.index][victim.tag]
-        leaves[leaf.tag] = leaf
-        ways.append(leaf)
-        self.node.emit(TraceEvent.HDEV_FILL, leaf.key, leaf.page << PAGE_SHIFT, leaf.frame, leaf.shift, leaf.write)
 
     # ---- uses ----------------------------------------------------------------------------------------------------------
 
@@ -279,15 +247,10 @@ class Translation:
             cached = self._keys[index % MPT_ENTRIES]
             if cached is not None and cached[0] == index:
                 self._keys[index % MPT_ENTRIES] = None
-        leaves = self._leaves.get(index, {})
-        for leaf in [leaf for leaf in leaves.values() if leaf.covered(first, last)]:
-            del leaves[leaf.tag]
-            self._sets[leaf.set].remove(leaf)
-            self.count[Counter.KILLED] += 1
-            self.node.emit(TraceEvent.HDEV_KILL, leaf.key, leaf.page << PAGE_SHIFT, leaf.shift)
+        self.cache.invalidate(index, first, last)
         invalidation = Invalidation()
         self.walks.cover(index, first, last, invalidation, whole=whole)
-        for segment in [use for use in self._uses if use.index == index and first <= use.page <= last]:
+        for segment in [use for use in self._uses if use.index == index and use.first <= last and use.last >= first]:
             if segment.flying:
                 invalidation.flying += 1
                 segment.covered = [*(segment.covered or ()), invalidation]

@@ -13,10 +13,11 @@ from typing import TYPE_CHECKING
 
 from hwif.gen.events import TraceEvent
 from hwif.gen.gru import PAGE_SHIFT
-from hwif.gen.hca import ENTRY_BYTES, TABLE_BITS, TABLE_LEVELS, WALKERS, Counter, Mtt, XltResult
+from hwif.gen.hca import ENTRY_BYTES, TABLE_BITS, WALKERS, Counter, Mtt, XltResult
 from hwif.gen.timing import HCA_WALK_STEP
+from pymodels.hca.cache import Leaf
 from pymodels.hca.lines import parse
-from pymodels.hca.translation import OK, WRITES, Asker, Invalidation, Leaf, Region, Segment, Translation
+from pymodels.hca.translation import OK, WRITES, Asker, Invalidation, Region, Segment, Translation
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -114,6 +115,7 @@ class Walks:
         if walk is None or walk.region is not region:
             walk = Walk(region, segment.page)
             self._walks[at] = walk
+            self._node.count[Counter.MTT_MISS] += 1
             walk.asked.append((segment, late))
             if self._running == WALKERS:
                 self._turn.append((segment.index, walk))
@@ -126,17 +128,7 @@ class Walks:
         self._running += 1
         region, relative = walk.region, walk.page - walk.region.base_page
         self._node.emit(TraceEvent.HDEV_WALK, region.key, walk.page << PAGE_SHIFT)
-        levels = region.levels
-        if not 1 <= levels <= TABLE_LEVELS:
-            self._end(index, walk, XltResult.BAD_TABLE, None)
-        elif relative < 0 or relative >> (TABLE_BITS * levels):
-            self._end(index, walk, self._absent(region), None)
-        else:
-            self._step(index, walk, region.root, levels - 1, relative)
-
-    @staticmethod
-    def _absent(region: Region) -> XltResult:
-        return XltResult.FAULT_NOT_PRESENT if region.on_demand else XltResult.BAD_TABLE
+        self._step(index, walk, region.root, region.levels - 1, relative)
 
     def _step(self, index: int, walk: Walk, table: int, level: int, relative: int) -> None:
         slot = relative >> (TABLE_BITS * level) & TABLE_MASK
@@ -166,7 +158,7 @@ class Walks:
             else:
                 self._end(index, walk, XltResult.BAD_TABLE, None)
         elif not Mtt.read.of(entry):
-            self._end(index, walk, self._absent(region), None)
+            self._end(index, walk, region.absent, None)
         elif level > LARGE_LEVELS:
             self._end(index, walk, XltResult.BAD_TABLE, None)
         else:
@@ -175,7 +167,7 @@ class Walks:
             frame = Mtt.pfn.of(entry) & ~(pages - 1)
             first = region.base_page + number * pages
             shift = PAGE_SHIFT + TABLE_BITS * level
-            leaf = Leaf(region.key, (level, number), first, shift, frame, write=bool(Mtt.write.of(entry)))
+            leaf = Leaf(region.key, walk.page, first, shift, frame, write=bool(Mtt.write.of(entry)))
             self._end(index, walk, XltResult.OK, leaf)
 
     def _end(self, index: int, walk: Walk, result: XltResult, leaf: Leaf | None) -> None:
@@ -201,8 +193,8 @@ class Walks:
         xlt = self._xlt
         refused: XltResult = XltResult.FAULT_READ_ONLY if walk.region.on_demand else XltResult.NO_RIGHT
         served = [leaf is not None and (leaf.write or not WRITES[segment.need]) for segment, _ in walk.asked]
-        if leaf is not None and any(served):
-            xlt.fill(leaf)
+        if leaf is not None:
+            xlt.cache.fill(leaf)
         for (segment, late), good in zip(walk.asked, served, strict=True):
             if good and leaf is not None:
                 xlt.hold(segment, leaf)

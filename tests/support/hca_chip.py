@@ -49,7 +49,7 @@ def bare(nodes: int = 2, chosen: settings | None = None, *, frames: int = FRAMES
 def events(made: Bare, *wanted: TraceEvent, node: int | None = None) -> list[tuple[int, TraceEvent, list[int]]]:
     """Trace records since the last look, of these kinds and node: cycle, event, arguments."""
     found = []
-    for cycle, word, *args in made.device.drain_trace().tolist():  # type: ignore[attr-defined]
+    for cycle, word, *args in made.device.drain_trace().tolist():
         event = TraceEvent(word & EVENT_MASK)
         if event in wanted and node in (None, node_of(word)):
             found.append((cycle, event, args))

@@ -37,7 +37,7 @@ def test_reset_values_and_bus_errors() -> None:
     for offset in (0x078, 0x0D8, 0x0F8):
         for kind, what in ((MmioRead, 1), (MmioWrite, (1,))):
             serial = made.next_serial()
-            made.device.submit(kind(made.device.cycle, serial, offset, what))  # type: ignore[arg-type]
+            made.device.submit(kind(made.device.cycle, serial, offset, what))
             assert made.answer(serial, allow_error=True).error
     node.store(h.CounterReg, value=5)  # may only be read: nothing happens
     assert node.load(h.CounterReg)["value"] == 0
@@ -72,7 +72,7 @@ def test_same_seed_same_run() -> None:
         for _ in range(10):
             pair.qa.write(pair.ka, A_VA, pair.kb, B_VA, 5000)
             pair.ok()
-        return pair.bare.device.drain_trace().tolist()  # type: ignore[attr-defined, no-any-return]
+        return pair.bare.device.drain_trace().tolist()
 
     assert digest(1) == digest(1)
     assert digest(1) != digest(2)

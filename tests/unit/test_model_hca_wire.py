@@ -15,7 +15,7 @@ LOST = 1
 
 def fate(pair: Pair, direction: int, opcode: h.PktOp, action: int = LOST, ahead: int = 0) -> None:
     """What happens to a packet of this opcode from node `direction`."""
-    pair.bare.device.configure("link_fault", ahead << 32 | opcode << 16 | direction << 8 | action)  # type: ignore[attr-defined]
+    pair.bare.device.configure("link_fault", ahead << 32 | opcode << 16 | direction << 8 | action)
 
 
 @pytest.mark.parametrize("mtu_shift", [8, 12])
@@ -135,7 +135,7 @@ def test_a_spoilt_packet_is_made_good(direction: int, opcode: h.PktOp, operation
         assert pair.b.peek(pair.kb, B_VA + 16, 1000) == pair.bytes_a[:1000]
     receiver = (pair.b if direction == 0 else pair.a).counters()
     assert receiver["BAD_CRC"] == (0 if action == LOST else 2)
-    assert pair.bare.device.statistics()["link_lost" if action == 1 else "link_corrupted" if action == 2 else "link_truncated"] == 2  # type: ignore[attr-defined]
+    assert pair.bare.device.statistics()["link_lost" if action == 1 else "link_corrupted" if action == 2 else "link_truncated"] == 2
 
 
 def test_retries_end() -> None:
