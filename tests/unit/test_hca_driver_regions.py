@@ -308,9 +308,13 @@ def test_close_gives_everything_back() -> None:
         await end.region(BASE, 4, LOCAL | ODP)
         await end.region(BASE, 4, LOCAL)
         await end.driver.reg_mr(end.pd, 0, 0, LOCAL | ODP, implicit=True)
+        with refused(errno.EBUSY):
+            await rig.a.driver.remove()
         await end.close()
         await end.mm.exit()
         assert (rig.a.machine.frames.free, kernel_frames(rig.a.machine)) == before
+        await rig.a.driver.remove()
+        assert kernel_frames(rig.a.machine) == 0
 
     rig.run(body())
     assert not rig.a.shadow.regions.any()

@@ -72,14 +72,18 @@ class CommandQueue:
         self._stats = stats
         self.entries = entries
         frames = -(-entries * h.ENTRY_BYTES // FRAME_BYTES)
-        self.base = machine.alloc_kernel_frames(frames)[0] * FRAME_BYTES
-        self._boxes = machine.alloc_kernel_frames(frames)[0] * FRAME_BYTES
+        self._frames = (machine.alloc_kernel_frames(frames), machine.alloc_kernel_frames(frames))
+        self.base, self._boxes = (part[0] * FRAME_BYTES for part in self._frames)
         self._prod = 0
         self._fences = 0
         self._lock = SpinLock(sched, f"hca_cmdq_lock[{regs.node}]")
         self._owned = [False] * entries
         self._used = [False] * entries
         self._freed = SpinQueue(sched, f"entry of the command queue of node {regs.node}")
+
+    def frames(self) -> tuple[range, ...]:
+        """Where entries and mailboxes lie."""
+        return self._frames
 
     # ---- ringing ---------------------------------------------------------------------------------------------------
 

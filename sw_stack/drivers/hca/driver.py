@@ -92,6 +92,16 @@ class HcaDriver(DriverCore):
         ack = reg.ack_timeout.of(word) if policy.ack_timeout is None else policy.ack_timeout
         return reg.rnr_delay.place(rnr) | reg.ack_timeout.place(ack)
 
+    async def remove(self) -> None:
+        """Disable the adapter and give its tables and queues back. MmError EBUSY while anything lives on it."""
+        left = len(self.qps) + len(self.cqs) + len(self.keys.regions())
+        if left:
+            raise MmError(errno.EBUSY, f"node {self.node}: {left} queue pairs, completion queues and regions are left")
+        await self.regs.write(h.CtrlReg.offset, 0)
+        for part in (self.keys, self.commands, self._faults):
+            for frames in part.frames():
+                self.machine.free_kernel_frames(frames)
+
     def statistics(self) -> dict[str, int]:
         """Counters by name."""
         return self.stats.snapshot()

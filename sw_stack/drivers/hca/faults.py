@@ -85,7 +85,8 @@ class FaultQueue:
     def __init__(self, drv: DriverCore) -> None:
         self._drv = drv
         entries = drv.policy.faults
-        self.base = drv.machine.alloc_kernel_frames(-(-entries * h.ENTRY_BYTES // FRAME_BYTES))[0] * FRAME_BYTES
+        self._frames = drv.machine.alloc_kernel_frames(-(-entries * h.ENTRY_BYTES // FRAME_BYTES))
+        self.base = self._frames[0] * FRAME_BYTES
         self.entries = entries
         self._cons = 0
         self._free = drv.policy.work_items
@@ -95,6 +96,10 @@ class FaultQueue:
         self._wait = WaitQueue(drv.sched, f"hca fault work {drv.node}")
         self._workers = 0
         self._idle = 0
+
+    def frames(self) -> tuple[range, ...]:
+        """Where it lies."""
+        return (self._frames,)
 
     # ---- interrupt -------------------------------------------------------------------------------------------------
 

@@ -36,11 +36,16 @@ class KeyTable:
     def __init__(self, memory: HostMemory, alloc: Callable[[int], range], entries: int, *, stale: bool = False) -> None:
         self._memory = memory
         self.entries = entries
-        self.base = alloc(-(-entries * ENTRY_BYTES // FRAME_BYTES))[0] * FRAME_BYTES
+        self._frames = alloc(-(-entries * ENTRY_BYTES // FRAME_BYTES))
+        self.base = self._frames[0] * FRAME_BYTES
         self._free = list(range(entries - 1, 0, -1))
         self._variant = [0] * entries
         self._step = 0 if stale else 1
         self._regions: dict[int, Mr] = {}
+
+    def frames(self) -> tuple[range, ...]:
+        """Where it lies."""
+        return (self._frames,)
 
     def take(self) -> int:
         """A key nobody has. MmError ENOMEM."""
