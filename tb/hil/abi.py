@@ -11,6 +11,7 @@ import ctypes
 import struct
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
+from enum import IntEnum
 from pathlib import Path
 from typing import Any
 
@@ -38,17 +39,17 @@ from hwif.port import (
 from hwif.shadow import Shadow
 from hwif.trace import RECORD_WORDS
 
-__all__ = ["AssertionFailure", "DeviceError", "Harness", "HarnessOptions", "Lookup", "load"]
+__all__ = ["AssertionFailure", "DeviceError", "Fate", "Harness", "HarnessOptions", "HcaOptions", "LinkFault", "Lookup", "load"]
 
-ABI_VERSION = 1
+ABI_VERSION = 2
 MAX_EVENTS = 256
 NEVER = (1 << 64) - 1
 
-_REQUEST = struct.Struct("<IIQQQ8Q")
-_EVENT = struct.Struct("<IIQQII")  # without its words
+_REQUEST = struct.Struct("<HHIQQQ8Q")
+_EVENT = struct.Struct("<HHIQQII")  # without its words
 _WORDS = tuple(struct.Struct(f"<{count}Q") for count in range(9))
 _EVENT_BYTES = _EVENT.size + _WORDS[8].size
-_VIOLATION = struct.Struct("<QIBBBBIIQQ24x")
+_VIOLATION = struct.Struct("<QIBBBxIIIIQQ16x")
 _LOOKUP_WORDS = 5
 # Plain numbers: comparing with an enum's member costs more than the rest of a request.
 _READ, _WRITE, _SWAP = map(int, RequestKind)
@@ -72,9 +73,47 @@ class HarnessOptions:
     log_lookups: int = 0
 
 
+@dataclass(frozen=True)
+class HcaOptions(HarnessOptions):
+    """The same for HCAs and their link. What goes wrong on it is given per million packets and drawn from `link_seed`."""
+
+    max_outstanding: int = timing.HCA_MAX_OUTSTANDING
+    link_latency: int = timing.LINK_LATENCY
+    link_cycles_per_flit: int = timing.LINK_CYCLES_PER_FLIT
+    link_loss: int = 0
+    link_corrupt: int = 0
+    link_truncate: int = 0
+    link_seed: int = 1
+
+
+class Fate(IntEnum):
+    """What becomes of a packet on the link."""
+
+    PASS = 0
+    LOSE = 1
+    CORRUPT = 2
+    TRUNCATE = 3
+
+
+@dataclass(frozen=True, slots=True)
+class LinkFault:
+    """The fate of one packet: the `skip`-th from now on (0: the next) out of node `direction`, of those of this opcode (0: any)."""
+
+    fate: Fate
+    direction: int = 0
+    opcode: int = 0
+    skip: int = 0
+
+    @property
+    def setting(self) -> int:
+        """As the value of the setting "link_fault"."""
+        return self.fate | self.direction << 8 | self.opcode << 16 | self.skip << 32
+
+
 @dataclass(frozen=True, slots=True)
 class Lookup:
-    """One lookup of the TLB: cycle it was accepted and answered, by which control block, hit or miss, physical address."""
+    """One lookup of the translation cache: cycle it was accepted and answered, by which control block (HCA: user, slot, segment;
+    node in bits 63..32), hit or miss, physical address."""
 
     accepted: int
     answered: int
@@ -92,8 +131,10 @@ def load(library: Path | None) -> ctypes.CDLL:
         "hil_create": (pointer, []),
         "hil_destroy": (None, [pointer]),
         "hil_reset": (None, [pointer]),
-        "hil_bind_memory": (i32, [pointer, pointer, u64]),
-        "hil_bind_shadow": (i32, [pointer, pointer, u64, u64, pointer, u32]),
+        "hil_nodes": (u32, [pointer]),
+        "hil_bind_memory": (i32, [pointer, u32, pointer, u64]),
+        "hil_bind_shadow": (i32, [pointer, u32, pointer, u64, u64, pointer, u32]),
+        "hil_bind_regions": (i32, [pointer, u32, pointer, u32, pointer, u32]),
         "hil_configure": (i32, [pointer, ctypes.c_char_p, u64]),
         "hil_submit": (i32, [pointer, ctypes.c_char_p, u32]),
         "hil_advance": (i32, [pointer, u64, pointer, u32]),
@@ -120,7 +161,7 @@ def load(library: Path | None) -> ctypes.CDLL:
         function.restype = result
         function.argtypes = arguments
     if lib.hil_abi_version() != ABI_VERSION:
-        raise DeviceError(f"the harness speaks ABI {lib.hil_abi_version()}, this program {ABI_VERSION}: remove build/hil")
+        raise DeviceError(f"the harness speaks ABI {lib.hil_abi_version()}, this program {ABI_VERSION}: remove build/")
     return lib
 
 
@@ -129,18 +170,17 @@ def pack(request: Request) -> bytes:
     if isinstance(request, MmioWrite):
         words = request.words
         padded = words + _ZERO_WORDS[len(words) :]
-        return _REQUEST.pack(_WRITE, len(words), request.at, request.serial, request.addr, *padded[:8])
+        return _REQUEST.pack(_WRITE, request.node, len(words), request.at, request.serial, request.addr, *padded[:8])
     kind = _READ if isinstance(request, MmioRead) else _SWAP
-    return _REQUEST.pack(kind, request.count, request.at, request.serial, request.addr, *_ZERO_WORDS)
+    return _REQUEST.pack(kind, request.node, request.count, request.at, request.serial, request.addr, *_ZERO_WORDS)
 
 
 class Harness:
     """One handle. Owned by a host, which drives its clock."""
 
-    def __init__(self, library: ctypes.CDLL, memory: HostMemory, shadow: Shadow, options: HarnessOptions) -> None:
+    def __init__(self, library: ctypes.CDLL, nodes: Sequence[tuple[HostMemory, Shadow]], options: HarnessOptions) -> None:
         self.lib = library
-        self.memory = memory
-        self.shadow = shadow
+        self.nodes = tuple(nodes)  # the harness has pointers into them
         self.handle = library.hil_create()
         if not self.handle:
             raise DeviceError(library.hil_last_error(None).decode())
@@ -150,13 +190,23 @@ class Harness:
         self.cycle = 0
         """Last complete cycle of the host: ahead of the harness's where nothing has happened since."""
         self.pending: list[bytes] = []
-        self._check(library.hil_bind_memory(self.handle, memory.pointer, len(memory.bytes)))
+        wanted = library.hil_nodes(self.handle)
+        if len(self.nodes) != wanted:
+            raise DeviceError(f"the design has {wanted} nodes, not {len(self.nodes)}")
+        for number, (memory, shadow) in enumerate(self.nodes):
+            self._bind(number, memory, shadow)
+        for field in fields(options):
+            self.configure(field.name, getattr(options, field.name))
+
+    def _bind(self, number: int, memory: HostMemory, shadow: Shadow) -> None:
+        lib, handle = self.lib, self.handle
+        self._check(lib.hil_bind_memory(handle, number, memory.pointer, len(memory.bytes)))
         if not 0 < shadow.frames <= memory.frames:
             raise DeviceError(f"the oracle knows {shadow.frames} frames, host memory has {memory.frames}")
         words, ctx_mm = shadow.words.ctypes.data, shadow.ctx_mm.ctypes.data
-        self._check(library.hil_bind_shadow(self.handle, words, shadow.frames, shadow.pool, ctx_mm, len(shadow.ctx_mm)))
-        for field in fields(options):
-            self.configure(field.name, getattr(options, field.name))
+        self._check(lib.hil_bind_shadow(handle, number, words, shadow.frames, shadow.pool, ctx_mm, len(shadow.ctx_mm)))
+        regions, domains = shadow.regions.ctypes.data, shadow.qp_pd.ctypes.data
+        self._check(lib.hil_bind_regions(handle, number, regions, len(shadow.regions), domains, len(shadow.qp_pd)))
 
     def configure(self, name: str, value: int) -> None:
         """Change a setting (see hil_configure)."""
@@ -196,12 +246,12 @@ class Harness:
         self.cycle = self.status[0]
         events: list[Event] = []
         for start in range(0, count * _EVENT_BYTES, _EVENT_BYTES):
-            kind, words, cycle, serial, number, value = _EVENT.unpack_from(self.events, start)
+            kind, node, words, cycle, serial, number, value = _EVENT.unpack_from(self.events, start)
             if kind == _MMIO_DONE:
                 data = _WORDS[words].unpack_from(self.events, start + _EVENT.size)
                 events.append(MmioDone(cycle, serial, data, bool(value)))
             elif kind == _SNOOP:
-                events.append(Snoop(cycle, _KINDS[value], number))
+                events.append(Snoop(cycle, _KINDS[value], number, node))
             elif kind == _IRQ:
                 events.append(Irq(cycle, number, value))
             else:
@@ -227,8 +277,9 @@ class Harness:
         self.lib.hil_violations(self.handle, 0, buffer, count)
         found = []
         for index in range(count):
-            cycle, reason, write, mapped, ctx, cbr, asid, mm, va, pa = _VIOLATION.unpack_from(buffer, index * _VIOLATION.size)
-            found.append(Violation(cycle, ViolationReason(reason), bool(write), bool(mapped), ctx, cbr, asid, mm, va, pa))
+            cycle, reason, write, mapped, node, ctx, cbr, asid, mm, va, pa = _VIOLATION.unpack_from(buffer, index * _VIOLATION.size)
+            why = ViolationReason(reason)
+            found.append(Violation(cycle, why, bool(write), bool(mapped), ctx, cbr, asid, mm, va, pa, node))
         return found
 
     def statistics(self) -> Mapping[str, int]:

@@ -1,7 +1,9 @@
 // The C ABI that needs no model. See hil.h.
 #include <algorithm>
 #include <cstring>
-#include <memory>
+#include <string>
+#include <type_traits>
+#include <vector>
 
 #include "core.h"
 
@@ -14,68 +16,94 @@ int refuse(hil *h, const std::string &text) {
   return -1;
 }
 
-struct Statistic {
-  const char *name;
-  uint64_t (*value)(const hil &);
+using harness::design;
+using harness::NodeStatistic;
+using harness::Setting;
+using harness::Statistic;
+
+// Counters every node of every design has; the design's own come before them.
+const NodeStatistic kNodeStatistics[] = {
+    {"irq_changes", [](const hil &h, unsigned n) { return h.nodes[n].irqs; }},
+    {"snoops", [](const hil &h, unsigned n) { return h.nodes[n].snoops; }},
+    {"mmio_reads", [](const hil &h, unsigned n) { return h.nodes[n].bus.reads; }},
+    {"mmio_writes", [](const hil &h, unsigned n) { return h.nodes[n].bus.writes; }},
+    {"mmio_errors", [](const hil &h, unsigned n) { return h.nodes[n].bus.errors; }},
+    {"memory_read_beats", [](const hil &h, unsigned n) { return h.nodes[n].memory.read_beats; }},
+    {"memory_read_bytes", [](const hil &h, unsigned n) { return h.nodes[n].memory.read_bytes; }},
+    {"memory_write_beats", [](const hil &h, unsigned n) { return h.nodes[n].memory.write_beats; }},
+    {"memory_write_bytes", [](const hil &h, unsigned n) { return h.nodes[n].memory.write_bytes; }},
+    {"memory_decode_errors", [](const hil &h, unsigned n) { return h.nodes[n].memory.decode_errors; }},
+    {"exclusive_reads", [](const hil &h, unsigned n) { return h.nodes[n].memory.exclusive_reads; }},
+    {"exclusive_passed", [](const hil &h, unsigned n) { return h.nodes[n].memory.exclusive_passed; }},
+    {"exclusive_failed", [](const hil &h, unsigned n) { return h.nodes[n].memory.exclusive_failed; }},
+    {"checked_beats", [](const hil &h, unsigned n) { return h.nodes[n].oracle.checked_beats; }},
+    {"checked_bytes", [](const hil &h, unsigned n) { return h.nodes[n].oracle.checked_bytes; }},
+    {"violations", [](const hil &h, unsigned n) { return h.nodes[n].oracle.violations; }},
 };
 
-// Order is the index of hil_statistic; names are the keys of Device.statistics().
 const Statistic kStatistics[] = {
-    {"translations", [](const hil &h) { return h.trace.hits; }},
-    {"tlb_lookups", [](const hil &h) { return h.trace.lookups; }},
-    {"tlb_hits", [](const hil &h) { return h.trace.hits; }},
-    {"tlb_misses", [](const hil &h) { return h.trace.misses; }},
-    {"hit_latency_min", [](const hil &h) { return h.trace.hit_latency_min; }},
-    {"hit_latency_max", [](const hil &h) { return h.trace.hit_latency_max; }},
-    {"hit_latency_sum", [](const hil &h) { return h.trace.hit_latency_sum; }},
-    {"faults", [](const hil &h) { return h.trace.events[DEV_MISS]; }},
-    {"dropins", [](const hil &h) { return h.trace.events[DEV_FILL]; }},
-    {"dropins_dropped", [](const hil &h) { return h.trace.events[DEV_FILL_DROPPED]; }},
-    {"restarts", [](const hil &h) { return h.trace.events[DEV_RESTART]; }},
-    {"shootdowns", [](const hil &h) { return h.trace.events[DEV_SHOOT_ACCEPT]; }},
-    {"shootdowns_done", [](const hil &h) { return h.trace.events[DEV_SHOOT_DONE]; }},
-    {"shootdown_pages", [](const hil &h) { return h.trace.shootdown_pages; }},
-    {"kills", [](const hil &h) { return h.trace.events[DEV_KILL]; }},
-    {"instructions", [](const hil &h) { return h.trace.events[DEV_CB_DONE]; }},
-    {"irq_changes", [](const hil &h) { return h.irqs; }},
-    {"snoops", [](const hil &h) { return h.snoops; }},
-    {"mmio_reads", [](const hil &h) { return h.bus.reads; }},
-    {"mmio_writes", [](const hil &h) { return h.bus.writes; }},
-    {"mmio_errors", [](const hil &h) { return h.bus.errors; }},
-    {"memory_read_beats", [](const hil &h) { return h.memory.read_beats; }},
-    {"memory_read_bytes", [](const hil &h) { return h.memory.read_bytes; }},
-    {"memory_write_beats", [](const hil &h) { return h.memory.write_beats; }},
-    {"memory_write_bytes", [](const hil &h) { return h.memory.write_bytes; }},
-    {"memory_decode_errors", [](const hil &h) { return h.memory.decode_errors; }},
-    {"exclusive_reads", [](const hil &h) { return h.memory.exclusive_reads; }},
-    {"exclusive_passed", [](const hil &h) { return h.memory.exclusive_passed; }},
-    {"exclusive_failed", [](const hil &h) { return h.memory.exclusive_failed; }},
-    {"checked_beats", [](const hil &h) { return h.oracle.checked_beats; }},
-    {"checked_bytes", [](const hil &h) { return h.oracle.checked_bytes; }},
-    {"violations", [](const hil &h) { return h.oracle.violations; }},
     {"evaluated_cycles", [](const hil &h) { return h.evaluated; }},
     {"skipped_cycles", [](const hil &h) { return h.skipped; }},
 };
 
-struct Setting {
-  const char *name;
-  uint64_t low, high;
-  void (*apply)(hil &, uint64_t);
+// A counter as hil_statistic gives it: of a node, or of the whole.
+struct Counter {
+  std::string name;
+  const NodeStatistic *of_node;
+  const Statistic *of_all;
+  unsigned node;
 };
 
+const std::vector<Counter> &counters() {
+  static const std::vector<Counter> all = [] {
+    std::vector<Counter> made;
+    for (unsigned n = 0; n < design.nodes; ++n) {
+      const std::string prefix = n == 0 ? "" : std::string(1, static_cast<char>('a' + n)) + "_";
+      for (const auto &list : {design.node_statistics, std::span<const NodeStatistic>(kNodeStatistics)}) {
+        for (const NodeStatistic &one : list) made.push_back({prefix + one.name, &one, nullptr, n});
+      }
+    }
+    for (const auto &list : {design.statistics, std::span<const Statistic>(kStatistics)}) {
+      for (const Statistic &one : list) made.push_back({one.name, nullptr, &one, 0});
+    }
+    return made;
+  }();
+  return all;
+}
+
+// Applies a setting of the memory to every node's.
+template <typename Member>
+void for_memories(hil &h, Member member, uint64_t value) {
+  for (harness::Node &node : h.nodes) node.memory.*member = static_cast<std::remove_reference_t<decltype(node.memory.*member)>>(value);
+}
+
 const Setting kSettings[] = {
-    {"read_latency", 1, 1u << 30, [](hil &h, uint64_t v) { h.memory.read_latency = v; }},
-    {"write_latency", 1, 1u << 30, [](hil &h, uint64_t v) { h.memory.write_latency = v; }},
+    {"read_latency", 1, 1u << 30, [](hil &h, uint64_t v) { for_memories(h, &harness::Memory::read_latency, v); }},
+    {"write_latency", 1, 1u << 30, [](hil &h, uint64_t v) { for_memories(h, &harness::Memory::write_latency, v); }},
     {"bytes_per_cycle", 1, harness::kLine,
-     [](hil &h, uint64_t v) { h.memory.beat_cycles = static_cast<unsigned>((harness::kLine + v - 1) / v); }},
-    {"max_outstanding", 1, 1u << 20, [](hil &h, uint64_t v) { h.memory.max_outstanding = v; }},
+     [](hil &h, uint64_t v) { for_memories(h, &harness::Memory::beat_cycles, (harness::kLine + v - 1) / v); }},
+    {"max_outstanding", 1, 1u << 20, [](hil &h, uint64_t v) { for_memories(h, &harness::Memory::max_outstanding, v); }},
     {"skip", 0, 1, [](hil &h, uint64_t v) { h.skip = v != 0; }},
-    {"oracle", 0, 1, [](hil &h, uint64_t v) { h.oracle.enabled = v != 0; }},
+    {"oracle", 0, 1,
+     [](hil &h, uint64_t v) {
+       for (harness::Node &node : h.nodes) node.oracle.enabled = v != 0;
+     }},
     {"asserts", 0, 1, [](hil &h, uint64_t v) { h.asserts = v != 0; }},
     {"mutant", 0, 255, [](hil &h, uint64_t v) { h.mutant = static_cast<uint8_t>(v); }},
     {"log_lookups", 0, 1, [](hil &h, uint64_t v) { h.trace.log_lookups = v != 0; }},
-    {"max_violations", 1, 1u << 30, [](hil &h, uint64_t v) { h.oracle.max_violations = v; }},
+    {"max_violations", 1, 1u << 30, [](hil &h, uint64_t v) { h.violations.max = v; }},
 };
+
+const Setting *find_setting(const char *name) {
+  for (const auto &list : {std::span<const Setting>(kSettings), design.settings}) {
+    for (const Setting &setting : list) {
+      if (std::strcmp(setting.name, name) == 0) return &setting;
+    }
+  }
+  return nullptr;
+}
+
+bool no_node(const hil_t *h, uint32_t node) { return node >= h->nodes.size(); }
 
 }  // namespace
 
@@ -83,31 +111,41 @@ extern "C" {
 
 int hil_abi_version(void) { return HIL_ABI_VERSION; }
 
-int hil_bind_memory(hil_t *h, uint8_t *data, uint64_t bytes) {
+uint32_t hil_nodes(const hil_t *h) { return static_cast<uint32_t>(h->nodes.size()); }
+
+int hil_bind_memory(hil_t *h, uint32_t node, uint8_t *data, uint64_t bytes) {
+  if (no_node(h, node)) return refuse(h, "no node " + std::to_string(node));
   if (data == nullptr || bytes == 0 || bytes % 4096 != 0) return refuse(h, "host memory must be whole frames of 4096 bytes");
-  h->memory.bind(data, bytes);
+  h->nodes[node].memory.bind(data, bytes);
   return 0;
 }
 
-int hil_bind_shadow(hil_t *h, const uint64_t *words, uint64_t frames, uint64_t pool, const uint32_t *ctx_mm, uint32_t contexts) {
+int hil_bind_shadow(hil_t *h, uint32_t node, const uint64_t *words, uint64_t frames, uint64_t pool, const uint32_t *ctx_mm,
+                    uint32_t contexts) {
   (void)pool;  // chains lead there by index
+  if (no_node(h, node)) return refuse(h, "no node " + std::to_string(node));
   if (words == nullptr || ctx_mm == nullptr || frames == 0) return refuse(h, "the oracle needs its records");
-  h->oracle.bind(words, frames, ctx_mm, contexts);
+  h->nodes[node].oracle.bind(words, frames, ctx_mm, contexts);
+  return 0;
+}
+
+int hil_bind_regions(hil_t *h, uint32_t node, const uint64_t *regions, uint32_t keys, const uint32_t *qp_pd, uint32_t qps) {
+  if (no_node(h, node)) return refuse(h, "no node " + std::to_string(node));
+  if (regions == nullptr || qp_pd == nullptr) return refuse(h, "the oracle needs its records");
+  h->nodes[node].oracle.bind_regions(regions, keys, qp_pd, qps);
   return 0;
 }
 
 int hil_configure(hil_t *h, const char *name, uint64_t value) {
-  for (const Setting &setting : kSettings) {
-    if (std::strcmp(setting.name, name) != 0) continue;
-    if (value < setting.low || value > setting.high) {
-      return refuse(h, std::string(name) + " must lie in " + std::to_string(setting.low) + ".." + std::to_string(setting.high) +
-                           ", not " + std::to_string(value));
-    }
-    setting.apply(*h, value);
-    h->forget_horizon();
-    return 0;
+  const Setting *setting = find_setting(name);
+  if (setting == nullptr) return refuse(h, std::string("no setting '") + name + "'");
+  if (value < setting->low || value > setting->high) {
+    return refuse(h, std::string(name) + " must lie in " + std::to_string(setting->low) + ".." + std::to_string(setting->high) +
+                         ", not " + std::to_string(value));
   }
-  return refuse(h, std::string("no setting '") + name + "'");
+  setting->apply(*h, value);
+  h->forget_horizon();
+  return 0;
 }
 
 int hil_submit(hil_t *h, const hil_request_t *requests, uint32_t count) {
@@ -117,12 +155,13 @@ int hil_submit(hil_t *h, const hil_request_t *requests, uint32_t count) {
     if (r.at < h->done_cycle()) {
       return refuse(h, what + "cycle " + std::to_string(r.at) + " is in the past, now " + std::to_string(h->done_cycle()));
     }
+    if (no_node(h, r.node)) return refuse(h, what + "no node " + std::to_string(r.node));
     if (r.kind > HIL_SWAP) return refuse(h, what + "unknown kind");
     if (r.count < 1 || r.count > 8) return refuse(h, what + "1 to 8 double-words, not " + std::to_string(r.count));
     if (r.addr % 8 != 0) return refuse(h, what + "address is not a multiple of 8");
-    if (r.addr + 8 * r.count > HIL_WINDOW_BYTES) return refuse(h, what + "address outside the chiplet window");
+    if (r.addr + 8 * r.count > design.window_bytes) return refuse(h, what + "address outside the " + design.window);
   }
-  for (uint32_t i = 0; i < count; ++i) h->bus.push(requests[i]);
+  for (uint32_t i = 0; i < count; ++i) h->nodes[requests[i].node].bus.push(requests[i]);
   h->forget_horizon();
   return 0;
 }
@@ -142,20 +181,22 @@ uint64_t hil_trace_drain(hil_t *h, uint64_t *records, uint64_t max) { return h->
 uint64_t hil_lookups_pending(const hil_t *h) { return h->trace.lookups_pending(); }
 uint64_t hil_lookups_drain(hil_t *h, hil_lookup_t *records, uint64_t max) { return h->trace.drain_lookups(records, max); }
 
-uint64_t hil_violation_count(const hil_t *h) { return h->oracle.records.size(); }
+uint64_t hil_violation_count(const hil_t *h) { return h->violations.records.size(); }
 
 uint64_t hil_violations(const hil_t *h, uint64_t first, hil_violation_t *out, uint64_t max) {
-  const auto &records = h->oracle.records;
+  const auto &records = h->violations.records;
   if (first >= records.size()) return 0;
   const uint64_t count = std::min<uint64_t>(max, records.size() - first);
   std::copy_n(records.begin() + static_cast<std::ptrdiff_t>(first), count, out);
   return count;
 }
 
-const char *hil_statistic_name(uint32_t index) { return index < std::size(kStatistics) ? kStatistics[index].name : nullptr; }
+const char *hil_statistic_name(uint32_t index) { return index < counters().size() ? counters()[index].name.c_str() : nullptr; }
 
 uint64_t hil_statistic(const hil_t *h, uint32_t index) {
-  return index < std::size(kStatistics) ? kStatistics[index].value(*h) : 0;
+  if (index >= counters().size()) return 0;
+  const Counter &counter = counters()[index];
+  return counter.of_node != nullptr ? counter.of_node->value(*h, counter.node) : counter.of_all->value(*h);
 }
 
 const char *hil_last_error(const hil_t *h) { return h == nullptr ? creation_error.c_str() : h->error.c_str(); }

@@ -59,8 +59,8 @@ int main(int argc, char **argv) {
   std::vector<uint64_t> shadow(2 * frames);
   const uint32_t nobody = 0;
   hil_t *h = hil_create();
-  check(h, hil_bind_memory(h, memory.data(), memory.size()));
-  check(h, hil_bind_shadow(h, shadow.data(), frames, 0, &nobody, 1));
+  check(h, hil_bind_memory(h, 0, memory.data(), memory.size()));
+  check(h, hil_bind_shadow(h, 0, shadow.data(), frames, 0, &nobody, 1));
   check(h, hil_configure(h, "oracle", 0));
   for (int i = 4; i < argc; ++i) {
     const std::string setting = argv[i];

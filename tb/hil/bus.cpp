@@ -67,6 +67,7 @@ bool Bus::tick(uint64_t cycle, const BusIn &in, hil_event_t *done) {
   }
   *done = hil_event_t{};
   done->kind = HIL_MMIO_DONE;
+  done->node = current_.node;
   done->count = current_.kind == HIL_WRITE ? 0 : current_.count;
   done->cycle = cycle;
   done->serial = current_.serial;

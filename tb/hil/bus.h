@@ -1,4 +1,4 @@
-// Request queue and AXI4-Lite master: the processors' side of the chiplet window.
+// Request queue and AXI4-Lite master: the processors' side of a node's register window.
 //
 // Promises: requests are served one at a time in the order (at, serial); a request is taken in cycle at + 1 at the earliest.
 //   One access is outstanding: the address (and data) is on the pins until accepted, the next word follows the cycle after the response.

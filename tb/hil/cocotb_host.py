@@ -1,11 +1,15 @@
 """The cocotb host: the same harness, model and C++ as the native one, its clock driven by cocotb inside the simulator.
 
 `run_under_cocotb("module:function", arguments)` starts the simulator, awaits `function(simulator, arguments)` in it and returns its
-result. `simulator.device(memory, shadow, options)` gives a CocotbDevice: a hwif.port.Device whose `advance` is awaited.
+result. `simulator.device(memory, shadow, options)` gives a CocotbDevice: a hwif.port.Device whose `advance` is awaited;
+`simulator.hca(nodes, options)`, in a simulator of `nodes=1` or `2` HCAs, the same for them.
 
     async def session(simulator, arguments):
         device = simulator.device(HostMemory(64), Shadow(64), HarnessOptions())
         events = await device.advance(1000)
+
+A session of synchronous code is `await simulator.synchronous(device, function)`: `function` is called, in a thread of its own, with
+a device that advances at once.
 
 Promises: the same seed gives the same trace as the native host. Python sleeps until the harness has an event. What the session
 raises, the launcher raises; a simulator that dies or hangs is a CocotbError with the end of its log.
@@ -19,22 +23,23 @@ import pickle
 import signal
 import subprocess
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from hwif.memory import HostMemory
-from hwif.port import Event, Request, Violation
+from hwif.port import Event, NodesDevice, Request, Violation
 from hwif.shadow import Shadow
 from tb.cocotb_environment import cocotb_environment
-from tb.hil.abi import MAX_EVENTS, NEVER, Harness, HarnessOptions, load
-from tb.hil.build import BuildOptions, build_cocotb
+from tb.hil.abi import MAX_EVENTS, NEVER, Harness, HarnessOptions, HcaOptions, LinkFault, load
+from tb.hil.build import HARNESS, HCA_HARNESS, BuildOptions, build_cocotb
 
-__all__ = ["SESSION_VARIABLE", "CocotbDevice", "CocotbError", "Simulator", "run_under_cocotb"]
+__all__ = ["SESSION_VARIABLE", "CocotbDevice", "CocotbError", "Simulator", "SyncDevice", "run_under_cocotb"]
 
+Result = TypeVar("Result")
 SESSION_VARIABLE = "SHOOTDOWN_SESSION"
 CLOCK_NS = 2
 LOG_LINES = 15
@@ -46,14 +51,15 @@ class CocotbError(Exception):
 
 
 class CocotbDevice:
-    """The GRU's RTL under cocotb."""
+    """The RTL under cocotb."""
 
-    def __init__(self, simulator: Simulator, memory: HostMemory, shadow: Shadow, options: HarnessOptions | None = None) -> None:
-        self.memory = memory
-        self.shadow = shadow
+    def __init__(self, simulator: Simulator, nodes: Sequence[tuple[HostMemory, Shadow]], options: HarnessOptions) -> None:
+        self.memory, self.shadow = nodes[0]
+        self.memories: Sequence[HostMemory] = tuple(memory for memory, _shadow in nodes)
+        self.shadows: Sequence[Shadow] = tuple(shadow for _memory, shadow in nodes)
         self._simulator = simulator
         self._dut = simulator.dut
-        self._harness = Harness(load(None), memory, shadow, options or HarnessOptions())
+        self._harness = Harness(load(None), nodes, options)
         self._stopped: Any = None
 
     @property
@@ -102,6 +108,10 @@ class CocotbDevice:
         """Change a setting of the harness (HarnessOptions)."""
         self._harness.configure(name, value)
 
+    def link_fault(self, fault: LinkFault) -> None:
+        """Decide the fate of one packet to come (HCAs)."""
+        self._harness.configure("link_fault", fault.setting)
+
     def drain_trace(self) -> NDArray[np.uint64]:
         """Trace records since the last call."""
         return self._harness.drain_trace()
@@ -136,11 +146,50 @@ class Simulator:
         self.interrupted = True
 
     def device(self, memory: HostMemory, shadow: Shadow, options: HarnessOptions | None = None) -> CocotbDevice:
-        """The device, in power-on state. One per simulation."""
+        """The GRU, in power-on state. One device per simulation."""
+        return self._open([(memory, shadow)], options or HarnessOptions())
+
+    def hca(self, nodes: Sequence[tuple[HostMemory, Shadow]], options: HarnessOptions | None = None) -> CocotbDevice:
+        """The HCAs, in power-on state."""
+        return self._open(nodes, options or HcaOptions())
+
+    async def synchronous(self, device: CocotbDevice, function: Callable[[SyncDevice], Result]) -> Result:
+        """What `function` returns, called in a thread of its own with the device; the simulation stands while it computes."""
+        import cocotb.task  # noqa: PLC0415 - only exists inside a simulator
+
+        answer: Result = await cocotb.task.bridge(function)(SyncDevice(device, cocotb.task.resume(device.advance)))
+        return answer
+
+    def _open(self, nodes: Sequence[tuple[HostMemory, Shadow]], options: HarnessOptions) -> CocotbDevice:
         if self._opened:
             raise CocotbError("one device per simulation: start another one with run_under_cocotb")
         self._opened = True
-        return CocotbDevice(self, memory, shadow, options)
+        return CocotbDevice(self, nodes, options)
+
+
+class SyncDevice:
+    """A CocotbDevice for code that does not await: hwif.port.NodesDevice."""
+
+    def __init__(self, device: CocotbDevice, advance: Callable[[int], Sequence[Event]]) -> None:
+        self.memory, self.memories = device.memory, device.memories
+        self.shadow, self.shadows = device.shadow, device.shadows
+        self.reset, self.submit, self.close = device.reset, device.submit, device.close
+        self.drain_trace, self.violations, self.statistics = device.drain_trace, device.violations, device.statistics
+        self.configure, self.link_fault = device.configure, device.link_fault
+        self._device = device
+        self._advance = advance
+
+    @property
+    def cycle(self) -> int:
+        """Last complete cycle."""
+        return self._device.cycle
+
+    def advance(self, until: int) -> Sequence[Event]:
+        """Run to the end of the first cycle with an event, or to `until`."""
+        return self._advance(until)
+
+
+_NODES: type[NodesDevice] = SyncDevice  # the type checker compares the class with the port
 
 
 def run_under_cocotb(
@@ -152,14 +201,22 @@ def run_under_cocotb(
     waves: Path | None = None,
     simulator: Path | None = None,
     toplevel: str = "hil_top",
+    nodes: int = 0,
 ) -> Any:
     """Run `entry` ("module:function") in a simulator; its result, and `arguments`, must survive pickling.
 
-    `timeout` in seconds of wall clock. `waves` names an FST file for the whole run (the build must have waves). `simulator` and
-    `toplevel` name another design's simulator; the session then has its `dut` alone.
+    `timeout` in seconds of wall clock. `nodes`: how many HCAs, 0: the GRU. `waves` names an FST file for the whole run (the build
+    must have waves). `simulator` and `toplevel` name another design's simulator; the session then has its `dut` alone.
     """
     options = build or BuildOptions(waves=waves is not None)
-    command = [str(simulator or build_cocotb(options)), f"+verilator+rand+reset+{options.random_reset}", "+verilator+seed+1"]
+    design = HCA_HARNESS[nodes] if nodes else HARNESS
+    if nodes:
+        toplevel = design.top.stem
+    command = [
+        str(simulator or build_cocotb(options, design)),
+        f"+verilator+rand+reset+{options.random_reset}",
+        "+verilator+seed+1",
+    ]
     if waves is not None:
         command += ["--trace", "--trace-file", str(Path(waves).resolve())]
     with tempfile.TemporaryDirectory(prefix="shootdown-cocotb-") as name:

@@ -3,7 +3,9 @@
  * Promises: exact cycles, the same on every host. Cycle 0 is reset; `hil_cycle` is the last cycle that is complete. A request with
  *   cycle `at` is taken from the queue in cycle at + 1 at the earliest and is on the device's pins one cycle later; so it makes
  *   no difference how early it was submitted. Events carry the cycle in which the pins showed them. Within a cycle the order is
- *   MmioDone, Irq (lines ascending), Snoop (CB, TFH, TGH, CCH), Oracle.
+ *   MmioDone, Irq (lines ascending), Snoop (by kind), Oracle; of each kind the nodes ascending.
+ * Nodes: a system each, with a memory, an oracle, a bus and lines of its own, on one clock; trace, events and horizon are shared.
+ *   The GRU has one, the HCA one or two.
  * Needs: the memory and shadow arrays outlive the handle; one thread. A handle belongs to one model.
  * Costs: the harness adds well under 100 ns to an evaluated cycle. Trace records are kept until they are drained.
  *
@@ -21,27 +23,29 @@
 extern "C" {
 #endif
 
-#define HIL_ABI_VERSION 1
+#define HIL_ABI_VERSION 2
 
 typedef struct hil hil_t;
 
 /* 96 bytes. `words` of a write in ascending order of address. */
 typedef struct {
-  uint32_t kind; /* hil_request_kind */
+  uint16_t kind; /* hil_request_kind */
+  uint16_t node;
   uint32_t count; /* 1..8 double-words */
   uint64_t at;
   uint64_t serial;
-  uint64_t addr; /* byte address in the chiplet window, multiple of 8 */
+  uint64_t addr; /* byte address in the node's register window, multiple of 8 */
   uint64_t words[8];
 } hil_request_t;
 
 /* 96 bytes. */
 typedef struct {
-  uint32_t kind; /* hil_event_kind */
+  uint16_t kind; /* hil_event_kind */
+  uint16_t node;
   uint32_t count; /* MMIO_DONE: words read */
   uint64_t cycle;
   uint64_t serial; /* MMIO_DONE */
-  uint32_t index; /* IRQ: line; SNOOP: handle */
+  uint32_t index; /* IRQ: line (node n's from 16 n on); SNOOP: handle */
   uint32_t value; /* IRQ: level; SNOOP: hil_line_kind; MMIO_DONE: 1 = bus error */
   uint64_t words[8]; /* MMIO_DONE: words read, ascending */
 } hil_event_t;
@@ -50,16 +54,16 @@ typedef struct {
 typedef struct {
   uint64_t cycle;
   uint32_t reason; /* hil_violation_reason */
-  uint8_t write, mapped, ctx, cbr;
-  uint32_t asid, mm;
+  uint8_t write, mapped, node, rsvd0;
+  uint32_t ctx, cbr, asid, mm;
   uint64_t va, pa;
-  uint64_t rsvd[3];
+  uint64_t rsvd[2];
 } hil_violation_t;
 
-/* One lookup of the TLB, kept only while "log_lookups" is 1. 40 bytes. */
+/* One lookup of the translation cache, kept only while "log_lookups" is 1. 40 bytes. */
 typedef struct {
   uint64_t accepted, answered; /* cycles */
-  uint64_t cbr, hit, pa;
+  uint64_t cbr, hit, pa; /* HCA: cbr is user, slot and segment; hit 0 is a fault or an error; node in bits 63..32 of cbr */
 } hil_lookup_t;
 
 int hil_abi_version(void);
@@ -70,15 +74,21 @@ void hil_destroy(hil_t *h);
 /* Queues, counters, violations and trace emptied, cycle 0. Bindings and configuration stay. */
 void hil_reset(hil_t *h);
 
-/* The bytes of host memory; physical address 0 is data[0]. `bytes` is a multiple of 4096. */
-int hil_bind_memory(hil_t *h, uint8_t *data, uint64_t bytes);
+/* How many nodes the design has. */
+uint32_t hil_nodes(const hil_t *h);
+/* The bytes of a node's host memory; physical address 0 is data[0]. `bytes` is a multiple of 4096. */
+int hil_bind_memory(hil_t *h, uint32_t node, uint8_t *data, uint64_t bytes);
 /* The oracle's records (layout: hwif/shadow.py, spec/port.toml): words[(frames + pool) * 2], ctx_mm[contexts]. */
-int hil_bind_shadow(hil_t *h, const uint64_t *words, uint64_t frames, uint64_t pool, const uint32_t *ctx_mm, uint32_t contexts);
+int hil_bind_shadow(hil_t *h, uint32_t node, const uint64_t *words, uint64_t frames, uint64_t pool, const uint32_t *ctx_mm,
+                    uint32_t contexts);
+/* What an HCA may do in the name of each key, and the domain of each queue pair: regions[keys * HIL_REGION_WORDS], qp_pd[qps]. */
+int hil_bind_regions(hil_t *h, uint32_t node, const uint64_t *regions, uint32_t keys, const uint32_t *qp_pd, uint32_t qps);
 
 /* Names: read_latency, write_latency (cycles, >= 1), bytes_per_cycle (1..64, rounded down to a divisor of 64), max_outstanding
  * (>= 1, reads and writes each), skip (0/1), oracle (0/1: only to measure what it costs), asserts (0/1: 0 lets
  * the run pass failing assertions, to test the oracle alone), mutant (0..255), log_lookups (0/1),
- * max_violations (records kept; the counter goes on). Takes effect at once. */
+ * max_violations (records kept; the counter goes on). Those of the memory hold for every node's. An HCA has more (see hca_dpi.cpp).
+ * Takes effect at once. */
 int hil_configure(hil_t *h, const char *name, uint64_t value);
 
 /* Queue `count` requests. None is taken if one is wrong (in the past, misaligned, count outside 1..8). */
@@ -105,7 +115,7 @@ uint64_t hil_lookups_drain(hil_t *h, hil_lookup_t *records, uint64_t max);
 uint64_t hil_violation_count(const hil_t *h);
 uint64_t hil_violations(const hil_t *h, uint64_t first, hil_violation_t *out, uint64_t max);
 
-/* Counter `index`: its name (NULL past the last) and value. */
+/* Counter `index`: its name (NULL past the last) and value. Node 1's have the prefix "b_". */
 const char *hil_statistic_name(uint32_t index);
 uint64_t hil_statistic(const hil_t *h, uint32_t index);
 

@@ -12,6 +12,20 @@ constexpr size_t kDataAhead = 4;  // write beats held without their address
 
 uint64_t aligned(const Address &address) { return address.pa & ~((uint64_t{1} << address.size) - 1); }
 
+// The bytes written. One with holes begins nowhere in the line: no sideband can describe it.
+Span strobed(uint64_t strobe) {
+  const auto count = static_cast<unsigned>(std::popcount(strobe));
+  const auto lane = static_cast<unsigned>(std::countr_zero(strobe));
+  const bool whole = count != 0 && lane + count == kLine - static_cast<unsigned>(std::countl_zero(strobe));
+  return {whole ? lane : kLine, count};
+}
+
+// What a read wants: as its sideband says, or all it fetches.
+Span used(const Address &address) {
+  const bool told = address.user.owner == Owner::Region;
+  return {static_cast<unsigned>(address.user.va & (kLine - 1)), told ? address.user.bytes : 1u << address.size};
+}
+
 }  // namespace
 
 void Memory::bind(uint8_t *data, uint64_t bytes) {
@@ -62,10 +76,10 @@ void Memory::match(uint64_t cycle) {
 }
 
 uint8_t Memory::perform(uint64_t cycle, const Address &address, const Data &data) {
-  const unsigned bytes = static_cast<unsigned>(std::popcount(data.strobe));
+  const Span span = strobed(data.strobe);
   write_beats += 1;
   const bool inside = this->inside(address.pa);
-  oracle_.check(cycle, address.user, address.pa, true, inside, bytes);
+  oracle_.check(cycle, address.user, address.pa, true, inside, span);
   if (!inside) {
     decode_errors += 1;
     return kDecErr;
@@ -79,7 +93,7 @@ uint8_t Memory::perform(uint64_t cycle, const Address &address, const Data &data
     (pass ? exclusive_passed : exclusive_failed) += 1;
     if (!pass) return kOkay;
   }
-  write_bytes += bytes;
+  write_bytes += span.count;
   uint8_t *line = data_ + (address.pa & ~uint64_t{kLine - 1});
   if (data.strobe == ~uint64_t{0}) {
     std::memcpy(line, data.line.data(), kLine);
@@ -96,7 +110,7 @@ void Memory::sample(uint64_t cycle, const Address &address) {
   const unsigned bytes = 1u << address.size;
   read_beats += 1;
   const bool inside = this->inside(address.pa);
-  oracle_.check(cycle, address.user, address.pa, false, inside, bytes);
+  oracle_.check(cycle, address.user, address.pa, false, inside, used(address));
   pins.rid = address.id;
   if (!inside) {
     decode_errors += 1;

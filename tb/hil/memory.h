@@ -1,4 +1,4 @@
-// Timing model of the memory behind the AXI4 port: 512 bit, single beats, one access outstanding per ID.
+// Timing model of the memory behind an AXI4 port: 512 bit, single beats, any number outstanding per ID.
 //
 // Promises, for an access whose address (and write data) is accepted in cycle A:
 //   read    data is sampled in cycle D - 1 and on the pins from D = max(A + read_latency, last D + 64 / bytes_per_cycle),

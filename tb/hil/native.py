@@ -1,4 +1,4 @@
-"""The native host: the Verilated GRU in this process, a hwif.port.Device.
+"""The native host: the Verilated GRU, or HCAs and their link, in this process: hwif.port.Device, hwif.port.NodesDevice.
 
 Promises: the port's contract (hwif/port.py) with exact cycles. `reset` makes a fresh model, so RAMs are as after power-on.
 Needs: what tb/hil/build.py needs, once. One thread per device; several devices may live side by side.
@@ -18,32 +18,24 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hwif.memory import HostMemory
-from hwif.port import Device, Event, Request, Violation
+from hwif.port import Device, Event, NodesDevice, Request, Violation
 from hwif.shadow import Shadow
-from tb.hil.abi import MAX_EVENTS, NEVER, DeviceError, Harness, HarnessOptions, load
-from tb.hil.build import BuildOptions, build_native
+from tb.hil.abi import MAX_EVENTS, NEVER, DeviceError, Harness, HarnessOptions, HcaOptions, LinkFault, load
+from tb.hil.build import HCA_HARNESS, BuildOptions, build_native
 
-__all__ = ["NativeDevice"]
+__all__ = ["NativeDevice", "NativeHca"]
 
 _LIBRARIES: dict[Path, ctypes.CDLL] = {}
 
 
-class NativeDevice:
-    """The GRU's RTL behind the port."""
+class _Native:
+    """A Verilated model behind the port."""
 
-    def __init__(
-        self,
-        memory: HostMemory,
-        shadow: Shadow,
-        options: HarnessOptions | None = None,
-        build: BuildOptions | None = None,
-    ) -> None:
-        path = build_native(build)
+    def __init__(self, path: Path, nodes: Sequence[tuple[HostMemory, Shadow]], options: HarnessOptions) -> None:
         if path not in _LIBRARIES:
             _LIBRARIES[path] = load(path)
-        self.memory = memory
-        self.shadow = shadow
-        self._harness = Harness(_LIBRARIES[path], memory, shadow, options or HarnessOptions())
+        self.memory, self.shadow = nodes[0]
+        self._harness = Harness(_LIBRARIES[path], nodes, options)
         self._advance = _LIBRARIES[path].hil_advance
 
     @property
@@ -116,4 +108,38 @@ class NativeDevice:
         self.close()
 
 
-_DEVICE: type[Device] = NativeDevice  # the type checker compares the class with the port
+class NativeDevice(_Native):
+    """The GRU's RTL behind the port."""
+
+    def __init__(
+        self,
+        memory: HostMemory,
+        shadow: Shadow,
+        options: HarnessOptions | None = None,
+        build: BuildOptions | None = None,
+    ) -> None:
+        super().__init__(build_native(build), [(memory, shadow)], options or HarnessOptions())
+
+
+class NativeHca(_Native):
+    """The RTL of one HCA, whose link leads back to it, or of two, behind the port."""
+
+    def __init__(
+        self,
+        nodes: Sequence[tuple[HostMemory, Shadow]],
+        options: HarnessOptions | None = None,
+        build: BuildOptions | None = None,
+    ) -> None:
+        if len(nodes) not in HCA_HARNESS:
+            raise DeviceError(f"an HCA has a link to itself or to one other: one or two nodes, not {len(nodes)}")
+        super().__init__(build_native(build, HCA_HARNESS[len(nodes)]), nodes, options or HcaOptions())
+        self.memories: Sequence[HostMemory] = tuple(memory for memory, _shadow in nodes)
+        self.shadows: Sequence[Shadow] = tuple(shadow for _memory, shadow in nodes)
+
+    def link_fault(self, fault: LinkFault) -> None:
+        """Decide the fate of one packet to come."""
+        self.configure("link_fault", fault.setting)
+
+
+_DEVICE: type[Device] = NativeDevice  # the type checker compares the classes with the port
+_NODES: type[NodesDevice] = NativeHca

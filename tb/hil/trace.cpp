@@ -12,30 +12,36 @@ void Trace::reset() {
   log_lookups = log;
 }
 
-void Trace::record(uint64_t cycle, uint32_t event, uint64_t a0, uint64_t a1, uint64_t a2, uint64_t a3, uint64_t a4, uint64_t a5) {
-  const uint64_t record[kWords] = {cycle, event, a0, a1, a2, a3, a4, a5};
+void Trace::record(uint64_t cycle, unsigned node, uint32_t event, uint64_t a0, uint64_t a1, uint64_t a2, uint64_t a3, uint64_t a4,
+                   uint64_t a5) {
+  const uint64_t who = node == 0 ? 0 : uint64_t{kNodeCpus * node + 1} << kCpuShift;
+  const uint64_t record[kWords] = {cycle, who | event, a0, a1, a2, a3, a4, a5};
   words_.insert(words_.end(), record, record + kWords);
-  if (event < events.size()) events[event] += 1;
-  if (event == DEV_SHOOT_ACCEPT) shootdown_pages += a3 + 1;
+  Counts &c = counts[node];
+  if (event < c.events.size()) c.events[event] += 1;
+  if (event == DEV_SHOOT_ACCEPT) c.shootdown_pages += a3 + 1;
+  if (event == HDEV_PACKET) c.packets_sent += a4;
 }
 
-void Trace::lookup(uint64_t cycle, const LookupPins &pins) {
+void Trace::lookup(uint64_t cycle, unsigned node, const LookupPins &pins) {
+  Counts &c = counts[node];
+  auto &accepted_at = accepted_at_[node];
   if (pins.answered) {
-    const uint64_t accepted = accepted_at_[pins.answered_cbr];
+    const uint64_t accepted = accepted_at[pins.answered_cbr];
     if (pins.hit) {
       const uint64_t latency = cycle - accepted;
-      hit_latency_min = hits == 0 ? latency : std::min(hit_latency_min, latency);
-      hit_latency_max = std::max(hit_latency_max, latency);
-      hit_latency_sum += latency;
-      hits += 1;
+      c.hit_latency_min = c.hits == 0 ? latency : std::min(c.hit_latency_min, latency);
+      c.hit_latency_max = std::max(c.hit_latency_max, latency);
+      c.hit_latency_sum += latency;
+      c.hits += 1;
     } else {
-      misses += 1;
+      c.misses += 1;
     }
-    if (log_lookups) lookups_.push_back({accepted, cycle, pins.answered_cbr, pins.hit, pins.pa});
+    if (log_lookups) lookups_.push_back({accepted, cycle, pins.answered_cbr | uint64_t{node} << 32, pins.hit, pins.pa});
   }
   if (pins.accepted) {
-    lookups += 1;
-    accepted_at_[pins.cbr] = cycle;
+    c.lookups += 1;
+    accepted_at[pins.cbr] = cycle;
   }
 }
 

@@ -11,13 +11,15 @@ struct shim_pins {
 };
 
 struct shim {
-  Oracle oracle;
+  ViolationLog log;
+  Oracle oracle{log};
   Memory memory{oracle};
 };
 
 static Address address(int id, uint64_t pa, int size, int lock, int mapped, int ctx, uint64_t va) {
   const auto number = static_cast<uint8_t>(id);
-  return {number, static_cast<uint8_t>(size), lock != 0, pa, {mapped != 0, static_cast<uint8_t>(ctx), number, 0, va}};
+  const auto owner = mapped ? Owner::Context : Owner::Kernel;
+  return {number, static_cast<uint8_t>(size), lock != 0, pa, {owner, static_cast<uint32_t>(ctx), number, 0, va}};
 }
 
 extern "C" {
@@ -57,6 +59,6 @@ void shim_tick(shim *s, uint64_t cycle, int rtaken, int btaken, shim_pins *out) 
 
 uint64_t shim_violations(const shim *s) { return s->oracle.violations; }
 uint64_t shim_checked(const shim *s) { return s->oracle.checked_beats; }
-void shim_violation(const shim *s, uint64_t index, hil_violation_t *out) { *out = s->oracle.records[index]; }
+void shim_violation(const shim *s, uint64_t index, hil_violation_t *out) { *out = s->log.records[index]; }
 
 }

@@ -34,19 +34,18 @@ class Record(ctypes.Structure):
     _fields_ = [
         ("cycle", ctypes.c_uint64),
         ("reason", ctypes.c_uint32),
-        *((name, ctypes.c_uint8) for name in ("write", "mapped", "ctx", "cbr")),
-        ("asid", ctypes.c_uint32),
-        ("mm", ctypes.c_uint32),
+        *((name, ctypes.c_uint8) for name in ("write", "mapped", "node", "rsvd0")),
+        *((name, ctypes.c_uint32) for name in ("ctx", "cbr", "asid", "mm")),
         ("va", ctypes.c_uint64),
         ("pa", ctypes.c_uint64),
-        ("rsvd", ctypes.c_uint64 * 3),
+        ("rsvd", ctypes.c_uint64 * 2),
     ]
 
 
 def load() -> ctypes.CDLL:
     """Compile the shim once per content."""
     sources = [Path(__file__).with_suffix(".cpp"), HIL / "memory.cpp", HIL / "oracle.cpp"]
-    depends = [*sources, HIL / "memory.h", HIL / "oracle.h", HIL / "hil.h"]
+    depends = [*sources, HIL / "memory.h", HIL / "oracle.h", HIL / "hil.h", *sorted((HIL / "gen").glob("*.h"))]
     digest = hashlib.sha256(b"".join(path.read_bytes() for path in depends)).hexdigest()[:16]
     target = ROOT / "build" / "hil" / f"shim-{digest}.so"
     if not target.exists():
