@@ -192,13 +192,13 @@ module hca_qp
 
   hca_qp_queue #(.Width(QPN_WIDTH + INDEX_WIDTH), .Depth(8)) u_sq_bell (
     .clk_i, .rst_ni, .clear_i(!enable_i), .push_i(enable_i && doorbell_i.sq_valid), .data_i({doorbell_i.qpn, doorbell_i.index}),
-    .tag_i('0), .room_o(bell_room[0]), .kill_i(1'b0), .kill_tag_i('0),
+    .tag_i('0), .room_o(bell_room[0]), .kill_i('0), .kill_tag_i('0),
     .valid_o(sq_valid), .data_o(sq_bell), .ready_i(sq_ready), .empty_o(bell_empty[0])
   );
 
   hca_qp_queue #(.Width(QPN_WIDTH + INDEX_WIDTH), .Depth(8)) u_rq_bell (
     .clk_i, .rst_ni, .clear_i(!enable_i), .push_i(enable_i && doorbell_i.rq_valid), .data_i({doorbell_i.qpn, doorbell_i.index}),
-    .tag_i('0), .room_o(bell_room[1]), .kill_i(1'b0), .kill_tag_i('0),
+    .tag_i('0), .room_o(bell_room[1]), .kill_i('0), .kill_tag_i('0),
     .valid_o(rq_valid), .data_o(rq_bell), .ready_i(rq_ready), .empty_o(bell_empty[1])
   );
 

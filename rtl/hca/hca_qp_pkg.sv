@@ -280,6 +280,7 @@ package hca_qp_pkg;
     logic tell;
     async_type_e told;
     logic flush;         // what waits in hca_tx and hca_rx
+    logic withdraw;      // packets on their way to hca_tx: older ones were dropped there
     logic changed;       // of state
     logic bad_packet;
     logic retransmit;
@@ -347,6 +348,7 @@ package hca_qp_pkg;
     logic list;
     logic crosses;
     async_type_e told;
+    logic withdraw;      // answers on their way to hca_tx: older ones were dropped there
     logic bad_packet;
     logic out_of_sequence;
     logic duplicate;

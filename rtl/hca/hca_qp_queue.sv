@@ -1,6 +1,6 @@
 // A short first-in first-out store between a pipeline that must not wait and a neighbour that may refuse.
 //
-// Promises: payload stable while it waits, except that `kill_i` takes away what belongs to `kill_tag_i`. room_o: two more words fit, that is
+// Promises: payload stable while it waits, except that `kill_i` takes away what belongs to `kill_tag_i`, at once. room_o: two more words fit, that is
 //   one beside the word whose order is in the pipeline.
 // Needs: a push only after room_o was seen high in the cycle before, or in this one.
 
@@ -16,8 +16,8 @@ module hca_qp_queue #(
   input  logic [Width-1:0] data_i,
   input  logic [TagW-1:0]  tag_i,
   output logic             room_o,
-  input  logic             kill_i,
-  input  logic [TagW-1:0]  kill_tag_i,
+  input  logic [1:0]       kill_i,
+  input  logic [1:0][TagW-1:0] kill_tag_i,
   output logic             valid_o,
   output logic [Width-1:0] data_o,
   input  logic             ready_i,
@@ -32,13 +32,19 @@ module hca_qp_queue #(
 
   logic [Width-1:0] data_q[Depth];
   logic [TagW-1:0] tag_q[Depth];
-  logic [Depth-1:0] live_q;
+  logic [Depth-1:0] live_q, dies;
   logic [PtrW:0] head_q, tail_q, count;
+
+  always_comb begin
+    for (int unsigned i = 0; i < Depth; i++) begin
+      dies[i] = (kill_i[0] && tag_q[i] == kill_tag_i[0]) || (kill_i[1] && tag_q[i] == kill_tag_i[1]);
+    end
+  end
 
   assign count = tail_q - head_q;
   assign empty_o = count == '0;
   assign room_o = count <= (PtrW + 1)'(Depth - 3);
-  assign valid_o = !empty_o && live_q[head_q[PtrW-1:0]];
+  assign valid_o = !empty_o && live_q[head_q[PtrW-1:0]] && !dies[head_q[PtrW-1:0]];
   assign data_o = data_q[head_q[PtrW-1:0]];
 
   always_ff @(posedge clk_i or negedge rst_ni) begin
@@ -50,9 +56,9 @@ module hca_qp_queue #(
       head_q <= '0;
       tail_q <= '0;
     end else begin
-      if (!empty_o && (ready_i || !live_q[head_q[PtrW-1:0]])) head_q <= head_q + 1'b1;
+      if (!empty_o && (ready_i || !valid_o)) head_q <= head_q + 1'b1;
       for (int unsigned i = 0; i < Depth; i++) begin
-        if (kill_i && tag_q[i] == kill_tag_i) live_q[i] <= 1'b0;
+        if (dies[i]) live_q[i] <= 1'b0;
       end
       if (push_i) begin
         tail_q <= tail_q + 1'b1;

@@ -154,6 +154,7 @@ module hca_qp_recv_step
       // The source of a READ.
       RECV_FAIL: if (state_receives(c.state)) begin
         c.reads = 1'b0;
+        o.withdraw = 1'b1;
         if (is_fault(fail_i.result)) begin
           o.flt = 1'b1;
           c.parked = 1'b1;

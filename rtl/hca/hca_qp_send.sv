@@ -249,17 +249,17 @@ module hca_qp_send
 
   hca_qp_queue #(.Width($bits(flt_req_t))) u_flt (
     .clk_i, .rst_ni, .clear_i(!enable_i), .push_i(out.flt), .data_i(flt), .tag_i('0), .room_o(flt_room),
-    .kill_i(1'b0), .kill_tag_i('0), .valid_o(flt_valid_o), .data_o(flt_o), .ready_i(flt_ready_i), .empty_o(flt_empty)
+    .kill_i('0), .kill_tag_i('0), .valid_o(flt_valid_o), .data_o(flt_o), .ready_i(flt_ready_i), .empty_o(flt_empty)
   );
 
   hca_qp_queue #(.Width($bits(cq_req_t))) u_cq (
     .clk_i, .rst_ni, .clear_i(!enable_i), .push_i(out.cqe), .data_i(cqe), .tag_i('0), .room_o(cq_room),
-    .kill_i(1'b0), .kill_tag_i('0), .valid_o(cq_valid_o), .data_o(cq_o), .ready_i(cq_ready_i), .empty_o(cq_empty)
+    .kill_i('0), .kill_tag_i('0), .valid_o(cq_valid_o), .data_o(cq_o), .ready_i(cq_ready_i), .empty_o(cq_empty)
   );
 
   hca_qp_queue #(.Width(QPN_WIDTH)) u_cross (
     .clk_i, .rst_ni, .clear_i(!enable_i), .push_i(out.crosses), .data_i(qpn_q), .tag_i('0), .room_o(cross_room),
-    .kill_i(1'b0), .kill_tag_i('0), .valid_o(cross_valid_o), .data_o(cross_o), .ready_i(cross_ready_i), .empty_o(cross_empty)
+    .kill_i('0), .kill_tag_i('0), .valid_o(cross_valid_o), .data_o(cross_o), .ready_i(cross_ready_i), .empty_o(cross_empty)
   );
 
   // ---- stage 2: packets -------------------------------------------------------------------------------------------------------
@@ -282,8 +282,9 @@ module hca_qp_send
   hca_qp_build u_build (.build_i(build_q), .pkt_o(built));
 
   hca_qp_queue #(.Width($bits(tx_pkt_t)), .TagW(QPN_WIDTH)) u_tx (
-    .clk_i, .rst_ni, .clear_i(!enable_i), .push_i(build_valid_q), .data_i(built), .tag_i(build_q.qpn), .room_o(tx_room),
-    .kill_i(flush_valid_o), .kill_tag_i(flush_qpn_o), .valid_o(tx_valid_o), .data_o(tx_o), .ready_i(tx_ready_i), .empty_o(tx_empty)
+    .clk_i, .rst_ni, .clear_i(!enable_i), .push_i(build_valid_q && !(out.withdraw && build_q.qpn == qpn_q)), .data_i(built), .tag_i(build_q.qpn), .room_o(tx_room),
+    .kill_i({out.withdraw, flush_valid_o}), .kill_tag_i({qpn_q, flush_qpn_o}), .valid_o(tx_valid_o), .data_o(tx_o),
+    .ready_i(tx_ready_i), .empty_o(tx_empty)
   );
 
   // ---- notices --------------------------------------------------------------------------------------------------------------

@@ -247,6 +247,7 @@ module hca_qp_send_step
         end
         c.ahead = c.cur.idx;
         c.gen = c.gen + 1'b1;
+        o.withdraw = 1'b1;
         if (is_fault(fail_i.result)) begin
           c.parked = 1'b1;
           o.flt = 1'b1;

@@ -101,13 +101,16 @@ module hca_xlt
   again_t s1_at_q;
   region_t s1_cached, s1_fetched, s1_region;
   entry_t s1_entry, fill_entry;
-  logic fill_ready, fill_valid, fill_decide, fill_drop, cache_active, key_fill_valid;
+  logic fill_ready, fill_decide, end_q, end_drop, done_leaf, cache_active, key_fill_valid;
   region_t key_fill;
-  logic [31:0] fill_key;
+  logic [31:0] end_key;
+  tag_t end_tag;
+  logic unused_end;
+  assign unused_end = ^end_tag;  // whole for the assertions
   logic [MTT_WAYS-1:0] kill;
   tag_t [MTT_WAYS-1:0] kill_tag;
-  outcome_t done_outcome;
-  slot_t done_slot, fill_slot_q;
+  entry_t done_entry;
+  slot_t done_slot, end_slot_q;
   logic pop;
 
   hca_xlt_mpt u_mpt (
@@ -126,7 +129,6 @@ module hca_xlt
     .inval_i     (inval)
   );
 
-  assign fill_valid = pop && done_slot < slot_t'(WALKERS) && done_outcome.how == WALK_LEAF;
   hca_xlt_cache u_cache (
     .clk_i,
     .rst_ni,
@@ -141,11 +143,11 @@ module hca_xlt
     .s1_hit_o     (s1_hit),
     .s1_entry_o   (s1_entry),
     .fill_ready_o (fill_ready),
-    .fill_valid_i (fill_valid),
-    .fill_i       (done_outcome.entry),
+    .fill_valid_i (pop && done_leaf),
+    .fill_i       (done_entry),
     .fill_decide_o(fill_decide),
     .fill_entry_o (fill_entry),
-    .drop_i       (fill_drop),
+    .drop_i       (end_drop),
     .inval_ready_o(inval_ready),
     .accept_i     (accept),
     .inval_i      (inval),
@@ -182,10 +184,12 @@ module hca_xlt
       s1_valid_q <= 1'b0;
       s2_valid_q <= 1'b0;
       accept_q   <= 1'b0;
+      end_q      <= 1'b0;
     end else begin
       s1_valid_q <= s0_valid && enable_i;
       s2_valid_q <= s1_valid_q && enable_i;
       accept_q   <= accept;
+      end_q      <= pop && done_slot < slot_t'(WALKERS) && enable_i;
     end
   end
 
@@ -196,7 +200,7 @@ module hca_xlt
       s1_again_q <= again_valid;
       s1_at_q    <= again_valid ? again : '0;
     end
-    if (pop) fill_slot_q <= done_slot;
+    if (pop) end_slot_q <= done_slot;
     if (s1_valid_q) begin
       s2_req_q      <= s1_req_q;
       s2_again_q    <= s1_again_q;
@@ -221,46 +225,33 @@ module hca_xlt
   assign s2_hit = s2_hit_q && !(accept_q && covers(inval_q, span_of(s2_entry_q.tag), mutant_i));
   assign from_walk = s2_at_q.answered && s2_at_q.slot < slot_t'(WALKERS);
 
-  logic answer, from_cache, need_key, need_walk, retry, write;
-  xlt_result_e result, absent;
+  logic answer, from_cache, need_key, need_walk, retry;
+  xlt_result_e result;
   entry_t entry;
-  assign write = is_write(s2_req_q.need);
-  assign absent = s2_region_q.on_demand ? XLT_RESULT_FAULT_NOT_PRESENT : XLT_RESULT_BAD_TABLE;
   assign entry = from_walk ? s2_outcome.entry : s2_entry_q;
 
-  always_comb begin
-    answer = 1'b0;
-    from_cache = 1'b0;
-    need_key = 1'b0;
-    need_walk = 1'b0;
-    retry = 1'b0;
-    result = XLT_RESULT_OK;
-    if (s2_valid_q) begin
-      answer = 1'b1;
-      if (s2_at_q.answered && s2_poison) begin
-        {answer, retry} = 2'b01;
-      end else if (!s2_numbered_q) begin
-        result = XLT_RESULT_BAD_KEY;
-      end else if (!s2_known) begin
-        {answer, need_key} = 2'b01;
-      end else if (s2_check_q != XLT_RESULT_OK) begin
-        result = s2_check_q;
-      end else if (!s2_levels_q) begin
-        result = XLT_RESULT_BAD_TABLE;
-      end else if (!s2_in_reach_q) begin
-        result = absent;
-      end else if (from_walk && s2_outcome.how != WALK_LEAF) begin
-        result = s2_outcome.how == WALK_ABSENT ? absent : XLT_RESULT_BAD_TABLE;
-      end else if (!from_walk && !(s2_hit && (!write || entry.leaf.write || mutant_i == HMUT_UPGRADE_KEPT))) begin
-        {answer, need_walk} = 2'b01;
-      end else begin
-        from_cache = !from_walk;
-        if (write && !entry.leaf.write) begin
-          result = s2_region_q.on_demand ? XLT_RESULT_FAULT_READ_ONLY : XLT_RESULT_NO_RIGHT;
-        end
-      end
-    end
-  end
+  hca_xlt_decide u_decide (
+    .mutant_i,
+    .valid_i     (s2_valid_q),
+    .revoked_i   (s2_at_q.answered && s2_poison),
+    .numbered_i  (s2_numbered_q),
+    .known_i     (s2_known),
+    .check_i     (s2_check_q),
+    .levels_i    (s2_levels_q),
+    .in_reach_i  (s2_in_reach_q),
+    .on_demand_i (s2_region_q.on_demand),
+    .write_i     (is_write(s2_req_q.need)),
+    .walked_i    (from_walk),
+    .how_i       (s2_outcome.how),
+    .cached_i    (s2_hit),
+    .writable_i  (entry.leaf.write),
+    .answer_o    (answer),
+    .result_o    (result),
+    .from_cache_o(from_cache),
+    .need_key_o  (need_key),
+    .need_walk_o (need_walk),
+    .retry_o     (retry)
+  );
 
   // Who lacks something joins who fetches it, else takes a slot, else waits for one behind those who wait.
   logic joins, walk_free, key_free, late_busy, in_turn, alloc, late, park, walk_busy;
@@ -271,6 +262,7 @@ module hca_xlt
   assign late = retry || (park && !joins && !alloc);
 
   logic done_valid, replay_busy;
+  logic [31:0] walk_reads, uses_fly;
   hca_xlt_walk u_walk (
     .clk_i,
     .rst_ni,
@@ -296,12 +288,14 @@ module hca_xlt
     .rd_rsp_i,
     .done_valid_o    (done_valid),
     .done_slot_o     (done_slot),
-    .done_outcome_o  (done_outcome),
+    .done_leaf_o     (done_leaf),
+    .done_entry_o    (done_entry),
     .pop_i           (pop),
-    .fill_decide_i   (fill_decide),
-    .fill_slot_i     (fill_slot_q),
-    .fill_drop_o     (fill_drop),
-    .fill_key_o      (fill_key),
+    .end_valid_i     (end_q),
+    .end_slot_i      (end_slot_q),
+    .end_drop_o      (end_drop),
+    .end_tag_o       (end_tag),
+    .end_key_o       (end_key),
     .s0_valid_i      (again_valid && again.answered),
     .s0_slot_i       (again.slot),
     .s1_region_o     (s1_fetched),
@@ -312,6 +306,8 @@ module hca_xlt
     .key_fill_o      (key_fill),
     .accept_i        (accept),
     .inval_i         (inval),
+    .inv_tag_i,
+    .inv_busy_o      (walk_reads),
     .busy_o          (walk_busy)
   );
 
@@ -362,8 +358,9 @@ module hca_xlt
     .accept_i   (accept),
     .inval_i    (inval),
     .tag_i      (inv_tag_i),
-    .inv_busy_o
+    .inv_busy_o (uses_fly)
   );
+  assign inv_busy_o = uses_fly | walk_reads;
 
   always_ff @(posedge clk_i or negedge rst_ni) begin
     if (!rst_ni) rsp_valid_o <= 1'b0;
@@ -375,64 +372,46 @@ module hca_xlt
 
   // ---- counters, what a monitor sees -------------------------------------------------------------------------------------------------
 
-  // Up to MTT_WAYS translations die in a cycle; the counter takes one.
-  localparam int unsigned KilledW = $clog2(MTT_ENTRIES) + 1;
-  logic [KilledW-1:0] killed_q;
-  always_ff @(posedge clk_i or negedge rst_ni) begin
-    if (!rst_ni) killed_q <= '0;
-    else if (!enable_i) killed_q <= '0;
-    else killed_q <= killed_q + KilledW'($countones(kill)) - KilledW'(killed_q != '0);
-  end
-
+  logic counting;
+  logic [31:0] count;
   always_comb begin
-    count_o = '0;
-    count_o[COUNT_LOOKUPS] = new_valid;
-    count_o[COUNT_MPT_HIT] = s2_valid_q && !s2_again_q && s2_numbered_q && s2_known;
-    count_o[COUNT_MPT_MISS] = s2_valid_q && !s2_again_q && s2_numbered_q && !s2_known;
-    count_o[COUNT_MTT_HIT] = from_cache && !s2_again_q;
-    count_o[COUNT_MTT_MISS] = alloc && need_walk;
-    count_o[COUNT_WALK_DROPPED] = s2_valid_q && from_walk && s2_at_q.last && s2_poison;
-    count_o[COUNT_KILLED] = killed_q != '0;
-    count_o[COUNT_BAD_KEYS] = answer && result inside {XLT_RESULT_BAD_KEY, XLT_RESULT_WRONG_PD, XLT_RESULT_NO_RIGHT, XLT_RESULT_OUT_OF_BOUNDS};
-    count_o[COUNT_BAD_TABLES] = answer && result == XLT_RESULT_BAD_TABLE;
+    count = '0;
+    count[COUNT_LOOKUPS] = new_valid;
+    count[COUNT_MPT_HIT] = s2_valid_q && !s2_again_q && s2_numbered_q && s2_known;
+    count[COUNT_MPT_MISS] = s2_valid_q && !s2_again_q && s2_numbered_q && !s2_known;
+    count[COUNT_MTT_HIT] = from_cache && !s2_again_q;
+    count[COUNT_MTT_MISS] = alloc && need_walk;
+    count[COUNT_WALK_DROPPED] = end_q && end_drop;
+    count[COUNT_BAD_KEYS] = answer && result inside {XLT_RESULT_BAD_KEY, XLT_RESULT_WRONG_PD, XLT_RESULT_NO_RIGHT, XLT_RESULT_OUT_OF_BOUNDS};
+    count[COUNT_BAD_TABLES] = answer && result == XLT_RESULT_BAD_TABLE;
   end
 
-  assign quiescent_o = !(s0_valid || s1_valid_q || s2_valid_q || rsp_valid_o || rd_valid_o || replay_busy || cache_active ||
-                         killed_q != '0 || inv_valid_i || (walk_busy && mutant_i != HMUT_QUIET_LIE));
+  hca_xlt_monitor u_monitor (
+    .clk_i,
+    .rst_ni,
+    .enable_i,
+    .count_i      (count),
+    .count_o,
+    .busy_o       (counting),
+    .lkp_valid_i  (new_valid),
+    .lkp_id_i     (new_req.id),
+    .rsp_valid_i  (rsp_valid_o),
+    .rsp_i        (rsp_o),
+    .walk_valid_i (alloc && need_walk),
+    .walk_key_i   (s2_req_q.key),
+    .walk_va_i    (s2_req_q.va),
+    .end_valid_i  (end_q),
+    .end_drop_i   (end_drop),
+    .end_vpn_i    (end_tag.vpn),
+    .end_key_i    (end_key),
+    .fill_i       (fill_decide && !end_drop),
+    .fill_entry_i (fill_entry),
+    .kill_i       (kill),
+    .kill_tag_i   (kill_tag),
+    .obs_o
+  );
 
-  span_t fill_span;
-  logic unused_span;
-  assign unused_span = ^fill_span.key;
-  assign fill_span = span_of(fill_entry.tag);
-  always_comb begin
-    obs_o = '0;
-    obs_o.lkp_valid = new_valid;
-    obs_o.lkp_id = new_req.id;
-    obs_o.rsp_valid = rsp_valid_o;
-    obs_o.rsp_id = rsp_o.id;
-    obs_o.rsp_ok = rsp_o.result == XLT_RESULT_OK;
-    obs_o.rsp_pa = rsp_o.pa;
-    obs_o.walk_valid = alloc && need_walk;
-    obs_o.walk_key = s2_req_q.key;
-    obs_o.walk_va = s2_req_q.va;
-    if (fill_decide) begin
-      obs_o.fill_valid = 1'b1;
-      obs_o.fill_dropped = fill_drop;
-      obs_o.fill_key = fill_key;
-      obs_o.fill_va = {fill_span.first, PageW'(0)};
-      obs_o.fill_pfn = fill_entry.leaf.pfn & ~pfn_t'(pages_less_one(fill_span.level));
-      obs_o.fill_shift = 6'(PageW) + 6'(TABLE_BITS) * 6'(fill_span.level);
-      obs_o.fill_write = fill_entry.leaf.write;
-    end
-    obs_o.kill_valid = kill;
-    if (kill != '0) begin
-      for (int unsigned w = 0; w < MTT_WAYS; w++) begin
-        automatic span_t span = span_of(kill_tag[w]);
-        obs_o.kill_key[w] = span.key;
-        obs_o.kill_va[w] = {span.first, PageW'(0)};
-        obs_o.kill_shift[w] = 6'(PageW) + 6'(TABLE_BITS) * 6'(span.level);
-      end
-    end
-  end
+  assign quiescent_o = !(s0_valid || s1_valid_q || s2_valid_q || rsp_valid_o || rd_valid_o || replay_busy || cache_active || end_q ||
+                         counting || inv_valid_i || (walk_busy && mutant_i != HMUT_QUIET_LIE));
 
 endmodule

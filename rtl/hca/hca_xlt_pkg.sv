@@ -104,6 +104,10 @@ package hca_xlt_pkg;
     return need inside {NEED_LOCAL_WRITE, NEED_REMOTE_WRITE, NEED_REMOTE_ATOMIC};
   endfunction
 
+  function automatic logic [TABLE_BITS-1:0] table_index(input pn_t pn, input level_t left);
+    return pn[32'(left)*TABLE_BITS+:TABLE_BITS];
+  endfunction
+
   function automatic vpn_t pages_less_one(input level_t level);
     unique case (level)
       2'd0: return '0;
@@ -121,7 +125,7 @@ package hca_xlt_pkg;
     return inval.key == span.key && (inval.whole || (span.first <= inval.last && last >= inval.first));
   endfunction
 
-  // For which sizes of the leaf it may end at does an invalidation cover this walk.
+  // For which sizes of the leaf it may end at does an invalidation cover this walk. Bit 0, the page itself, implies the others.
   function automatic logic [2:0] covers_walk(input inval_t inval, input keyidx_t key, input vpn_t vpn, input pn_t pn,
                                              input logic [7:0] mutant);
     for (int l = 0; l < 3; l++) begin

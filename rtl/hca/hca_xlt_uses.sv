@@ -6,7 +6,7 @@
 //   and is covered; it waits for no other (SD-2, exact).
 // Needs: start_i only of a live use; done_i only of one in flight, a cycle or more after its start; a tag is not reused while busy;
 //   ask_* (a new look-up of this use) only when it is not in flight: it gives back what is held.
-// Costs: a span and a comparator for each of the 256 uses, and 256 bits a tag. The comparators serve the accepting cycle only, which
+// Costs: a span and a comparator for each of the 256 uses. The comparators serve the accepting cycle only, which
 //   is what makes the time until the fence independent of the number of accesses in flight.
 
 module hca_xlt_uses
@@ -44,8 +44,6 @@ module hca_xlt_uses
 
   span_t span_q[NumUses];
   uses_t held_q, held_d, flying_q, flying_d, started, finished, dropped, covered;
-  uses_t pending_q[32];
-  logic [31:0] busy_q;
 
   always_comb begin
     started = '0;
@@ -86,34 +84,36 @@ module hca_xlt_uses
     if (!rst_ni) begin
       held_q   <= '0;
       flying_q <= '0;
-      busy_q   <= '0;
     end else if (!enable_i) begin
       held_q   <= '0;
       flying_q <= '0;
-      busy_q   <= '0;
     end else begin
       held_q   <= held_d;
       flying_q <= flying_d;
-      if (busy_q != '0 && finished != '0) begin
-        for (int unsigned t = 0; t < 32; t++) busy_q[t] <= busy_q[t] && (pending_q[t] & ~finished) != '0;
-      end
-      if (accept_i) busy_q[tag_i] <= (flying_d & (mutant_i == HMUT_DRAIN_ALL ? '1 : covered)) != '0;
     end
   end
 
   always_ff @(posedge clk_i) begin
     if (hit_valid_i) span_q[hit_use_i] <= span_of(hit_tag_i);
-    if (busy_q != '0 && finished != '0) begin
-      for (int unsigned t = 0; t < 32; t++) pending_q[t] <= pending_q[t] & ~finished;
-    end
-    if (accept_i) pending_q[tag_i] <= flying_d & (mutant_i == HMUT_DRAIN_ALL ? '1 : covered);
   end
+
+  hca_xlt_drain #(
+    .N(NumUses)
+  ) u_drain (
+    .clk_i,
+    .rst_ni,
+    .enable_i,
+    .accept_i,
+    .tag_i,
+    .covered_i (flying_d & (mutant_i == HMUT_DRAIN_ALL ? '1 : covered)),
+    .finished_i(finished),
+    .busy_o    (inv_busy_o)
+  );
 
   uses_t live;
   assign live = held_q | flying_q;
   assign rx_live_o = live[RX_SLOTS*MAX_SEGMENTS-1:0];
   assign tx_live_o = live[PerUser+TX_SLOTS*MAX_SEGMENTS-1:PerUser];
-  assign inv_busy_o = busy_q;
 
   logic unused_live;  // no user has these slots
   assign unused_live = ^live[NumUses-1:PerUser+TX_SLOTS*MAX_SEGMENTS];

@@ -2,8 +2,9 @@
 //
 // Promises: any mix of WALKERS walks and KeySlots key fetches runs at once. A slot whose answer an invalidation covers, accepted from
 //   the cycle the slot was taken to the cycle before the answer is used, is poisoned: by the page sizes separately, for the size of
-//   the leaf is known only at the end, so exactly (SD-3). A finished slot is offered (done_*) in turn, and keeps its
-//   answer until it is freed.
+//   the leaf is known only at the end, so exactly (SD-3). A walk whose page is covered reads no table any more; inv_busy_o[tag] is high
+//   while such a walk has a read in flight, from the cycle after acceptance on, so software may free tables after a fence (SD-2).
+//   A finished slot is offered (done_*) in turn, and keeps its answer until it is freed.
 // Needs: a free slot for alloc_valid_i; no response to a read of before enable_i was low.
 // Costs: a page comparator for each slot (who waits for this page already?), three range comparators in the accepting cycle.
 
@@ -41,13 +42,15 @@ module hca_xlt_walk
   // A finished slot; from the cycle of pop_i on nobody joins it.
   output logic       done_valid_o,
   output slot_t      done_slot_o,
-  output outcome_t   done_outcome_o,
+  output logic       done_leaf_o,   // it has a translation to cache
+  output entry_t     done_entry_o,
   input  logic       pop_i,
-  // The fill of the cycle before, of this slot: void?
-  input  logic       fill_decide_i,
-  input  slot_t      fill_slot_i,
-  output logic       fill_drop_o,
-  output logic [31:0] fill_key_o,
+  // The walk popped in the cycle before: is it void?
+  input  logic       end_valid_i,
+  input  slot_t      end_slot_i,
+  output logic       end_drop_o,
+  output tag_t       end_tag_o,
+  output logic [31:0] end_key_o,
   // Answers for the pipeline: regions a cycle after s0_*, outcomes at once.
   input  logic       s0_valid_i,
   input  slot_t      s0_slot_i,
@@ -61,6 +64,8 @@ module hca_xlt_walk
 
   input  logic       accept_i,
   input  inval_t     inval_i,
+  input  logic [4:0] inv_tag_i,
+  output logic [31:0] inv_busy_o,
   output logic       busy_o
 );
 
@@ -73,6 +78,7 @@ module hca_xlt_walk
   end
 
   slots_t busy_q, want_q, done_q, closed_q;
+  logic [WALKERS-1:0] reading_q, answered, covered;
   logic [2:0] poison_q[Slots];  // by level of the leaf; of a key fetch: bit 0
   qpn_t qpn_q[Slots];
   logic [31:0] key_q[Slots];
@@ -127,7 +133,7 @@ module hca_xlt_walk
 
   // ---- reads out --------------------------------------------------------------------------------------------------------------------
 
-  logic issue, want_any;
+  logic issue, cancel, want_any;
   slot_t want_slot;
   rd_req_t rd_d;
   rr_pick #(
@@ -136,15 +142,13 @@ module hca_xlt_walk
     .clk_i,
     .rst_ni,
     .req_i    (want_q),
-    .advance_i(issue),
+    .advance_i(issue || cancel),
     .valid_o  (want_any),
     .index_o  (want_slot)
   );
-  assign issue = want_any && (!rd_valid_o || rd_ready_i);
-
-  function automatic logic [TABLE_BITS-1:0] table_index(input pn_t pn, input level_t left);
-    return pn[32'(left)*TABLE_BITS+:TABLE_BITS];
-  endfunction
+  // A covered walk reads no further. Nothing leaves in an accepting cycle, so what is in flight is plain.
+  assign cancel = want_any && is_walk(want_slot) && poison_q[want_slot][0];
+  assign issue = want_any && !cancel && !accept_i && (!rd_valid_o || rd_ready_i);
 
   always_comb begin
     rd_d = '0;
@@ -164,75 +168,35 @@ module hca_xlt_walk
 
   // ---- answers in -------------------------------------------------------------------------------------------------------------------
 
-  logic walk_rsp, key_rsp, walk_over, error;
+  logic walk_rsp, key_rsp, walk_over;
   slot_t rsp_slot;
   walker_t rw;
-  logic [63:0] mtt;
-  logic [TABLE_BITS-1:0] rsp_index;
-  pfn_t mtt_pfn;
   level_t left;
   outcome_t outcome;
-  hca_mpt_t mpt;
   region_t region;
+  pfn_t next;
 
   assign walk_rsp = rd_rsp_valid_i && rd_rsp_i.id[7:WalkerW] == RID_WALK[7:WalkerW];
   assign key_rsp = rd_rsp_valid_i && rd_rsp_i.id[7:KeySlotW] == RID_MPT[7:KeySlotW];
   assign rw = walker_t'(rd_rsp_i.id);
   assign rsp_slot = walk_rsp ? slot_t'(rw) : slot_t'(WALKERS) + slot_t'(rd_rsp_i.id[KeySlotW-1:0]);
-  assign error = rd_rsp_i.resp[1];
-
   assign left = left_q[rw];
-  assign rsp_index = table_index(pn_q[rw], left);
-  assign mtt = rd_rsp_i.data[{rsp_index[2:0], 6'b0}+:64];
-  assign mtt_pfn = mtt[MTT_PFN_LSB+:MTT_PFN_WIDTH];
 
-  logic unused_mtt, unused_mpt;
-  assign unused_mtt = ^{mtt[63:52], mtt[11:3], rsp_index[TABLE_BITS-1:3]};
-  assign unused_mpt = ^{mpt.rsvd0, mpt.rsvd1, mpt.rsvd2, mpt.rsvd3, mpt.table_base[11:0]};
-
-  always_comb begin
-    outcome = '0;
-    outcome.how = WALK_BAD;
-    outcome.entry.tag.key = index_of(key_q[slot_t'(rw)]);
-    outcome.entry.tag.vpn = page_of(va_q[slot_t'(rw)]);
-    walk_over = 1'b1;
-    if (!error) begin
-      if (mtt[MTT_TABLE_LSB]) begin
-        walk_over = left == '0;
-      end else if (!mtt[MTT_READ_LSB]) begin
-        outcome.how = WALK_ABSENT;
-      end else if (left != 2'd3 && (mtt_pfn & pfn_t'(pages_less_one(left))) == '0) begin
-        outcome.how = WALK_LEAF;
-        outcome.entry.tag.off = off_t'(pn_q[rw]);
-        outcome.entry.tag.level = left;
-        outcome.entry.leaf.pfn = mtt_pfn | (pfn_t'(pn_q[rw]) & pfn_t'(pages_less_one(left)));
-        outcome.entry.leaf.write = mtt[MTT_WRITE_LSB];
-      end
-    end
-  end
-
-  assign mpt = hca_mpt_t'(rd_rsp_i.data);
-  assign region = '{
-          error: error,
-          valid: mpt.valid,
-          local_write: mpt.local_write,
-          remote_write: mpt.remote_write,
-          remote_read: mpt.remote_read,
-          remote_atomic: mpt.remote_atomic,
-          on_demand: mpt.on_demand,
-          whole: mpt.whole,
-          pd: mpt.pd,
-          key: mpt.key,
-          start: mpt.start,
-          length: mpt.length,
-          levels: mpt.levels,
-          root: mpt.root,
-          table_base: mpt.table_base[VaW-1:PageW]
-      };
+  hca_xlt_decode u_decode (
+    .rsp_i    (rd_rsp_i),
+    .key_i    (index_of(key_q[slot_t'(rw)])),
+    .vpn_i    (page_of(va_q[slot_t'(rw)])),
+    .pn_i     (pn_q[rw]),
+    .left_i   (left),
+    .over_o   (walk_over),
+    .outcome_o(outcome),
+    .next_o   (next),
+    .region_o (region)
+  );
 
   // Only a region can be cached, and only while it is the table's.
   assign key_fill_o = region;
-  assign key_fill_valid_o = key_rsp && busy_q[rsp_slot] && !error && region.valid && !poison_q[rsp_slot][0] &&
+  assign key_fill_valid_o = key_rsp && busy_q[rsp_slot] && !region.error && region.valid && !poison_q[rsp_slot][0] &&
       index_of(region.key) == index_of(key_q[rsp_slot]) && region.key[31:20] == '0 &&
       !(accept_i && inval_i.whole && inval_i.key == index_of(region.key));
 
@@ -272,11 +236,16 @@ module hca_xlt_walk
   assign s2_outcome_o = outcome_q[walker_t'(s2_slot_i)];
   assign s2_poison_o = is_walk(s2_slot_i) ? poison_q[s2_slot_i][s2_outcome_o.entry.tag.level] : poison_q[s2_slot_i][0];
 
-  tag_t fill_tag;
-  assign fill_tag = outcome_q[walker_t'(fill_slot_i)].entry.tag;
-  assign fill_drop_o = poison_q[fill_slot_i][fill_tag.level] ||
-      (accept_i && mutant_i != HMUT_RACE_WALK && covers(inval_i, span_of(fill_tag), mutant_i));
-  assign fill_key_o = key_q[fill_slot_i];
+  // Of a covered walk what is kept may be of an earlier walk: it is void by the page.
+  always_comb begin
+    end_tag_o = outcome_q[walker_t'(end_slot_i)].entry.tag;
+    if (poison_q[end_slot_i][0]) begin
+      end_tag_o = '{key: index_of(key_q[end_slot_i]), vpn: page_of(va_q[end_slot_i]), off: off_t'(pn_q[walker_t'(end_slot_i)]), level: '0};
+    end
+  end
+  assign end_drop_o = poison_q[end_slot_i][end_tag_o.level] ||
+      (accept_i && mutant_i != HMUT_RACE_WALK && covers(inval_i, span_of(end_tag_o), mutant_i));
+  assign end_key_o = key_q[end_slot_i];
 
   rr_pick #(
     .N(Slots)
@@ -288,7 +257,8 @@ module hca_xlt_walk
     .valid_o  (done_valid_o),
     .index_o  (done_slot_o)
   );
-  assign done_outcome_o = outcome_q[walker_t'(done_slot_o)];
+  assign done_entry_o = outcome_q[walker_t'(done_slot_o)].entry;
+  assign done_leaf_o = is_walk(done_slot_o) && !poison_q[done_slot_o][0] && outcome_q[walker_t'(done_slot_o)].how == WALK_LEAF;
 
   // ---- state ------------------------------------------------------------------------------------------------------------------------
 
@@ -298,18 +268,26 @@ module hca_xlt_walk
       want_q     <= '0;
       done_q     <= '0;
       closed_q   <= '0;
+      reading_q  <= '0;
       rd_valid_o <= 1'b0;
     end else if (!enable_i) begin
       busy_q     <= '0;
       want_q     <= '0;
       done_q     <= '0;
       closed_q   <= '0;
+      reading_q  <= '0;
       rd_valid_o <= 1'b0;
     end else begin
       if (rd_ready_i) rd_valid_o <= 1'b0;
       if (issue) begin
         rd_valid_o <= 1'b1;
         want_q[want_slot] <= 1'b0;
+      end
+      reading_q <= reading_q & ~answered;
+      if (issue && is_walk(want_slot)) reading_q[walker_t'(want_slot)] <= 1'b1;
+      if (cancel) begin
+        want_q[want_slot] <= 1'b0;
+        done_q[want_slot] <= 1'b1;
       end
       if (walk_rsp || key_rsp) begin
         if (key_rsp || walk_over) done_q[rsp_slot] <= 1'b1;
@@ -335,15 +313,15 @@ module hca_xlt_walk
     if (walk_rsp) begin
       outcome_q[rw] <= outcome;
       left_q[rw]    <= left - 2'd1;
-      frame_q[rw]   <= mtt_pfn;
+      frame_q[rw]   <= next;
     end
     if (accept_i) begin
       // verilator unroll_disable
       for (int unsigned s = 0; s < Slots; s++) begin
-        automatic logic walk = s < WALKERS;
-        if (!(mutant_i == HMUT_RACE_WALK && fill_decide_i && fill_slot_i == slot_t'(s))) begin
-          if (!walk) poison_q[s][0] <= poison_q[s][0] || (inval_i.whole && inval_i.key == index_of(key_q[s]));
-          else poison_q[s] <= poison_q[s] | covers_walk(inval_i, index_of(key_q[s]), page_of(va_q[s]), pn_q[walker_t'(s)], mutant_i);
+        if (s >= WALKERS) begin
+          poison_q[s][0] <= poison_q[s][0] || (inval_i.whole && inval_i.key == index_of(key_q[s]));
+        end else if (!(mutant_i == HMUT_RACE_WALK && end_valid_i && end_slot_i == slot_t'(s))) begin
+          poison_q[s] <= poison_q[s] | covers_walk(inval_i, index_of(key_q[s]), page_of(va_q[s]), pn_q[walker_t'(s)], mutant_i);
         end
       end
     end
@@ -363,6 +341,33 @@ module hca_xlt_walk
       end
     end
   end
+
+  // Reads in flight of walks whose page is covered.
+  always_comb begin
+    answered = '0;
+    if (walk_rsp) answered[rw] = 1'b1;
+    covered = '0;
+    if (accept_i) begin
+      // verilator unroll_disable
+      for (int unsigned w = 0; w < WALKERS; w++) begin
+        if (reading_q[w] && !answered[w]) begin
+          covered[w] = covers(inval_i, '{key: index_of(key_q[w]), first: page_of(va_q[w]), level: '0}, mutant_i);
+        end
+      end
+    end
+  end
+  hca_xlt_drain #(
+    .N(WALKERS)
+  ) u_drain (
+    .clk_i,
+    .rst_ni,
+    .enable_i,
+    .accept_i,
+    .tag_i     (inv_tag_i),
+    .covered_i (covered),
+    .finished_i(answered),
+    .busy_o    (inv_busy_o)
+  );
 
   assign busy_o = busy_q != '0;
 
