@@ -17,7 +17,7 @@ package hca_pkg;
   localparam int unsigned MAX_SGE = 2;  // scatter/gather elements of a work request
   localparam int unsigned MAX_SEGMENTS = 4;  // pieces of a packet's payload, none crossing a page: two elements, each over at most one page edge
   localparam int unsigned MAX_MESSAGE = 1073741824;  // longest message, bytes
-  localparam int unsigned MAX_UNACKED = 64;  // send work requests of a queue pair that are issued and not completed
+  localparam int unsigned MAX_UNACKED = 256;  // send work requests of a queue pair that are issued and not completed
   localparam int unsigned TABLE_BITS = 9;  // index bits of one level of a translation table: 512 entries of 8 bytes
   localparam int unsigned TABLE_LEVELS = 4;  // most levels
   localparam int unsigned HCA_VA_BITS = 48;  // a region of the whole address space reaches to 2**48
