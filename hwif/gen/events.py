@@ -78,7 +78,7 @@ class TraceEvent(IntEnum):
     HDEV_FILL = 71  # translation entered the cache
     HDEV_FILL_DROPPED = 72  # walk's result dropped: an invalidation covered it; it is walked again
     HDEV_INVALIDATE = 73  # invalidation accepted: covered translations are dead
-    HDEV_KILL = 74  # a translation left the cache by an invalidation
+    HDEV_KILL = 74  # a translation left the cache by an invalidation; `key` is the key's index
     HDEV_FENCE = 75  # fence written: accesses under earlier invalidations are over
     HDEV_FAULT = 76  # fault recorded; it may wait for room in the queue
     HDEV_RECORD = 77  # fault record in memory, producer index moved

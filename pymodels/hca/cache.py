@@ -136,4 +136,4 @@ class Cache:
 
     def _killed(self, leaf: Leaf) -> None:
         self._node.count[Counter.KILLED] += 1
-        self._node.emit(TraceEvent.HDEV_KILL, leaf.key, leaf.first << PAGE_SHIFT, leaf.shift)
+        self._node.emit(TraceEvent.HDEV_KILL, leaf.index, leaf.first << PAGE_SHIFT, leaf.shift)

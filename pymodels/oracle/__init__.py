@@ -1,7 +1,20 @@
-"""The untimed oracle: which translations are legal now."""
+"""The untimed oracles: which translations of a TLB are legal now, and which traces of an HCA."""
 
+from pymodels.oracle.hca import LegalHca
 from pymodels.oracle.legal import LegalTranslations
 from pymodels.oracle.records import Allowed, Hit, NoHit, Objection, Outcome
 from pymodels.oracle.translation import ALL_PAGES, Scope, Shootdown, Translation
 
-__all__ = ["ALL_PAGES", "Allowed", "Hit", "LegalTranslations", "NoHit", "Objection", "Outcome", "Scope", "Shootdown", "Translation"]
+__all__ = [
+    "ALL_PAGES",
+    "Allowed",
+    "Hit",
+    "LegalHca",
+    "LegalTranslations",
+    "NoHit",
+    "Objection",
+    "Outcome",
+    "Scope",
+    "Shootdown",
+    "Translation",
+]
