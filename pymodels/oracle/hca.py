@@ -1,9 +1,9 @@
 """What the trace of one HCA must obey: walks, fills and invalidations (SD-3, SD-4, SD-5), faults, records and resumes (FQ-1, FQ-3,
 FQ-4), commands in order.
 
-`LegalHca` is told the records of layer hca_device of one node, in order, model's or RTL's alike. Where the order leaves it open what a
-device has seen, more than one answer is legal: of an invalidation and a fill in one cycle either may come first in the device, so the
-fill may enter (and is dead) or be dropped; of several walks below one leaf any may have filled it.
+`LegalHca` is told the records of layer hca_device of one node, in order, model's or RTL's alike. Where the order leaves it open
+what a device has seen, more than one answer is legal: of an invalidation and a fill in one cycle either may come first in the
+device, so the fill may enter (and is dead) or be dropped; of several walks below one leaf any may have filled it.
 
 Promises: `feed` returns the objections to its records, an empty list for a legal trace; after an objection it goes on as if the
   device had done right. `end` returns what a device at rest must not leave open.
