@@ -19,7 +19,9 @@ module hil_hca_top
   output logic stop_toggle_o /*verilator public_flat_rw*/
 );
 
-  if (Nodes < 1 || Nodes > 2) $fatal(1, "an HCA has a link to itself or to one other");
+  if (Nodes < 1 || Nodes > 2) begin : g_check
+    $error("hil_hca_top: an HCA has a link to itself or to one other");
+  end
 
   // ---- what C++ offers ------------------------------------------------------------------------------------------------
 
