@@ -63,6 +63,8 @@ module hca_rx
   input  resume_t     resume_i,
   input  logic        flush_valid_i,
   input  qpn_t        flush_qpn_i,
+  input  qpn_t        busy_qpn_i,
+  output logic        busy_o,  // combinational: a packet of that queue pair is in hand
   // What is seen from outside.
   output logic [31:0] count_o,
   output logic [12:0] rx_bytes_o,
@@ -133,7 +135,8 @@ module hca_rx
     .sent_slot_i(sent_slot), .sent_seg_i(sent_seg), .written_valid_i(written_valid), .written_slot_i(written_slot),
     .written_seg_i(written_seg), .written_last_i(written_last), .written_failed_i(written_failed), .atomic_done_i(atomic_done),
     .atomic_done_slot_i(atomic_done_slot), .atomic_failed_i(atomic_failed), .land_valid_o(may_land), .land_slot_o(land_slot),
-    .land_failed_o(land_failed), .land_ready_i(land_free), .done_valid_o, .done_o, .drop_valid_o, .drop_slot_o, .work_o(slots_work)
+    .land_failed_o(land_failed), .land_ready_i(land_free), .done_valid_o, .done_o, .drop_valid_o, .drop_slot_o, .busy_qpn_i,
+    .busy_o, .work_o(slots_work)
   );
 
   // ------------------------------------------------------------------------------------------------ what is known of each slot's pieces

@@ -91,6 +91,9 @@ module hca_rx_slots
   output use_t        done_o,
   output logic        drop_valid_o,
   output rxslot_t     drop_slot_o,
+  // What hca_qp asks before it answers for a queue pair.
+  input  qpn_t        busy_qpn_i,
+  output logic        busy_o,  // combinational: a packet of it that has arrived is in a slot
   output logic        work_o
 );
 
@@ -305,6 +308,11 @@ module hca_rx_slots
     if (written_valid_i && written_last_i) failed_q[written_slot_i] <= written_failed_i;
     if (atomic_done_i) failed_q[atomic_done_slot_i] <= atomic_failed_i;
     if (land_go) landed_q[land_slot_o] <= 1'b1;
+  end
+
+  always_comb begin
+    busy_o = 1'b0;
+    for (int unsigned i = 0; i < RX_SLOTS; i++) busy_o |= arrived[i] && qpn_q[i] == busy_qpn_i;
   end
 
   logic looked;

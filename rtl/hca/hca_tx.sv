@@ -24,6 +24,8 @@ module hca_tx
   output tx_fail_t    fail_o,
   input  logic        tx_flush_valid_i,
   input  qpn_t        tx_flush_qpn_i,
+  input  qpn_t        busy_qpn_i,
+  output logic        busy_o,         // combinational: a packet of that queue pair is in hand
   output logic        req_valid_o,
   input  logic        req_ready_i,
   output xlt_req_t    req_o,
@@ -76,7 +78,7 @@ module hca_tx
     .work_req_o(work_req), .work_pa_o(work_pa), .commit_i(commit), .undo_i(undo),
     .bad_valid_i(bad_valid), .bad_slot_i(bad_slot), .bad_seg_i(bad_seg),
     .head_slot_i(head_slot), .head_o(head), .finish_i(finish),
-    .quiescent_o(quiet[0])
+    .busy_qpn_i, .busy_o, .quiescent_o(quiet[0])
   );
 
   hca_tx_start #(

@@ -56,6 +56,9 @@ module hca_tx_slots
   input  txslot_t     head_slot_i,
   output hca_packet_t head_o,         // combinational
   input  logic        finish_i,       // head_slot_i's packet is packed
+  // What hca_qp asks before it answers for a queue pair.
+  input  qpn_t        busy_qpn_i,
+  output logic        busy_o,         // combinational: a packet of it is in hand
   output logic        quiescent_o
 );
 
@@ -282,6 +285,11 @@ module hca_tx_slots
   assign work_req_o    = req_mem[work_slot_i];
   assign work_pa_o     = pa_mem[work_slot_i];
   assign head_o        = head_mem[head_slot_i];
+
+  always_comb begin
+    busy_o = 1'b0;
+    for (int unsigned s = 0; s < TX_SLOTS; s++) busy_o |= busy[s] && owner_q[s].qpn == busy_qpn_i;
+  end
 
   assign quiescent_o = !accept && can_look == '0 && lost == '0 && (can_fail == '0 || fail_valid_q) && can_drop == '0
                     && !(fail_valid_q && (fail_ready_i || !fail_valid_o)) && !(req_valid_o && req_ready_i) && !answer && !drop_valid_o
