@@ -135,7 +135,7 @@ def _related(records: list[list[int]], cycle: int, subject: Subject) -> list[Cha
         event, names = _event(record), _names(record)
         if event in QUIET or (subject.mm is not None and names.get("mm", subject.mm) != subject.mm):
             continue
-        if subject.key is not None and "key" in names and _key_index(names["key"]) != subject.key:
+        if subject.key is not None and not _of_key(names, subject.key):
             continue
         hit, block = event in WHOLE_SPACE or _covers(names, va), False
         if event in (TraceEvent.DRV_SHOOTDOWN, TraceEvent.DEV_SHOOT_ACCEPT):
@@ -161,8 +161,11 @@ def _related(records: list[list[int]], cycle: int, subject: Subject) -> list[Cha
     return [row for row, _block in related]
 
 
-def _key_index(key: int) -> int:
-    return key >> KEY_VARIANT_BITS & NUM_KEY - 1
+def _of_key(names: dict[str, int], index: int) -> bool:
+    """The record is of this key, or of none."""
+    if "key" in names:
+        return (names["key"] >> KEY_VARIANT_BITS & NUM_KEY - 1) == index
+    return names.get("key_index", index) == index
 
 
 def _event(record: list[int]) -> TraceEvent:

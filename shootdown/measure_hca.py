@@ -68,7 +68,7 @@ class HcaMeasure(MeasureBase):
             last = (row[4] + max(row[5], 1) - 1) >> PAGE_SHIFT
             self._accepted.append((cycle, node, row[3] >> KEY_SHIFT, 0 if whole else first, 1 << 64 if whole else last))
         else:
-            self._kill(cycle, node, row[2] >> KEY_SHIFT, row[3] >> PAGE_SHIFT, (row[3] + (1 << row[4]) - 1) >> PAGE_SHIFT)
+            self._kill(cycle, node, row[2], row[3] >> PAGE_SHIFT, (row[3] + (1 << row[4]) - 1) >> PAGE_SHIFT)
 
     def _kill(self, cycle: int, node: int, key: int, first: int, last: int) -> None:
         for queue in (self._accepted, self._filled):

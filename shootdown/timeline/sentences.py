@@ -150,7 +150,7 @@ SENTENCES: Final[dict[T, Callable[[Args], str]]] = {
     T.HDEV_FILL: lambda a: f"MTT cache takes {a[1]:#x} of key {a[0]:#x}: frame {a[2]}, {span(a[3])}, {_writable(a[4])}",
     T.HDEV_FILL_DROPPED: lambda a: f"walk for {a[1]:#x} of key {a[0]:#x} dropped: an invalidation covered it",
     T.HDEV_INVALIDATE: lambda a: f"command {a[0]}: {_taken(a[1], a[2], a[3], a[4])} dead",
-    T.HDEV_KILL: lambda a: f"MTT entry {a[1]:#x} of key {a[0]:#x} gone, {span(a[2])}",
+    T.HDEV_KILL: lambda a: f"MTT entry {a[1]:#x} of key index {a[0]:#x} gone, {span(a[2])}",
     T.HDEV_FENCE: lambda a: f"fence {a[1]} written: drained",
     T.HDEV_FAULT: lambda a: f"QP {a[0]}'s {fault_side(a[1])} faults at {a[3]:#x} of key {a[2]:#x}: {fault_cause(a[4])}",
     T.HDEV_RECORD: lambda a: f"fault record of QP {a[0]}'s {fault_side(a[1])} in memory",

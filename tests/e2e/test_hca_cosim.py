@@ -55,7 +55,7 @@ def test_a_timeline_tells_both_journeys(config: CosimConfig) -> None:
     names = {(arrow.source.name.split(" ")[0], arrow.target.name.split(" ")[0]) for arrow in view.arrows}
     assert ("invalidate_range_begin", "INVALIDATE_RANGE") in names, "the notifier's call rings a command"
     assert ("INVALIDATE_RANGE", "invalidate") in names and ("FENCE", "fence") in names, "the device takes both"
-    assert {("record", "raised"), ("raised", "fault"), ("record", "page"), ("page", "resume")} <= names, "a fault, all the way round"
+    assert {("record", "raised"), ("raised", "fault"), ("record", "page"), ("page", "resume")} <= names, "a fault, all round"
 
 
 @pytest.mark.parametrize("mutant", ["no_invalidate", "invalidate_short", "map_writable"])
