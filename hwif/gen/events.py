@@ -78,7 +78,7 @@ class TraceEvent(IntEnum):
     HDEV_FILL = 71  # translation entered the cache
     HDEV_FILL_DROPPED = 72  # walk's result dropped: an invalidation covered it; it is walked again
     HDEV_INVALIDATE = 73  # invalidation accepted: covered translations are dead
-    HDEV_KILL = 74  # a translation left the cache by an invalidation; `key` is the key's index
+    HDEV_KILL = 74  # a translation left the cache by an invalidation; the cache knows keys by their index
     HDEV_FENCE = 75  # fence written: accesses under earlier invalidations are over
     HDEV_FAULT = 76  # fault recorded; it may wait for room in the queue
     HDEV_RECORD = 77  # fault record in memory, producer index moved
@@ -165,7 +165,7 @@ CATALOGUE: Final[dict[TraceEvent, tuple[str, tuple[str, ...]]]] = {
     TraceEvent.HDEV_FILL: ("hca_device", ("key", "va", "pfn", "shift", "write",)),
     TraceEvent.HDEV_FILL_DROPPED: ("hca_device", ("key", "va",)),
     TraceEvent.HDEV_INVALIDATE: ("hca_device", ("index", "key", "addr", "length", "whole",)),
-    TraceEvent.HDEV_KILL: ("hca_device", ("key", "va", "shift",)),
+    TraceEvent.HDEV_KILL: ("hca_device", ("key_index", "va", "shift",)),
     TraceEvent.HDEV_FENCE: ("hca_device", ("index", "value",)),
     TraceEvent.HDEV_FAULT: ("hca_device", ("qpn", "direction", "key", "va", "cause", "token",)),
     TraceEvent.HDEV_RECORD: ("hca_device", ("qpn", "direction", "token", "producer",)),

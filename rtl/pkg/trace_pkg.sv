@@ -75,7 +75,7 @@ package trace_pkg;
   localparam int unsigned HDEV_FILL = 32'd71;  // translation entered the cache
   localparam int unsigned HDEV_FILL_DROPPED = 32'd72;  // walk's result dropped: an invalidation covered it; it is walked again
   localparam int unsigned HDEV_INVALIDATE = 32'd73;  // invalidation accepted: covered translations are dead
-  localparam int unsigned HDEV_KILL = 32'd74;  // a translation left the cache by an invalidation; `key` is the key's index
+  localparam int unsigned HDEV_KILL = 32'd74;  // a translation left the cache by an invalidation; the cache knows keys by their index
   localparam int unsigned HDEV_FENCE = 32'd75;  // fence written: accesses under earlier invalidations are over
   localparam int unsigned HDEV_FAULT = 32'd76;  // fault recorded; it may wait for room in the queue
   localparam int unsigned HDEV_RECORD = 32'd77;  // fault record in memory, producer index moved
