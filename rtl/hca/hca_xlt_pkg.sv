@@ -121,8 +121,9 @@ package hca_xlt_pkg;
   endfunction
 
   function automatic logic covers(input inval_t inval, input span_t span, input logic [7:0] mutant);
-    automatic vpn_t last = mutant == HMUT_LARGE_SURVIVES ? span.first : span.first + pages_less_one(span.level);
-    return inval.key == span.key && (inval.whole || (span.first <= inval.last && last >= inval.first));
+    // A large leaf may reach past the end of the address space.
+    automatic logic [VpnW:0] last = {1'b0, span.first} + (mutant == HMUT_LARGE_SURVIVES ? '0 : {1'b0, pages_less_one(span.level)});
+    return inval.key == span.key && (inval.whole || (span.first <= inval.last && last >= {1'b0, inval.first}));
   endfunction
 
   // For which sizes of the leaf it may end at does an invalidation cover this walk. Bit 0, the page itself, implies the others.

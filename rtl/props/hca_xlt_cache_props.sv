@@ -43,7 +43,8 @@ module hca_xlt_cache_props
     automatic vpn_t pages = vpn_t'(1) << (TABLE_BITS * 32'(tag.level));
     automatic vpn_t first = tag.vpn - (vpn_t'(tag.off) % pages);
     if (inval.key != tag.key) return 1'b0;
-    return inval.whole || !(first > inval.last || first + (pages - vpn_t'(1)) < inval.first);
+    if (inval.whole) return 1'b1;
+    return inval.first <= first ? inval.last >= first : inval.first - first < pages;
   endfunction
 
   always_ff @(posedge clk_i or negedge rst_ni) begin

@@ -18,7 +18,6 @@ module hca_xlt_props
   input logic [1:0]                            req_ready_o,
   input xlt_req_t [1:0]                        req_i,
   input logic                                  rsp_valid_o,
-  input xlt_rsp_t                              rsp_o,
   input logic [RX_SLOTS-1:0][MAX_SEGMENTS-1:0] rx_live_o,
   input logic [TX_SLOTS-1:0][MAX_SEGMENTS-1:0] tx_live_o,
   input logic [1:0]                            start_valid_i,
@@ -37,6 +36,7 @@ module hca_xlt_props
   input logic                                  rd_ready_i,
   input rd_req_t                               rd_o,
   input logic                                  rd_rsp_valid_i,
+  input rd_rsp_t                               rd_rsp_i,
   input logic                                  quiescent_o,
   // Inside.
   input logic                                  again_valid,
@@ -57,10 +57,10 @@ module hca_xlt_props
   input again_t                                s2_at_q,
   input region_t                               s2_region_q,
   input entry_t                                entry,
-  input logic                                  fill_decide,
-  input logic                                  fill_drop,
-  input slot_t                                 fill_slot_q,
-  input entry_t                                fill_entry
+  input logic                                  end_q,
+  input logic                                  end_drop,
+  input slot_t                                 end_slot_q,
+  input tag_t                                  end_tag
 );
 
   localparam int unsigned History = 64;
@@ -68,6 +68,7 @@ module hca_xlt_props
   localparam int unsigned LongestWait = 2 * MTT_ENTRIES / MTT_WAYS + 16;  // for a slot: two sweeps
   typedef logic [31:0] serial_t;
   typedef logic [NumUses-1:0] uses_t;
+  typedef logic [WALKERS-1:0] walks_t;
 
   typedef struct packed {
     keyidx_t key;
@@ -92,7 +93,8 @@ module hca_xlt_props
     automatic va_t bytes = va_t'(4096) << (TABLE_BITS * 32'(tag.level));
     automatic va_t page = {tag.vpn, 12'h000};
     automatic va_t into = {34'h0, tag.off, 12'h000} % bytes;
-    return '{key: tag.key, first: page - into, last: page - into + (bytes - 1)};
+    automatic va_t last = page - into + (bytes - 1);
+    return '{key: tag.key, first: page - into, last: last < page ? '1 : last};  // it may reach past the end
   endfunction
 
   // ---- invalidations and walks ----------------------------------------------------------------------------------------------
@@ -102,6 +104,7 @@ module hca_xlt_props
   range_t history_q[History];
   serial_t count_q;
   serial_t began_q[Slots];
+  book_t asked_q[Slots];  // the page a walk was begun for
   assign accept = inv_valid_i && inv_ready_o;
   assign range = '{key: inv_key_i, whole: inv_whole_i, first: inv_first_i, last: inv_last_i};
 
@@ -117,6 +120,7 @@ module hca_xlt_props
   always_ff @(posedge clk_i) begin
     if (accept) history_q[count_q[HistW-1:0]] <= range;
     if (alloc) began_q[alloc_slot] <= count_q;
+    if (alloc) asked_q[alloc_slot] <= '{key: index_of(s2_req_q.key), first: {page_of(s2_req_q.va), 12'h000}, last: {page_of(s2_req_q.va), 12'hfff}};
   end
 
   // Was an invalidation accepted since the slot was taken, up to the cycle before this, that covers the book?
@@ -135,12 +139,12 @@ module hca_xlt_props
     if (!rst_ni) begin
       {fill_missed_q, fill_lost_q, old_answer_q} <= '0;
     end else begin
-      automatic book_t filled = book_of(fill_entry.tag);
+      automatic book_t ended = book_of(end_tag);
       {fill_missed_q, fill_lost_q, old_answer_q} <= '0;
-      if (fill_decide) begin
-        automatic logic covered = since(fill_slot_q, filled) || (accept && covered_by(range, filled));
-        fill_missed_q <= covered && !fill_drop;
-        fill_lost_q   <= !covered && fill_drop && count_q - began_q[fill_slot_q] <= serial_t'(History);
+      if (end_q) begin
+        automatic logic covered = since(end_slot_q, ended) || (accept && covered_by(range, ended));
+        fill_missed_q <= covered && !end_drop;
+        fill_lost_q   <= !covered && end_drop && count_q - began_q[end_slot_q] <= serial_t'(History);
       end
       if (answer && from_walk) old_answer_q <= since(s2_at_q.slot, book_of(entry.tag));
     end
@@ -149,7 +153,7 @@ module hca_xlt_props
   // ---- uses -----------------------------------------------------------------------------------------------------------------
 
   book_t use_q[NumUses];
-  uses_t held_q, flying_q, asked_q, started, finished, live, doomed_q, hit, waits;
+  uses_t held_q, flying_q, open_q, started, finished, live, doomed_q, hit, waits;
   uses_t pending_q[32];
   logic ok;
   assign ok = answer && result == XLT_RESULT_OK;
@@ -168,7 +172,49 @@ module hca_xlt_props
 
   logic [31:0] expected;
   always_comb begin
-    for (int t = 0; t < 32; t++) expected[t] = pending_q[t] != '0;
+    for (int t = 0; t < 32; t++) expected[t] = pending_q[t] != '0 || reads_q[t] != '0;
+  end
+
+  // Reads of tables in flight, and of those that this cycle's acceptance waits for.
+  walks_t reading_q, reading, came, read_waits;
+  walks_t reads_q[32];
+  walks_t stopped_q;  // walks whose page an invalidation covers: they may read no more
+  always_comb begin
+    reading = reading_q;
+    came = '0;
+    if (rd_valid_o && rd_o.id >= RID_WALK && rd_o.id < RID_WALK + axid_t'(WALKERS)) reading[rd_o.id[WalkerW-1:0]] = 1'b1;
+    if (rd_rsp_valid_i && rd_rsp_i.id >= RID_WALK && rd_rsp_i.id < RID_WALK + axid_t'(WALKERS)) came[rd_rsp_i.id[WalkerW-1:0]] = 1'b1;
+    read_waits = '0;
+    if (accept) begin
+      // verilator unroll_disable
+      for (int w = 0; w < int'(WALKERS); w++) begin
+        if (reading[w] && !came[w]) read_waits[w] = covered_by(range, asked_q[w]);
+      end
+    end
+  end
+  always_ff @(posedge clk_i or negedge rst_ni) begin
+    if (!rst_ni) begin
+      reading_q <= '0;
+      stopped_q <= '0;
+      for (int t = 0; t < 32; t++) reads_q[t] <= '0;
+    end else if (!enable_i) begin
+      reading_q <= '0;
+      stopped_q <= '0;
+      for (int t = 0; t < 32; t++) reads_q[t] <= '0;
+    end else begin
+      reading_q <= reading & ~came;
+      if (came != '0) begin
+        for (int t = 0; t < 32; t++) reads_q[t] <= reads_q[t] & ~came;
+      end
+      if (accept) begin
+        reads_q[inv_tag_i] <= read_waits;
+        // verilator unroll_disable
+        for (int w = 0; w < int'(WALKERS); w++) begin
+          if (covered_by(range, asked_q[w])) stopped_q[w] <= 1'b1;
+        end
+      end
+      if (alloc && need_walk) stopped_q[alloc_slot[WalkerW-1:0]] <= 1'b0;
+    end
   end
 
   // Accesses in flight that this cycle's acceptance waits for.
@@ -191,19 +237,19 @@ module hca_xlt_props
   always_ff @(posedge clk_i or negedge rst_ni) begin
     if (!rst_ni) begin
       flying_q <= '0;
-      asked_q  <= '0;
+      open_q   <= '0;
       doomed_q <= '0;
       held_q   <= '0;
       for (int t = 0; t < 32; t++) pending_q[t] <= '0;
     end else if (!enable_i) begin
       flying_q <= '0;
-      asked_q  <= '0;
+      open_q   <= '0;
       doomed_q <= '0;
       held_q   <= '0;
       for (int t = 0; t < 32; t++) pending_q[t] <= '0;
     end else begin
       flying_q <= (flying_q & ~finished) | started;
-      asked_q  <= (asked_q | asking) & ~(answer ? uses_t'(1) << useix_t'(s2_req_q.id) : '0);
+      open_q   <= (open_q | asking) & ~(answer ? uses_t'(1) << useix_t'(s2_req_q.id) : '0);
       held_q   <= (held_q | hit) & ~started & ~asking;
       doomed_q <= doomed_q & ~hit;
       if (finished != '0) begin
@@ -227,25 +273,26 @@ module hca_xlt_props
   // ---- keys, memory, time ----------------------------------------------------------------------------------------------------
 
   logic [NUM_KEY-1:0] sound_q;  // read, and not invalidated since
-  logic [9:0] reads_q;
+  logic [9:0] flight_q;  // reads
   logic [15:0] waited_q;
   logic read_waits_q;
   rd_req_t read_q;
   always_ff @(posedge clk_i or negedge rst_ni) begin
     if (!rst_ni) begin
       sound_q      <= '0;
-      reads_q      <= '0;
+      flight_q     <= '0;
       waited_q     <= '0;
       read_waits_q <= 1'b0;
     end else if (!enable_i) begin
       sound_q      <= '0;
-      reads_q      <= '0;
+      flight_q     <= '0;
       waited_q     <= '0;
       read_waits_q <= 1'b0;
     end else begin
       if (accept && inv_whole_i) sound_q[inv_key_i] <= 1'b0;
       if (key_fill_valid) sound_q[index_of(key_fill.key)] <= !(accept && inv_whole_i && inv_key_i == index_of(key_fill.key));
-      reads_q      <= reads_q + 10'(rd_valid_o && rd_ready_i) - 10'(rd_rsp_valid_i);
+      flight_q     <= flight_q + 10'(rd_valid_o && rd_ready_i)
+                      - 10'(rd_rsp_valid_i && rd_rsp_i.id >= RID_WALK && rd_rsp_i.id < RID_RXWQE);
       waited_q     <= inv_valid_i && !inv_ready_o ? waited_q + 16'd1 : '0;
       read_waits_q <= rd_valid_o && !rd_ready_i;
     end
@@ -268,6 +315,7 @@ module hca_xlt_props
       sd_1_held_is_taken: assert ((live & doomed_q & ~flying_q) == '0) else $error("a held use survives its invalidation");
       sd_2_waits_for_last_use: assert ((expected & ~inv_busy_o) == '0) else $error("not busy with a covered access in flight");
       sd_2_waits_for_covered_only: assert ((inv_busy_o & ~expected) == '0) else $error("busy though nothing covered is in flight");
+      sd_2_covered_reads_no_more: assert ((reading & ~reading_q & stopped_q) == '0) else $error("a covered walk reads a table");
       sd_3_covered_is_dropped: assert (!fill_missed_q) else $error("a revoked walk entered the cache");
       sd_3_only_covered: assert (!fill_lost_q) else $error("a walk was dropped without cause");
       sd_3_no_old_answer: assert (!old_answer_q) else $error("a look-up was answered from a revoked walk");
@@ -277,19 +325,16 @@ module hca_xlt_props
       write_needs_write: assert (!(ok && is_write(s2_req_q.need)) || entry.leaf.write) else $error("write through a read-only leaf");
       domain_is_equal: assert (!ok || s2_region_q.pd == s2_req_q.pd) else $error("a key of another domain");
       access_is_inside: assert (!ok || inside_region(s2_region_q, s2_req_q)) else $error("an access past its region");
-      answer_was_asked: assert (!answer || asked_q[useix_t'(s2_req_q.id)]) else $error("an answer nobody asked for");
-      quiet_means_quiet: assert (!quiescent_o || (reads_q == '0 && !rsp_valid_o)) else $error("quiescent with a read in flight");
+      answer_was_asked: assert (!answer || open_q[useix_t'(s2_req_q.id)]) else $error("an answer nobody asked for");
+      quiet_means_quiet: assert (!quiescent_o || (flight_q == '0 && !rsp_valid_o)) else $error("quiescent with a read in flight");
       read_is_stable: assert (!read_waits_q || (rd_valid_o && rd_o == read_q)) else $error("a waiting read changed");
 
-      env_one_lookup_a_use: assert ((asking & (asked_q | (flying_q & ~finished))) == '0) else $error("second look-up of a use");
+      env_one_lookup_a_use: assert ((asking & (open_q | (flying_q & ~finished))) == '0) else $error("second look-up of a use");
       env_start_is_live: assert ((started & ~live) == '0 && (started & flying_q) == '0) else $error("start of a use that is not held");
       env_done_is_flying: assert ((finished & ~flying_q) == '0) else $error("done of a use not in flight");
       env_tag_is_free: assert (!accept || !inv_busy_o[inv_tag_i]) else $error("tag busy");
     end
   end
-
-  logic unused;
-  assign unused = ^{need_walk, rsp_o};
 
 endmodule
 

@@ -14,7 +14,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from types import SimpleNamespace
 
-from hwif.gen.hca import NUM_KEY, Need, XltResult
+from hwif.gen.hca import NUM_KEY, WALKERS, Need, XltResult
 from tb.hca_xlt.bench import Xlt
 from tb.hca_xlt.world import Inval, World
 
@@ -22,6 +22,8 @@ __all__ = ["Ask", "CheckedXlt", "MismatchError", "Shoot", "use_of"]
 
 PATIENCE = 6000
 KEY_MASK = NUM_KEY - 1
+FIRST_WALK = 0x20  # AXI ID of the first walker
+READ = 1 << 8  # in `pending`, beside the uses
 
 
 def use_of(user: int, slot: int, seg: int = 0) -> int:
@@ -68,8 +70,9 @@ class CheckedXlt:
     mpt_size: int = NUM_KEY
     asked: dict[int, tuple[Ask, int]] = field(default_factory=dict)
     uses: dict[int, _Use] = field(default_factory=dict)  # live: held or in flight
-    pending: dict[int, set[int]] = field(default_factory=dict)  # tag: covered accesses in flight
+    pending: dict[int, set[int]] = field(default_factory=dict)  # tag: covered accesses and table reads (READ + id) in flight
     reads: list[tuple[int, int, int, list[int]]] = field(default_factory=list)  # due, id, response, words
+    walks: dict[int, tuple[int, int]] = field(default_factory=dict)  # id of a table read in flight: key index and page
     most_reads: int = 0
     counts: list[int] = field(default_factory=lambda: [0] * 32)
     last_inval: Inval | None = None  # accepted in the cycle before
@@ -117,6 +120,9 @@ class CheckedXlt:
             self._disabled()
         else:
             self._observe(out)
+            self.walks.pop(inputs.get("mem_id", 0), None)
+            for waiting in self.pending.values():
+                waiting.discard(READ + inputs.get("mem_id", 0))
             self._account([a for p, a in enumerate((rx, tx)) if a and out.req_ready >> p & 1], shoot, start, done, drop, out)
         self.now += 1
         return out
@@ -136,7 +142,9 @@ class CheckedXlt:
         if out.rd_valid:
             resp, words = self.world.read(out.rd_pa)
             self.reads.append((self.now + self.rng.randint(*self.latency), out.rd_id, resp, words))
-            self.most_reads = max(self.most_reads, sum(1 for read in self.reads if 0x20 <= read[1] < 0x40))
+            if FIRST_WALK <= out.rd_id < FIRST_WALK + WALKERS:
+                self.walks[out.rd_id] = (out.rd_key, out.rd_va >> 12)
+                self.most_reads = max(self.most_reads, len(self.walks))
 
     # ---- the reference ----
 
@@ -144,6 +152,7 @@ class CheckedXlt:
         self.asked.clear()
         self.uses.clear()
         self.pending.clear()
+        self.walks.clear()
         self.reads.clear()  # hca_axi lets none of them through
         self.last_inval = None
 
@@ -211,6 +220,7 @@ class CheckedXlt:
             self.world.invalidated(shoot.inval)
             covered = {use for use, it in self.uses.items() if shoot.inval.covers(it.index, it.first, it.pages)}
             self.pending[shoot.tag] = {use for use in covered if self.uses[use].flying}
+            self.pending[shoot.tag] |= {READ + at for at, (index, page) in self.walks.items() if shoot.inval.covers(index, page, 1)}
             for use in covered:
                 self._give_back(use)
 

@@ -113,7 +113,7 @@ class Traffic:
         if present and kind < 0.5:
             world.put(at, 0)
         elif kind < 0.53:
-            world.put(at, Mtt.read.place(1) | Mtt.pfn.place(world.frames(2 * pages) + 1) if level else Mtt.table.place(1))
+            world.put(at, Mtt.read.place(1) | Mtt.pfn.place(world.frames(pages) + 1) if level else Mtt.table.place(1))
         else:
             world.put(at, Mtt.read.place(1) | Mtt.write.place(int(rng.random() < 0.6)) | Mtt.pfn.place(world.frames(pages)))
         if present:

@@ -230,9 +230,9 @@ class World:
                 return XltResult.FAULT_NOT_PRESENT
             pages = 1 << TABLE_BITS * below
             pfn = Mtt.pfn.of(entry)
-            if below == 3 or pfn % pages:
+            if below == 3:
                 return XltResult.BAD_TABLE
-            return Leaf(page - number % pages, pages, pfn, bool(Mtt.write.of(entry)))
+            return Leaf(page - number % pages, pages, pfn - pfn % pages, bool(Mtt.write.of(entry)))
         return XltResult.BAD_TABLE
 
     # ---- what may be answered ----

@@ -66,6 +66,8 @@ module xlt_tb
   output logic [7:0]  rd_id_o,
   output pa_t         rd_pa_o,
   output logic [2:0]  rd_size_o,
+  output logic [11:0] rd_key_o,
+  output va_t         rd_va_o,
   output logic [31:0] count_o,
   output logic        quiescent_o,
   output logic        walk_valid_o,
@@ -138,6 +140,8 @@ module xlt_tb
   assign rd_id_o = rd.id;
   assign rd_pa_o = rd.pa;
   assign rd_size_o = rd.size;
+  assign rd_key_o = rd.user.key;
+  assign rd_va_o = rd.user.va;
   assign walk_valid_o = obs.walk_valid;
   assign fill_valid_o = obs.fill_valid;
   assign fill_dropped_o = obs.fill_dropped;
