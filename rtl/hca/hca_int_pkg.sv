@@ -85,7 +85,8 @@ package hca_int_pkg;
   // ---- translation (hca_xlt) -------------------------------------------------------------------------------------------
   // A use is named by who asked, slot and segment. After an OK answer it is held: an invalidation that covers it takes it away
   // (live falls). From `start`, in a cycle with `live` high, until `done`, it is in flight: an invalidation that covers it waits. A start
-  // in the very cycle an invalidation is accepted counts as in flight. `drop` gives a held use back.
+  // in the very cycle an invalidation is accepted counts as in flight. `drop` gives a held use back. live rises with the OK answer; an
+  // answer that comes with live low has been taken away already: look up again.
 
   typedef enum logic { USER_RX = 1'b0, USER_TX = 1'b1 } xlt_user_e;
 
