@@ -1,0 +1,152 @@
+// The Verilated hca_mmu as a library, with memory: one call a clock cycle.
+//
+// Promises: mmu_step puts `in` on the inputs, lets them settle, copies the outputs of that cycle to `out`, and clocks. The order of both
+//   arrays is that of mmu_names(). Memory is `size` bytes from address 0 (mmu_memory); outside it answers with SLVERR. It answers a request
+//   `latency` cycles after taking it, in order of the requests, and takes one in the cycles a seeded draw allows. A failing assertion is
+//   recorded by source line (mmu_failures), never ends the process.
+// Needs: one thread a model.
+
+#include <cstdint>
+#include <cstring>
+#include <deque>
+#include <memory>
+#include <random>
+#include <string>
+#include <vector>
+
+#include "Vmmu_tb.h"
+#include "verilated.h"
+
+#define INPUTS(X) \
+  X(mutant) X(write) X(read) X(addr) X(data) X(flt_valid) X(flt_qpn) X(flt_dir) X(flt_va) X(req_valid) X(req_use) X(req_key) \
+  X(req_va) X(req_need) X(start_valid) X(done_valid) X(use) X(fired_valid) X(fired) X(async_valid) X(async_kind) X(async_subject)
+#define OUTPUTS(X) \
+  X(bvalid) X(bresp) X(rvalid) X(rresp) X(rdata) X(flt_ready) X(req_ready) X(rsp_valid) X(rsp_result) X(rsp_pa) X(live) \
+  X(resume_valid) X(resume_qpn) X(resume_dir) X(resume_error) X(qp_cmd_valid) X(qp_cmd_op) X(qp_cmd_qpn) X(cq_cmd_valid) X(cq_cmd_cqn) \
+  X(db_sq) X(db_rq) X(db_qpn) X(db_index) X(db_cq) X(db_cqn) X(db_cq_index) X(db_arm) X(irq) X(cmd_snoop) X(cmd_snoop_index) \
+  X(fence_snoop) X(inv) X(inv_index) X(record) X(record_prod) X(quiescent) X(deadline) X(now) \
+  X(rd_valid) X(rd_id) X(wr_valid) X(wr_id) X(wr_pa)
+// Not ports: what memory said in this cycle, and how many requests it has not answered.
+#define EXTRA(X) X(rd_rsp) X(rd_rsp_id) X(wr_rsp) X(wr_rsp_id) X(pending)
+
+namespace {
+
+constexpr uint64_t kLine = 64;
+
+struct Waiting {
+  uint64_t due;
+  int id;
+  uint64_t pa;
+};
+
+struct Model {
+  VerilatedContext context;
+  std::unique_ptr<Vmmu_tb> top;
+  std::string failures;
+  std::vector<uint8_t> memory;
+  std::deque<Waiting> reads, writes;
+  uint64_t now = 0, latency = 0;
+  int busy = 0;  // percent of the cycles in which memory takes nothing
+  std::mt19937 random;
+};
+
+Model* stepping = nullptr;  // whose assertion is failing; the run time's hook has no argument for it
+
+bool draw(Model* m) { return m->busy == 0 || static_cast<int>(m->random() % 100) >= m->busy; }
+
+}  // namespace
+
+// The run time calls these instead of ending the process.
+void vl_stop(const char* file, int line, const char*) {
+  if (stepping) stepping->failures += std::string(file) + ":" + std::to_string(line) + "\n";
+}
+void vl_finish(const char*, int, const char*) {}
+void vl_fatal(const char* file, int line, const char* hier, const char*) { vl_stop(file, line, hier); }
+
+extern "C" {
+
+const char* mmu_names(int outputs) {
+#define NAME(name) #name " "
+  return outputs ? OUTPUTS(NAME) EXTRA(NAME) : INPUTS(NAME);
+}
+
+Model* mmu_open(int seed, uint64_t size, uint64_t latency, int busy) {
+  auto* m = new Model;
+  m->context.randReset(2);
+  m->context.randSeed(seed);
+  m->random.seed(seed);
+  m->memory.resize(size);
+  m->latency = latency;
+  m->busy = busy;
+  m->top = std::make_unique<Vmmu_tb>(&m->context, "tb");
+  stepping = m;
+  auto& t = *m->top;
+#define ZERO(name) t.name##_i = 0;
+  INPUTS(ZERO)
+  t.rd_ready_i = t.wr_ready_i = t.rd_rsp_valid_i = t.wr_rsp_valid_i = 0;
+  t.rst_ni = 1;
+  t.clk_i = 0;
+  t.eval();
+  t.rst_ni = 0;
+  t.eval();
+  for (int i = 0; i < 4; i++) {
+    t.clk_i = !t.clk_i;
+    t.eval();
+  }
+  t.rst_ni = 1;
+  t.eval();
+  return m;
+}
+
+uint8_t* mmu_memory(Model* m) { return m->memory.data(); }
+
+void mmu_step(Model* m, const uint64_t* in, uint64_t* out) {
+  stepping = m;
+  auto& t = *m->top;
+#define SET(name) t.name##_i = *in++;
+  INPUTS(SET)
+  const auto inside = [m](uint64_t pa) { return pa + kLine <= m->memory.size(); };
+  t.rd_ready_i = draw(m);
+  t.wr_ready_i = draw(m);
+  t.rd_rsp_valid_i = !m->reads.empty() && m->reads.front().due <= m->now;
+  if (t.rd_rsp_valid_i) {
+    const Waiting w = m->reads.front();
+    m->reads.pop_front();
+    t.rd_rsp_id_i = w.id;
+    t.rd_rsp_resp_i = inside(w.pa) ? 0 : 2;
+    if (inside(w.pa)) std::memcpy(&t.rd_rsp_data_i[0], &m->memory[w.pa], kLine);
+  }
+  t.wr_rsp_valid_i = !m->writes.empty() && m->writes.front().due <= m->now;
+  if (t.wr_rsp_valid_i) {
+    const Waiting w = m->writes.front();
+    m->writes.pop_front();
+    t.wr_rsp_id_i = w.id;
+    t.wr_rsp_resp_i = inside(w.pa) ? 0 : 2;
+  }
+  t.clk_i = 0;
+  t.eval();
+  if (t.rd_valid_o && t.rd_ready_i) m->reads.push_back({m->now + m->latency, t.rd_id_o, t.rd_pa_o & ~(kLine - 1)});
+  if (t.wr_valid_o && t.wr_ready_i) {
+    const uint64_t pa = t.wr_pa_o & ~(kLine - 1);
+    m->writes.push_back({m->now + m->latency, t.wr_id_o, pa});
+    const auto* bytes = reinterpret_cast<const uint8_t*>(&t.wr_data_o[0]);
+    for (uint64_t i = 0; i < kLine && inside(pa); i++) {
+      if (t.wr_strb_o >> i & 1) m->memory[pa + i] = bytes[i];
+    }
+  }
+#define GET(name) *out++ = t.name##_o;
+  OUTPUTS(GET)
+  *out++ = t.rd_rsp_valid_i;
+  *out++ = t.rd_rsp_id_i;
+  *out++ = t.wr_rsp_valid_i;
+  *out++ = t.wr_rsp_id_i;
+  *out++ = m->reads.size() + m->writes.size();
+  t.clk_i = 1;
+  t.eval();
+  m->now++;
+}
+
+const char* mmu_failures(Model* m) { return m->failures.c_str(); }
+
+void mmu_close(Model* m) { delete m; }
+}
