@@ -117,7 +117,7 @@ HCA_COMMAND: Final = 2
 """command in the device to its execution (rtl/hca/hca_cmd.sv)."""
 HCA_FAULT: Final = 4
 """fault reported, or the record before in memory, to the next record's write (rtl/hca/hca_fault.sv)."""
-HCA_ISSUE: Final = 4
+HCA_ISSUE: Final = 2
 """cycles of the send engine a packet takes at least (rtl/hca/hca_qp_send.sv)."""
 HCA_SEND: Final = 4
 """payload's data, or a packet without, to the link (rtl/hca/hca_tx.sv)."""

@@ -80,10 +80,6 @@ class Faults:
         self._number = 0
         self.producer = 0
 
-    def outstanding(self, qpn: int, direction: int) -> bool:
-        """A fault of this queue pair and direction waits for its resume."""
-        return (qpn, direction) in self._outstanding
-
     def report(self, fault: FaultReport) -> None:
         """A fault happened: record it, unless one of its queue pair and direction is outstanding."""
         who = (fault.qpn, int(fault.direction))

@@ -21,11 +21,13 @@ from pymodels.hca.faults import Faults
 from pymodels.hca.link import Link
 from pymodels.hca.memory import MemoryPort
 from pymodels.hca.packets import Packet
-from pymodels.hca.queue_pair import QueuePair, Wait
+from pymodels.hca.queue_pair import QueuePair
 from pymodels.hca.receive import Receive
+from pymodels.hca.receive_side import RECEIVES, ReceiveSide
 from pymodels.hca.registers import Registers
 from pymodels.hca.requester import Requester
 from pymodels.hca.responder import Responder
+from pymodels.hca.send_side import SendSide
 from pymodels.hca.timeline import Life, Timeline
 from pymodels.hca.translation import Translation
 from pymodels.hca.transmit import Transmit
@@ -138,25 +140,28 @@ class Node:
     def modify_qp(self, number: int, qpc: Line, *, load_sq: bool, load_rq: bool, done: Callable[[], None]) -> None:
         """MODIFY_QP; `done` when it is over: to RESET, when nothing of the queue pair is in flight."""
         qp = self.queue_pair(number)
-        before = qp.state
+        state = Qpc.state.get(qpc)
+        leaves = qp.state in RECEIVES and state not in RECEIVES
         qp.configure(qpc)
+        if load_sq or load_rq or leaves:
+            self._flush(qp)
         if load_sq:
-            self.transmit.flush(qp, FaultDir.REQUESTER)
             self.faults.forget(number, FaultDir.REQUESTER)
-            qp.sq_base, qp.sq_mask = Qpc.sq_base.get(qpc), (1 << Qpc.sq_log.get(qpc)) - 1
-            qp.start_send(Qpc.sq_psn.get(qpc))
+            qp.load_send(qpc)
+        elif state == QpState.RESET:
+            qp.send = SendSide(0)
+        elif leaves:
+            qp.send.back()  # packets that waited are gone
         if load_rq:
-            self.transmit.flush(qp, FaultDir.RESPONDER)
             self.faults.forget(number, FaultDir.RESPONDER)
-            qp.rq_base, qp.rq_mask = Qpc.rq_base.get(qpc), (1 << Qpc.rq_log.get(qpc)) - 1
-            qp.start_receive(Qpc.rq_psn.get(qpc))
-        self._set_state(qp, Qpc.state.get(qpc))
-        if qp.state not in (QpState.RTR, QpState.RTS, QpState.SQD):
-            self._quiet(qp)
-        if load_rq or qp.state != before:
-            self.receive.again(qp)
-        self.requester.go_on(qp)
-        if qp.state == QpState.RESET and qp.busy:
+            qp.load_receive(qpc)
+        elif state == QpState.RESET:
+            qp.recv = ReceiveSide(0)
+        self._set_state(qp, state)
+        self.receive.again(qp)
+        self.requester.settle(qp)
+        self.responder.settle(qp)
+        if state == QpState.RESET and qp.busy:
             qp.quiet = done
         else:
             done()
@@ -166,29 +171,21 @@ class Node:
             qp.state = state
             self.emit(TraceEvent.HDEV_QP, qp.number, state)
 
-    def _quiet(self, qp: QueuePair) -> None:
-        """The queue pair neither sends nor waits any more."""
+    def _flush(self, qp: QueuePair) -> None:
+        """Drop what waits to be sent."""
         self.transmit.flush(qp, FaultDir.REQUESTER)
         self.transmit.flush(qp, FaultDir.RESPONDER)
-        qp.wait = Wait.NOTHING
-        qp.parked = False
-        qp.reading = None
-        qp.deadline = 0
-        qp.ack_owed = False
-        qp.nak_owed = None
-        qp.reads.clear()
-        qp.atomic_owed.clear()
-        qp.rx_faulted = False
-        qp.suspended.clear()
 
     def stop_qp(self, qp: QueuePair, event: AsyncType) -> None:
         """A queue pair goes to ERR by itself."""
+        if qp.state in (QpState.ERR, QpState.RESET):
+            return
         self.count[Counter.QP_ERRORS] += 1
         self._set_state(qp, QpState.ERR)
-        self._quiet(qp)
+        self._flush(qp)
         self.registers.asynchronous(event, qp.number)
         self.receive.again(qp)
 
     def report_qp(self, number: int) -> bytes:
         """What QUERY_QP writes."""
-        return self.queue_pair(number).report(rx_outstanding=self.faults.outstanding(number, FaultDir.RESPONDER))
+        return self.queue_pair(number).report()

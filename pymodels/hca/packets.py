@@ -23,44 +23,15 @@ class Packet:
         *("offset", "ssn", "operand", "swap", "payload", "broken"),
     )
 
-    def __init__(
-        self,
-        opcode: int,
-        dest_qpn: int,
-        src_qpn: int,
-        psn: int,
-        msn: int,
-        *,
-        first: bool = True,
-        last: bool = True,
-        ack_req: bool = False,
-        syndrome: int = 0,
-        length: int = 0,
-        va: int = 0,
-        rkey: int = 0,
-        rest: int = 0,
-        offset: int = 0,
-        ssn: int = 0,
-        operand: int = 0,
-        swap: int = 0,
-    ) -> None:
+    def __init__(self, opcode: int, dest_qpn: int, src_qpn: int, psn: int, msn: int) -> None:
         self.opcode = opcode
         self.dest_qpn = dest_qpn
         self.src_qpn = src_qpn
         self.psn = psn
         self.msn = msn
-        self.first = first
-        self.last = last
-        self.ack_req = ack_req
-        self.syndrome = syndrome
-        self.length = length
-        self.va = va
-        self.rkey = rkey
-        self.rest = rest
-        self.offset = offset
-        self.ssn = ssn
-        self.operand = operand
-        self.swap = swap
+        self.first = self.last = True
+        self.ack_req = False
+        self.syndrome = self.length = self.va = self.rkey = self.rest = self.offset = self.ssn = self.operand = self.swap = 0
         self.payload = b""
         self.broken = False
         """The wire, or the sender's memory, spoilt it: its CRC is wrong."""

@@ -17,12 +17,13 @@ from hwif.gen.hca import ENTRY_BYTES, MAX_SGE, NUM_QP, RX_SLOTS, Counter, FaultD
 from hwif.gen.timing import HCA_RECEIVE
 from pymodels.hca.lines import parse
 from pymodels.hca.packets import ANSWERS, ATOMICS, REQUESTS, Packet
-from pymodels.hca.queue_pair import INDEX_MASK, Element, QueuePair, cut, elements_of
 from pymodels.hca.translation import OK, Segment
+from pymodels.hca.work import INDEX_MASK, Element, cut, elements_of
 
 if TYPE_CHECKING:
     from pymodels.hca.link import Link
     from pymodels.hca.node import Node
+    from pymodels.hca.queue_pair import QueuePair
 
 __all__ = ["DROP", "HOLD", "TAKE", "Inbound", "Receive"]
 
@@ -36,7 +37,7 @@ _RECEIVES = frozenset((int(QpState.RTR), int(QpState.RTS), int(QpState.SQD)))
 class Inbound:
     """A packet in its slot."""
 
-    __slots__ = ("bad", "bad_sge", "held", "life", "no_wqe", "packet", "qp", "ready", "segments", "too_long")
+    __slots__ = ("bad", "bad_sge", "held", "no_wqe", "packet", "qp", "ready", "segments", "sides", "too_long")
 
     def __init__(self, packet: Packet, qp: QueuePair) -> None:
         self.packet = packet
@@ -44,7 +45,8 @@ class Inbound:
         self.segments: list[Segment] = []
         self.ready = self.held = False
         self.no_wqe = self.too_long = self.bad_sge = False
-        self.life = (qp.life[0], qp.life[1])
+        self.sides = (qp.send, qp.recv)
+        """By FaultDir: the lives it came in."""
 
     @property
     def failed(self) -> Segment | None:
@@ -111,15 +113,12 @@ class Receive:
                 slot.segments = []  # refused anyway
             self._look_up(slot)
         elif opcode == PktOp.SEND:
-            slot.no_wqe = (qp.rq_prod - packet.ssn - 1) & INDEX_MASK >= 1 << (INDEX_MASK.bit_length() - 1)
+            slot.no_wqe = (qp.recv.prod - packet.ssn - 1) & INDEX_MASK >= 1 << (INDEX_MASK.bit_length() - 1)
             if slot.no_wqe:
                 self._answered(slot)
             else:
                 place = qp.rq_base + (packet.ssn & qp.rq_mask) * ENTRY_BYTES
                 node.memory.fetch(place, ENTRY_BYTES, self._with_request(slot, packet.offset * qp.mtu, packet.length))
-        elif opcode in (PktOp.READ_RESP, PktOp.ATOMIC_RESP) and qp.reading is None:
-            slot.no_wqe = True
-            self._answered(slot)
         elif opcode == PktOp.READ_RESP and packet.length:
             place = qp.sq_base + (packet.msn & qp.sq_mask) * ENTRY_BYTES
             node.memory.fetch(place, ENTRY_BYTES, self._with_request(slot, packet.offset * qp.mtu, packet.length))
@@ -197,7 +196,7 @@ class Receive:
         """What becomes of a packet; one for a side that has started anew since it came is forgotten."""
         request = slot.packet.opcode in REQUESTS
         side = FaultDir.RESPONDER if request else FaultDir.REQUESTER
-        if slot.life[side] != slot.qp.life[side]:
+        if slot.sides[side] is not (slot.qp.recv if request else slot.qp.send):
             return DROP
         return self._node.responder.judge(slot) if request else self._node.requester.judge(slot)
 

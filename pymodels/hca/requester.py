@@ -1,12 +1,14 @@
 """Send sides: work requests into packets, acknowledgements into completions, retries.
 
-Promises: docs/hca.md section 4, "Send side": work requests are issued and completed in order, READs and atomics alone; what is not
-  acknowledged goes again from where the other end, or the timer, says.
-Costs: an event a batch of work requests fetched, one a timer.
+Promises: docs/hca.md section 4, "Send side". Work requests are read ahead in batches of queue pairs, in the order asked for, and
+  issued in that order (rtl/hca/hca_qp_send.sv, hca_qp_fetch.sv); send_side.py says how a side changes, issue.py builds packets.
+Costs: an event a batch of work requests, one a time-out.
 """
 
 from __future__ import annotations
 
+from collections import deque
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from hwif.gen.hca import (
@@ -17,45 +19,56 @@ from hwif.gen.hca import (
     Counter,
     FaultDir,
     NakSyndrome,
-    Need,
     PktOp,
-    QpState,
+    WcOpcode,
     WcStatus,
-    WrOpcode,
     XltResult,
 )
 from pymodels.hca.completion import Completion
 from pymodels.hca.faults import CAUSE, FaultReport
+from pymodels.hca.issue import alone, piece
 from pymodels.hca.lines import parse
-from pymodels.hca.packets import PSN_MASK, Packet, psn_ahead
-from pymodels.hca.queue_pair import ATOMIC_BYTES, INDEX_MASK, QueuePair, Wait, WorkRequest, cut
+from pymodels.hca.packets import PSN_MASK, psn_ahead
 from pymodels.hca.receive import DROP, TAKE, Inbound
+from pymodels.hca.send_side import FOR_EVER, HEARS, Place, SendSide, Wait
 from pymodels.hca.translation import WRITES, Segment
 from pymodels.hca.transmit import Outbound
+from pymodels.hca.work import ATOMIC_BYTES, INDEX_MASK, WorkRequest, packets_of
 
 if TYPE_CHECKING:
     from pymodels.hca.node import Node
+    from pymodels.hca.queue_pair import QueuePair
 
 __all__ = ["Requester"]
 
-BATCH = 16
-"""Work requests fetched at a time."""
+BATCH, SLOTS = 16, 64
+"""Work requests read at a time, and held (rtl/hca/hca_qp_pkg.sv FetchBatch, FetchSlots)."""
+TURN = 16
+"""Packets of one message before others have their turn."""
 ACK_EVERY = 16
-FOR_EVER = 7
-"""rnr_retry and retry_cnt without a limit."""
-_PACKET = {
-    int(WrOpcode.RDMA_WRITE): PktOp.WRITE,
-    int(WrOpcode.SEND): PktOp.SEND,
-    int(WrOpcode.RDMA_READ): PktOp.READ_REQ,
-    int(WrOpcode.ATOMIC_CMP_AND_SWP): PktOp.CMP_SWAP,
-    int(WrOpcode.ATOMIC_FETCH_AND_ADD): PktOp.FETCH_ADD,
-}
 _FATAL = {
     int(NakSyndrome.INV_REQ): WcStatus.REM_INV_REQ_ERR,
     int(NakSyndrome.REM_ACCESS): WcStatus.REM_ACCESS_ERR,
     int(NakSyndrome.REM_OP): WcStatus.REM_OP_ERR,
 }
-_SENDS = frozenset((int(QpState.RTS), int(QpState.SQD)))
+
+
+def _local_status(result: int) -> WcStatus:
+    return WcStatus.LOC_QP_OP_ERR if result == XltResult.BAD_TABLE else WcStatus.LOC_PROT_ERR
+
+
+class _Batch:
+    """Work requests of one queue pair, read or being read."""
+
+    __slots__ = ("first", "gen", "left", "qp", "requests", "side")
+
+    def __init__(self, qp: QueuePair, side: SendSide, count: int) -> None:
+        self.qp = qp
+        self.side = side
+        self.gen = side.gen
+        self.first = side.ahead
+        self.left = count
+        self.requests: deque[WorkRequest] = deque()
 
 
 class Requester:
@@ -63,187 +76,171 @@ class Requester:
 
     def __init__(self, node: Node) -> None:
         self._node = node
+        self._count = node.count
+        self._list: deque[QueuePair] = deque()
+        """Queue pairs with something to read ahead."""
+        self._batches: deque[_Batch] = deque()
+        self._held = 0
+        self._asking = 0
+        """Cycle in which the reads of the last batch have all been asked for."""
+        self._turn = 0
 
-    # ---- work requests -------------------------------------------------------------------------------------------------
+    # ---- reading ahead -------------------------------------------------------------------------------------------------
 
     def rung(self, qpn: int, producer: int) -> None:
         """SQ_DOORBELL was written."""
         if qpn < NUM_QP:
             qp = self._node.queue_pair(qpn)
-            qp.sq_prod = producer
-            self.go_on(qp)
+            qp.send.prod = producer
+            self.settle(qp)
 
-    def go_on(self, qp: QueuePair) -> None:
-        """The send side may have something to send."""
-        self._node.transmit.want(qp, FaultDir.REQUESTER)
+    def _fetch(self) -> None:
+        """Read the next batch, if a whole one fits."""
+        node = self._node
+        while self._list and self._held <= SLOTS - BATCH:
+            if node.now < self._asking:
+                node.at(self._asking, self._fetch)
+                return
+            qp = self._list.popleft()
+            side = qp.send
+            side.listed = False
+            if not side.may_read(qp.state):
+                continue
+            count = min(BATCH, (side.limit - side.ahead) & INDEX_MASK, MAX_UNACKED - ((side.ahead - side.done) & INDEX_MASK))
+            if side.probe:
+                count = 1
+            batch = _Batch(qp, side, count)
+            side.ahead = (side.ahead + count) & INDEX_MASK
+            self._batches.append(batch)
+            self._held += count
+            self._asking = node.now + count
+            qp.busy += 1
+            places = [qp.sq_base + (batch.first + number & qp.sq_mask) * ENTRY_BYTES for number in range(count)]
+            node.memory.fetch_lines(places, ENTRY_BYTES, self._came(batch))
+            self.settle(qp)
 
-    def _fetch(self, qp: QueuePair) -> None:
-        """Fetch the next work requests, if they are not on their way."""
-        if qp.fetching:
-            return
-        count = min(BATCH, (qp.sq_prod - qp.sq_fetched) & INDEX_MASK)
-        if not count:
-            return
-        qp.fetching = True
-        qp.busy += 1
-        first, life = qp.sq_fetched, qp.life[FaultDir.REQUESTER]
-        indices = [(first + number) & INDEX_MASK for number in range(count)]
-
+    def _came(self, batch: _Batch) -> Callable[[list[bytes | None]], None]:
         def came(lines: list[bytes | None]) -> None:
-            qp.leave()
-            if life != qp.life[FaultDir.REQUESTER]:
-                return
-            qp.fetching = False
-            for index, data in zip(indices, lines, strict=True):
-                qp.requests[index] = WorkRequest(index, None if data is None else parse(data), qp.mtu)
-            qp.sq_fetched = (first + count) & INDEX_MASK
-            self.go_on(qp)
+            for number, data in enumerate(lines):
+                index = (batch.first + number) & INDEX_MASK
+                batch.requests.append(WorkRequest(index, None if data is None else parse(data)))
+            batch.qp.leave()
+            self._node.transmit.wake()
 
-        self._node.memory.fetch_lines([qp.sq_base + (index & qp.sq_mask) * ENTRY_BYTES for index in indices], ENTRY_BYTES, came)
+        return came
 
-    def next_packet(self, qp: QueuePair) -> Outbound | None:
-        """The send side's next packet, if it may send one."""
-        if qp.state != QpState.RTS or qp.parked or qp.wait or qp.reading is not None or qp.sq_next == qp.sq_prod:
-            return None
-        request = qp.requests.get(qp.sq_next)
-        if (qp.sq_fetched - qp.sq_next) & INDEX_MASK <= BATCH // 2:
-            self._fetch(qp)
-        if request is None:
-            return None
-        if request.error is not None:
-            if qp.sq_next == qp.sq_done:
-                self._fail(qp, request, *request.error)
-            return None
-        if (qp.sq_next - qp.sq_done) & INDEX_MASK >= MAX_UNACKED:
-            return None
-        if request.psn is None:
-            request.psn, request.ssn = qp.next_psn, qp.ssn
-            qp.ssn = (qp.ssn + (request.opcode == WrOpcode.SEND)) & INDEX_MASK
-        return self._alone(qp, request, request.psn) if request.alone else self._piece(qp, request, request.psn)
+    def _free(self, batch: _Batch) -> None:
+        """The oldest work request read ahead is used up or of no use."""
+        batch.requests.popleft()
+        batch.left -= 1
+        self._held -= 1
+        self._turn = 0
+        if not batch.left:
+            self._batches.popleft()
+        if self._list:
+            self._fetch()
 
-    def _piece(self, qp: QueuePair, request: WorkRequest, first: int) -> Outbound:
-        """The next packet of a SEND or WRITE."""
-        number = qp.sq_offset
-        start = number * qp.mtu
-        length = min(qp.mtu, request.length - start)
-        psn = (first + number) & PSN_MASK
-        last = number + 1 == request.packets
-        following = (request.index + 1) & INDEX_MASK
-        packet = Packet(
-            _PACKET[request.opcode],
-            qp.dest,
-            qp.number,
-            psn,
-            request.index,
-            first=number == 0,
-            last=last,
-            ack_req=psn % ACK_EVERY == ACK_EVERY - 1 or (last and (following == qp.sq_prod or qp.force_ack)),
-            length=length,
-            rest=request.length - start,
-            offset=number,
-        )
-        if request.opcode == WrOpcode.SEND:
-            packet.ssn = request.ssn
-        else:
-            packet.va, packet.rkey = (request.remote + start) & (1 << 64) - 1, request.rkey
-        segments = cut(request.elements, start, length, packet.rest, Need.LOCAL_READ, qp.number, qp.pd) if length else []
-        if last:
-            qp.sq_next, qp.sq_offset = following, 0
-        else:
-            qp.sq_offset += 1
-        self._issued(qp, psn + 1)
-        return Outbound(packet, qp, FaultDir.REQUESTER, segments, request.index)
+    # ---- packets -------------------------------------------------------------------------------------------------------
 
-    def _alone(self, qp: QueuePair, request: WorkRequest, first: int) -> Outbound:
-        """A READ, from where it stands, or an atomic."""
-        start = qp.sq_offset * qp.mtu
-        atomic = request.opcode != WrOpcode.RDMA_READ
-        packet = Packet(
-            _PACKET[request.opcode],
-            qp.dest,
-            qp.number,
-            (first + qp.sq_offset) & PSN_MASK,
-            request.index,
-            ack_req=True,
-            va=(request.remote + start) & (1 << 64) - 1,
-            rkey=request.rkey,
-            rest=request.length - start,
-            offset=qp.sq_offset,
-            operand=request.operand if atomic else 0,
-            swap=request.swap if atomic else 0,
-        )
-        qp.reading = request
-        qp.sq_next, qp.sq_offset = (request.index + 1) & INDEX_MASK, 0
-        self._issued(qp, first + request.packets)
-        return Outbound(packet, qp, FaultDir.REQUESTER, [], request.index)
+    def next_packet(self) -> Outbound | None:
+        """The next packet of whose turn it is."""
+        while self._batches and self._batches[0].requests:
+            batch = self._batches[0]
+            qp, side, request = batch.qp, batch.side, batch.requests[0]
+            stale = qp.send is not side or side.gen != batch.gen or side.cur.idx != request.index or side.cur.idx == side.limit
+            if stale or not side.may_send(qp.state):
+                self._free(batch)
+                continue
+            if request.bad is not None:
+                side.issued.setdefault(request.index, request)
+                self._free(batch)
+                side.fail(request.index, request.bad, 0)
+                self.settle(qp)
+                continue
+            return self._issue(batch, qp, side, request)
+        return None
 
-    def _issued(self, qp: QueuePair, following: int) -> None:
-        if psn_ahead(following, qp.next_psn) > 0:
-            qp.next_psn = following & PSN_MASK
-        if not qp.deadline:
-            self._start_timer(qp)
+    def _issue(self, batch: _Batch, qp: QueuePair, side: SendSide, request: WorkRequest) -> Outbound:
+        idx, off, psn, ssn = side.cur
+        request.ssn = ssn
+        side.issued[idx] = request
+        out = alone(qp, side, request) if request.alone else piece(qp, side, request)
+        packet = out.packet
+        following = (idx + 1) & INDEX_MASK
+        packet.ack_req = side.probe or psn % ACK_EVERY == ACK_EVERY - 1 or (packet.last and following == side.limit)
+        packet.ssn = ssn
+        psns = packets_of(packet.rest, qp.mtu) if packet.opcode == PktOp.READ_REQ else 1
+        next_psn = (psn + psns) & PSN_MASK
+        side.cur = Place(following, 0, next_psn, request.after) if packet.last else Place(idx, off + 1, next_psn, ssn)
+        if psn_ahead(next_psn, side.top_psn) > 0:
+            side.top_psn = next_psn
+        if (side.top_idx - side.una.idx) & INDEX_MASK < (side.cur.idx - side.una.idx) & INDEX_MASK:
+            side.top_idx = side.cur.idx
+        self._turn += 1
+        gives_way = self._turn >= TURN and (len(self._batches) > 1 or bool(self._list))
+        if side.probe or side.alone_out or (gives_way and not packet.last):
+            side.forget_ahead()
+        if packet.last or side.probe or gives_way:
+            self._free(batch)
+        self.settle(qp)
+        return out
 
-    # ---- completions ---------------------------------------------------------------------------------------------------
+    # ---- after every change --------------------------------------------------------------------------------------------
 
-    def _complete(self, qp: QueuePair, request: WorkRequest) -> None:
-        """The oldest unfinished work request succeeded."""
-        del qp.requests[request.index]
-        qp.sq_done, qp.done_offset = (request.index + 1) & INDEX_MASK, 0
-        if request.signaled:
-            size = request.length if request.alone else 0
-            self._node.completion.add(
-                qp.send_cqn, Completion(qp.number, WcStatus.SUCCESS, request.completes_as, request.index, size, 0, recv=False)
-            )
+    def settle(self, qp: QueuePair) -> None:
+        """What the side now asks for: work requests, completions, a timer."""
+        side = qp.send
+        if not side.listed and side.may_read(qp.state):
+            side.listed = True
+            self._list.append(qp)
+            self._fetch()
+        if side.done != side.una.idx or side.fails is not None:
+            self._close(qp, side)
+        timeout = self._node.registers.ack_timeout
+        if timeout and not side.ack_timer and side.outstanding and qp.state in HEARS:
+            side.ack_timer = True
+            side.progress = False
+            self._node.at(self._node.now + timeout, self._late, qp, side)
 
-    def _complete_to(self, qp: QueuePair, index: int) -> None:
-        """All before `index` are done; a READ or atomic only by its answer."""
-        while qp.sq_done != index:
-            request = qp.requests.get(qp.sq_done)
-            if request is None or request.psn is None or request is qp.reading:
-                return
-            self._complete(qp, request)
-
-    def _fail(self, qp: QueuePair, request: WorkRequest, status: WcStatus, syndrome: int) -> None:
-        """The oldest unfinished work request failed: the queue pair stops."""
-        qp.requests.pop(request.index, None)
-        qp.sq_done, qp.done_offset = (request.index + 1) & INDEX_MASK, 0
-        self._node.completion.add(
-            qp.send_cqn, Completion(qp.number, status, request.completes_as, request.index, 0, syndrome, recv=False)
-        )
-        self._node.stop_qp(qp, AsyncType.QP_FATAL)
-
-    def _fail_oldest(self, qp: QueuePair, status: WcStatus, syndrome: int) -> None:
-        request = qp.requests.get(qp.sq_done)
-        if request is not None:
-            self._fail(qp, request, status, syndrome)
-
-    def _refuse(self, qp: QueuePair, index: int, result: int) -> None:
-        """A work request's own address is bad: it fails when its turn comes."""
-        request = qp.requests.get(index)
-        if request is None:
-            return
-        status = WcStatus.LOC_QP_OP_ERR if result == XltResult.BAD_TABLE else WcStatus.LOC_PROT_ERR
-        request.error = (status, result)
-        qp.force_ack = True
-        self.go_on(qp)
+    def _close(self, qp: QueuePair, side: SendSide) -> None:
+        """Completions that are due."""
+        add = self._node.completion.add
+        while side.done != side.una.idx:
+            request = side.issued.pop(side.done)
+            side.done = (side.done + 1) & INDEX_MASK
+            if request is side.alone:
+                side.alone, side.alone_out = None, False
+            if request.signaled:
+                size = request.length if request.alone else 0
+                entry = Completion(qp.number, WcStatus.SUCCESS, request.completes_as, request.index, size, 0, recv=False)
+                add(qp.send_cqn, entry)
+        if side.fails is not None and side.fails[0] == side.una.idx and qp.state in HEARS:
+            (index, status, syndrome), side.fails = side.fails, None
+            failed = side.issued.get(index)
+            opcode = WcOpcode.RDMA_WRITE if failed is None or (failed.alone and failed.bad) else failed.completes_as
+            add(qp.send_cqn, Completion(qp.number, status, opcode, index, 0, syndrome, recv=False))
+            self._node.stop_qp(qp, AsyncType.QP_FATAL)
 
     # ---- faults --------------------------------------------------------------------------------------------------------
 
     def failed(self, out: Outbound, bad: Segment) -> None:
         """A packet could not be sent; it and those after it are not on the wire."""
-        qp, packet = out.qp, out.packet
-        if qp.state != QpState.RTS:
+        qp, packet, side = out.qp, out.packet, out.qp.send
+        known = psn_ahead(packet.psn, side.top_psn) < 0 and psn_ahead(packet.psn, side.una.psn) >= 0
+        if out.life is not side or qp.state not in HEARS or side.fails is not None or not known:
             return
-        self._stand_at(qp, out.wqe_index, packet.offset)
-        qp.next_psn = packet.psn
-        cause = CAUSE.get(bad.result)
-        if cause is None:
-            self._refuse(qp, out.wqe_index, bad.result)
-            return
-        self._park(qp, bad, packet, out.wqe_index)
+        if psn_ahead(packet.psn, side.cur.psn) < 0:
+            side.cur = Place(out.wqe_index, packet.offset, packet.psn, packet.ssn)
+            side.alone_out = False
+        side.forget_ahead()
+        if bad.result in CAUSE:
+            side.parked = True
+            self._report(qp, bad, packet.length - bad.offset, out.wqe_index)
+        else:
+            side.fail(out.wqe_index, _local_status(bad.result), bad.result)
+        self.settle(qp)
 
-    def _park(self, qp: QueuePair, bad: Segment, packet: Packet, index: int) -> None:
-        qp.parked = True
+    def _report(self, qp: QueuePair, bad: Segment, packet_length: int, index: int) -> None:
         self._node.faults.report(
             FaultReport(
                 qp.number,
@@ -254,7 +251,7 @@ class Requester:
                 key=bad.key,
                 va=bad.va,
                 length=bad.rest,
-                packet_length=max(packet.length, ATOMIC_BYTES if packet.opcode == PktOp.ATOMIC_RESP else 0) - bad.offset,
+                packet_length=packet_length,
                 wqe_index=index,
             )
         )
@@ -262,208 +259,148 @@ class Requester:
     def resumed(self, qpn: int, *, error: bool) -> None:
         """RESUME of the send side's fault."""
         qp = self._node.queue_pair(qpn)
-        if qp.state != QpState.RTS or not qp.parked:
-            return
-        qp.parked = False
-        if error:
-            request = qp.requests.get(qp.sq_next)
-            if request is not None:
-                request.error = (WcStatus.LOC_PROT_ERR, 0)
-        self._start_timer(qp)
-        self.go_on(qp)
+        side = qp.send
+        if side.parked:
+            side.parked = False
+            if error:
+                side.fail(side.cur.idx, WcStatus.LOC_PROT_ERR, XltResult.FAULT_NOT_PRESENT)
+            self.settle(qp)
 
     # ---- what the other end says ---------------------------------------------------------------------------------------
 
     def judge(self, slot: Inbound) -> int:
         """An acknowledgement or answer came."""
-        qp, packet = slot.qp, slot.packet
-        if qp.state not in _SENDS:
-            self._node.count[Counter.BAD_PACKET] += 1
+        qp, packet, side = slot.qp, slot.packet, slot.qp.send
+        verdict = DROP
+        if qp.state not in HEARS or packet.src_qpn != qp.dest:
+            self._count[Counter.BAD_PACKET] += 1
             return DROP
         if packet.opcode == PktOp.ACK:
-            self._acknowledged(qp, packet, packet.psn + 1)
-            self.go_on(qp)
+            at = side.told((packet.psn + 1) & PSN_MASK, packet.msn, packet.offset)
+            if at is not None:
+                side.acknowledged(at)
         elif packet.opcode == PktOp.NAK:
-            self._refused(qp, packet)
+            at = side.told(packet.psn, packet.msn, packet.offset)
+            if at is not None and side.outstanding:  # else it is about something long settled
+                side.acknowledged(at)
+                self._refused(qp, side, packet.syndrome)
         else:
-            return self._answer(slot)
-        return DROP
+            verdict = self._answer(slot, side)
+        self.settle(qp)
+        return verdict
 
-    def _acknowledged(self, qp: QueuePair, packet: Packet, following: int) -> bool:
-        """The other end has all before `following`. False when that is no news and no repetition of the last."""
-        if psn_ahead(following, qp.una_psn) < 0 or psn_ahead(following, qp.next_psn) > 0:
-            return False
-        oldest = qp.requests.get(qp.sq_done)
-        if oldest is not None and oldest.alone and oldest.psn is not None:  # only its answer says how far it is
-            following = min(following - qp.una_psn & PSN_MASK, oldest.psn + oldest.taken - qp.una_psn & PSN_MASK) + qp.una_psn
-        index = packet.msn & INDEX_MASK
-        moved = psn_ahead(following, qp.una_psn) > 0
-        if moved:
-            self._progress(qp, following)
-        self._complete_to(qp, index)
-        if qp.sq_done == index:
-            qp.done_offset = packet.offset
-        if moved and qp.wait == Wait.RESTART:  # its RESTART was lost, and a later try came through
-            qp.wait = Wait.NOTHING
-            self._go_back(qp, index, packet.offset)
-        return True
-
-    def _progress(self, qp: QueuePair, following: int) -> None:
-        qp.una_psn = following & PSN_MASK
-        qp.rnr_used = qp.retries_used = 0
-        qp.force_ack = False
-        self._start_timer(qp)
-
-    def _refused(self, qp: QueuePair, packet: Packet) -> None:
-        syndrome = packet.syndrome
-        if not self._acknowledged(qp, packet, packet.psn):
-            return
-        index = packet.msn & INDEX_MASK
+    def _refused(self, qp: QueuePair, side: SendSide, syndrome: int) -> None:
         if syndrome in _FATAL:
-            self._fail_oldest(qp, _FATAL[syndrome], syndrome)
-        elif packet.psn == qp.next_psn:
-            return  # nothing is left that it could be about
-        elif syndrome == NakSyndrome.PSN:
-            self._try_again(qp, index, packet.offset, syndrome)
+            side.fail(side.una.idx, _FATAL[syndrome], syndrome)
         elif syndrome == NakSyndrome.RNR:
-            if qp.wait == Wait.RNR_DELAY:
-                return
-            if qp.rnr_retry != FOR_EVER and qp.rnr_used >= qp.rnr_retry:
-                self._fail_oldest(qp, WcStatus.RNR_RETRY_EXC_ERR, syndrome)
-                return
-            qp.rnr_used += 1
-            self._wait(qp, Wait.RNR_DELAY, index, packet.offset)
-            self._node.at(self._node.now + self._node.registers.rnr_delay, self._rnr_over, qp, qp.life[FaultDir.REQUESTER])
+            self._not_ready(qp, side)
+        elif syndrome == NakSyndrome.PSN:
+            side.again(qp.retry_cnt)
+            side.probe = False
+            self._went_back(qp)
         elif syndrome == NakSyndrome.SUSPEND:
-            qp.retries_used = 0  # the other end is alive
-            self._wait(qp, Wait.RESTART, index, packet.offset)
+            side.back()
+            side.waits = Wait.RESTART
+            side.retry = 0  # the other end lives
+            side.progress = True
         elif syndrome == NakSyndrome.RESTART:
-            qp.wait = Wait.NOTHING
-            self._go_back(qp, index, packet.offset)
+            side.back()
+            side.waits = Wait.NOTHING
+            side.probe = False
+            self._went_back(qp)
+        else:
+            self._count[Counter.BAD_PACKET] += 1
 
-    def _wait(self, qp: QueuePair, what: Wait, index: int, offset: int) -> None:
-        qp.wait = what
-        qp.back_to = (index, offset)
-        qp.deadline = 0
-        self._node.transmit.flush(qp, FaultDir.REQUESTER)
-        if what == Wait.RESTART:
-            self._start_timer(qp)
-
-    def _rnr_over(self, qp: QueuePair, life: int) -> None:
-        if life == qp.life[FaultDir.REQUESTER] and qp.wait == Wait.RNR_DELAY and qp.state in _SENDS:
-            qp.wait = Wait.NOTHING
-            self._go_back(qp, *qp.back_to)
-
-    def _try_again(self, qp: QueuePair, index: int, offset: int, syndrome: int) -> None:
-        """Go back, unless that was done too often without progress."""
-        if qp.retry_cnt != FOR_EVER and qp.retries_used >= qp.retry_cnt:
-            self._fail_oldest(qp, WcStatus.RETRY_EXC_ERR, syndrome)
+    def _not_ready(self, qp: QueuePair, side: SendSide) -> None:
+        if side.waits == Wait.RNR_DELAY:
             return
-        qp.retries_used += 1
-        qp.wait = Wait.NOTHING
-        self._go_back(qp, index, offset)
+        if qp.rnr_retry != FOR_EVER and side.rnr >= qp.rnr_retry:
+            side.fail(side.una.idx, WcStatus.RNR_RETRY_EXC_ERR, NakSyndrome.RNR)
+            return
+        side.back()
+        side.rnr += qp.rnr_retry != FOR_EVER
+        side.waits = Wait.RNR_DELAY
+        if not side.rnr_timer:
+            side.rnr_timer = True
+            self._node.at(self._node.now + self._node.registers.rnr_delay, self._rnr_over, qp, side)
 
-    def _go_back(self, qp: QueuePair, index: int, offset: int) -> None:
-        """Send again from packet `offset` of message `index`; a READ from what is missing."""
-        if qp.parked or (qp.reading is not None and qp.reading.taken == qp.reading.packets):
-            return  # it goes on when the fault is answered, or is over when the last payload is in memory
-        self._node.count[Counter.RETRANSMIT] += 1
-        self._node.transmit.flush(qp, FaultDir.REQUESTER)
-        if qp.reading is not None:
-            index = qp.reading.index
-        if (index - qp.sq_done) & INDEX_MASK <= (qp.sq_next - qp.sq_done) & INDEX_MASK:
-            self._stand_at(qp, index, offset)
-        self._start_timer(qp)
-        self.go_on(qp)
-
-    @staticmethod
-    def _stand_at(qp: QueuePair, index: int, offset: int) -> None:
-        """Packet `offset` of message `index` is next; of a READ what has not come, whatever the other end thinks."""
-        qp.reading = None
-        request = qp.requests.get(index)
-        if request is not None and request.alone:
-            offset = request.taken
-        qp.sq_next, qp.sq_offset = index, offset
+    def _went_back(self, qp: QueuePair) -> None:
+        self._count[Counter.RETRANSMIT] += 1
 
     # ---- answers of READs and atomics ----------------------------------------------------------------------------------
 
-    def _answer(self, slot: Inbound) -> int:
-        qp, packet = slot.qp, slot.packet
-        request = qp.reading
-        if slot.no_wqe or request is None or request.psn is None or packet.msn & INDEX_MASK != request.index:
+    def _answer(self, slot: Inbound, side: SendSide) -> int:
+        qp, packet, request, at = slot.qp, slot.packet, side.alone, side.alone_at
+        if request is None or not side.alone_out or (packet.opcode == PktOp.READ_RESP) == request.atomic:
             return DROP
-        if (packet.opcode == PktOp.READ_RESP) != (request.opcode == WrOpcode.RDMA_READ):
+        ahead = psn_ahead(packet.psn, at.psn)
+        if not ahead and at.psn != side.top_psn:
+            return self._expected(slot, side, request)
+        if ahead > 0 and psn_ahead(packet.psn, side.top_psn) < 0 and not side.gap:  # answers are missing: ask again
+            side.acknowledged(at)
+            side.again(qp.retry_cnt)
+            side.gap = True
+            self._went_back(qp)
+        return DROP
+
+    def _expected(self, slot: Inbound, side: SendSide, request: WorkRequest) -> int:
+        qp, packet, at = slot.qp, slot.packet, side.alone_at
+        rest = request.length - at.off * qp.mtu
+        length = 0 if request.atomic else min(rest, qp.mtu)
+        fits = packet.length == length and packet.msn & INDEX_MASK == at.idx
+        if slot.no_wqe or not fits or not (request.atomic or (packet.offset == at.off and packet.last == (rest <= qp.mtu))):
+            self._count[Counter.BAD_PACKET] += 1
             return DROP
-        ahead = psn_ahead(packet.psn, request.psn + request.taken)
-        if ahead:
-            if ahead > 0 and not qp.asked_again:  # one was lost
-                qp.asked_again = True
-                self._try_again(qp, request.index, request.taken, NakSyndrome.PSN)
-            return DROP
-        qp.asked_again = False
+        side.acknowledged(at)  # whatever was before has been carried out
         bad = slot.failed
-        if slot.bad_sge or slot.too_long:
-            self._stand_at(qp, request.index, request.taken)
-            self._complete_to(qp, request.index)
-            self._fail(qp, request, WcStatus.LOC_QP_OP_ERR if slot.bad_sge else WcStatus.LOC_LEN_ERR, 0)
-            return DROP
-        if bad is not None:
-            self._stand_at(qp, request.index, request.taken)
-            if bad.result in CAUSE:
-                self._park(qp, bad, packet, request.index)
-            else:
-                self._complete_to(qp, request.index)
-                self._refuse(qp, request.index, bad.result)
-            return DROP
-        request.taken += 1
-        qp.wait = Wait.NOTHING  # whatever the other end said before, it answers
-        self._progress(qp, packet.psn + 1)
-        return TAKE
+        if slot.too_long:
+            side.fail(at.idx, WcStatus.LOC_LEN_ERR, 0)
+        elif slot.bad_sge:
+            side.fail(at.idx, WcStatus.LOC_QP_OP_ERR, 0)
+        elif bad is not None and bad.result in CAUSE:
+            side.back()
+            side.parked = True
+            self._report(qp, bad, (ATOMIC_BYTES if request.atomic else packet.length) - bad.offset, at.idx)
+        elif bad is not None:
+            side.fail(at.idx, _local_status(bad.result), bad.result)
+        else:
+            side.alone_at = Place(at.idx, at.off + 1, (at.psn + 1) & PSN_MASK, at.ssn)
+            side.acknowledged(side.alone_at)
+            return TAKE
+        return DROP
 
     def landed(self, slot: Inbound, *, ok: bool) -> None:
         """The payload of an answer is in memory."""
-        qp, packet = slot.qp, slot.packet
-        index = packet.msn & INDEX_MASK
-        request = qp.requests.get(index)
-        if slot.life[FaultDir.REQUESTER] != qp.life[FaultDir.REQUESTER] or qp.state not in _SENDS or request is None:
+        qp, packet, side = slot.qp, slot.packet, slot.qp.send
+        if slot.sides[FaultDir.REQUESTER] is not side or qp.state not in HEARS or side.alone is None or side.fails is not None:
             return
         if not ok:
-            self._stand_at(qp, index, packet.offset)
-            self._complete_to(qp, index)
-            self._refuse(qp, index, XltResult.BAD_TABLE)
-            return
-        if packet.offset + 1 == request.packets:
-            qp.reading = None
-            self._complete_to(qp, (index + 1) & INDEX_MASK)
-            self._start_timer(qp)
-            self.go_on(qp)
+            side.fail(side.alone_at.idx, WcStatus.LOC_QP_OP_ERR, XltResult.BAD_TABLE)
+        elif side.alone.atomic or packet.last:
+            side.una = side.una._replace(idx=(side.alone_at.idx + 1) & INDEX_MASK, off=0)
+        self.settle(qp)
 
-    # ---- the timer -----------------------------------------------------------------------------------------------------
+    # ---- timers --------------------------------------------------------------------------------------------------------
 
-    def _start_timer(self, qp: QueuePair) -> None:
-        """The wait for an acknowledgement begins anew, if one is due."""
-        timeout = self._node.registers.ack_timeout
-        if not timeout or qp.una_psn == qp.next_psn:
-            qp.deadline = 0
+    def _late(self, qp: QueuePair, side: SendSide) -> None:
+        """An acknowledgement may be late."""
+        if qp.send is not side:
             return
-        qp.deadline = self._node.now + timeout
-        if not qp.timer_set:
-            qp.timer_set = True
-            self._node.at(qp.deadline, self._late, qp, qp.life[FaultDir.REQUESTER])
+        side.ack_timer = False
+        idle = side.progress or side.parked or side.waits == Wait.RNR_DELAY
+        if side.outstanding and qp.state in HEARS and not idle:
+            self._count[Counter.TIMEOUTS] += 1
+            side.again(qp.retry_cnt)
+            side.probe = True
+            self._went_back(qp)
+        self.settle(qp)
 
-    def _late(self, qp: QueuePair, life: int) -> None:
-        if life != qp.life[FaultDir.REQUESTER]:
+    def _rnr_over(self, qp: QueuePair, side: SendSide) -> None:
+        if qp.send is not side:
             return
-        qp.timer_set = False
-        if not qp.deadline or qp.state not in _SENDS:
-            return
-        if self._node.now < qp.deadline:
-            qp.timer_set = True
-            self._node.at(qp.deadline, self._late, qp, life)
-        elif qp.parked:
-            self._start_timer(qp)  # it waits for its own fault, not for the other end
-        else:
-            self._node.count[Counter.TIMEOUTS] += 1
-            qp.force_ack = True
-            qp.asked_again = False
-            self._try_again(qp, qp.sq_done, qp.done_offset, NakSyndrome.NONE)
+        side.rnr_timer = False
+        if side.waits == Wait.RNR_DELAY:
+            side.waits = Wait.NOTHING
+            side.probe = True
+            self._went_back(qp)
+        self.settle(qp)

@@ -3,7 +3,7 @@
 Promises: packets of one queue pair and side leave in order; others pass one that misses. Of a packet whose address fails nothing is
   sent; it and all younger ones of its side are dropped and the side is told. A held use that an invalidation took away is looked up
   again.
-Needs: whoever may have a packet calls `want`.
+Needs: whoever may have a packet calls `wake`.
 Costs: three events a packet.
 """
 
@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     from pymodels.hca.link import Link
     from pymodels.hca.node import Node
     from pymodels.hca.queue_pair import QueuePair
+    from pymodels.hca.receive_side import ReceiveSide
+    from pymodels.hca.send_side import SendSide
 
 __all__ = ["Outbound", "Transmit"]
 
@@ -35,13 +37,21 @@ class Outbound:
 
     __slots__ = ("dead", "life", "packet", "qp", "ready", "segments", "side", "wqe_index")
 
-    def __init__(self, packet: Packet, qp: QueuePair, side: FaultDir, segments: list[Segment], wqe_index: int = 0) -> None:
+    def __init__(
+        self,
+        packet: Packet,
+        qp: QueuePair,
+        side: FaultDir,
+        segments: list[Segment],
+        life: SendSide | ReceiveSide,
+        wqe_index: int = 0,
+    ) -> None:
         self.packet = packet
         self.qp = qp
         self.side = side
         self.segments = segments
         self.wqe_index = wqe_index
-        self.life = qp.life[side]
+        self.life = life
         self.ready = self.dead = False
 
 
@@ -51,41 +61,32 @@ class Transmit:
     def __init__(self, node: Node, link: Link) -> None:
         self._node = node
         self._link = link
-        self._queue: deque[tuple[QueuePair, FaultDir]] = deque()
         self._slots = TX_SLOTS
         self._next_issue = 0
-        self._pumping = False
+        self._pumping = self._answers_first = False
         self._starting: deque[Outbound] = deque()
         self._start_set = False
 
     # ---- whose turn it is ----------------------------------------------------------------------------------------------
 
-    def want(self, qp: QueuePair, side: FaultDir) -> None:
-        """The side may have a packet to send."""
-        if not qp.wanted[side]:
-            qp.wanted[side] = True
-            self._queue.append((qp, side))
-            self._pump_later()
-
-    def _pump_later(self) -> None:
-        if not self._pumping and self._slots and self._queue:
+    def wake(self) -> None:
+        """Somebody may have a packet to send."""
+        if not self._pumping and self._slots:
             self._pumping = True
             self._node.at(max(self._node.now, self._next_issue), self._pump)
 
     def _pump(self) -> None:
+        """Take a packet, send sides and answers in turn."""
         self._pumping = False
         node = self._node
-        while self._slots and self._queue:
-            qp, side = self._queue.popleft()
-            qp.wanted[side] = False
-            out = node.requester.next_packet(qp) if side == FaultDir.REQUESTER else node.responder.next_packet(qp)
-            if out is None:
-                continue
-            self.want(qp, side)
-            self._next_issue = node.now + HCA_ISSUE
-            self._accept(out)
-            break
-        self._pump_later()
+        first, second = (node.responder, node.requester) if self._answers_first else (node.requester, node.responder)
+        out = first.next_packet() or second.next_packet()
+        if out is None:
+            return
+        self._answers_first = out.side == FaultDir.REQUESTER
+        self._next_issue = node.now + HCA_ISSUE
+        self._accept(out)
+        self.wake()
 
     # ---- packets in hand -----------------------------------------------------------------------------------------------
 
@@ -127,8 +128,6 @@ class Transmit:
             self._start()
 
     def _failed(self, out: Outbound, bad: Segment) -> None:
-        if out.life != out.qp.life[out.side]:
-            return
         unit = self._node.requester if out.side == FaultDir.REQUESTER else self._node.responder
         unit.failed(out, bad)
 
@@ -154,7 +153,7 @@ class Transmit:
             if out.ready:
                 self._node.translation.done(out.segments)
             self._slots += 1
-        self._pump_later()
+        self.wake()
 
     # ---- onto the wire -------------------------------------------------------------------------------------------------
 
@@ -180,7 +179,7 @@ class Transmit:
             self._starting.popleft()
             self._slots += 1
             self._send(out)
-            self._pump_later()
+            self.wake()
 
     def _start_again(self) -> None:
         self._start_set = False
