@@ -28,13 +28,18 @@ module hca_qp_tb
     if (!$value$plusargs("mutant=%d", mutant)) mutant = 0;
     if (!$value$plusargs("size=%d", size)) size = 0;
     mtu_shift = 8;
+    {errors, last_progress, began, link_free, shown_at} = '0;
+    for (int unsigned i = 0; i < Pairs; i++) begin
+      {posted[i], completed[i], received[i], sends_total[i], land_msg[i], land_off[i], ans_msg[i], ans_off[i]} = '0;
+    end
+    for (int unsigned i = 0; i < 32; i++) tally[i] = 0;
   end
 
   // Messages go from queue pair 2 i to 2 i + 1.
   longint unsigned now;
   logic enable, sent_all;
   hca_wqe_t wqes[int unsigned];  // {qpn, index}
-  int unsigned posted[Pairs], completed[Pairs], received[Pairs], sends[Pairs], sends_total[Pairs];
+  int unsigned posted[Pairs], completed[Pairs], received[Pairs], sends_total[Pairs];
   int unsigned land_msg[Pairs], land_off[Pairs], ans_msg[Pairs], ans_off[Pairs];
   int unsigned errors;
 
@@ -132,10 +137,9 @@ module hca_qp_tb
   );
 
   // ---- commands and doorbells ----
-  int unsigned setup, waits;
+  int unsigned setup;
   typedef enum { SETUP, RUN } phase_e;
   phase_e phase;
-  int unsigned bells[$];
 
   always @(posedge clk_i) begin
     doorbell <= '0;
@@ -301,7 +305,6 @@ module hca_qp_tb
   logic [4095:0] held;
   arrived_t shown;
   logic asks;
-  int unsigned patience;
   longint unsigned shown_at;
   arrived_t landing[$];
 
@@ -423,7 +426,7 @@ module hca_qp_tb
   int unsigned tally[32];
   always @(posedge clk_i) begin
     cq_ready <= chance(500);
-    for (int unsigned i = 0; i < 32; i++) tally[i] += 32'(count[i]);
+    if (rst_ni) for (int unsigned i = 0; i < 32; i++) tally[i] += 32'(count[i]);
     if (rst_ni && cq_valid && cq_ready) begin
       int unsigned p;
       p = 32'(cq.cqe.qpn) >> 1;
@@ -444,10 +447,10 @@ module hca_qp_tb
         completed[p]++;
       end
     end
-    if (land_valid) last_progress = now;
-    if (phase == RUN && began == 0) began = now;
-    if (async_valid) wrong($sformatf("async event %0d of %0d", async_event.kind, async_event.subject));
-    if (sent_all) begin
+    if (rst_ni && land_valid) last_progress = now;
+    if (rst_ni && phase == RUN && began == 0) began = now;
+    if (rst_ni && async_valid) wrong($sformatf("async event %0d of %0d", async_event.kind, async_event.subject));
+    if (rst_ni && sent_all) begin
       bit all;
       all = 1;
       for (int unsigned i = 0; i < pairs; i++) all &= completed[i] == messages && received[i] == sends_total[i] && land_msg[i] == messages;

@@ -1,0 +1,1 @@
+"""Block bench of the HCA's queue pairs."""
