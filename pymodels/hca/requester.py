@@ -190,12 +190,12 @@ class Requester:
     def settle(self, qp: QueuePair) -> None:
         """What the side now asks for: work requests, completions, a timer."""
         side = qp.send
+        if side.done != side.una.idx or side.fails is not None:
+            self._close(qp, side)
         if not side.listed and side.may_read(qp.state):
             side.listed = True
             self._list.append(qp)
             self._fetch()
-        if side.done != side.una.idx or side.fails is not None:
-            self._close(qp, side)
         timeout = self._node.registers.ack_timeout
         if timeout and not side.ack_timer and side.outstanding and qp.state in HEARS:
             side.ack_timer = True

@@ -236,7 +236,8 @@ LOCAL = [
     ({"addr0": A_VA + 12 * PAGE - 7}, h.WcStatus.LOC_PROT_ERR),
     ({"length0": h.MAX_MESSAGE + 1}, h.WcStatus.LOC_LEN_ERR),
     ({"opcode": h.WrOpcode.ATOMIC_FETCH_AND_ADD, "length0": 7}, h.WcStatus.LOC_LEN_ERR),
-    ({"opcode": h.WrOpcode.ATOMIC_FETCH_AND_ADD, "num_sge": 0}, h.WcStatus.LOC_QP_OP_ERR),
+    ({"opcode": h.WrOpcode.ATOMIC_FETCH_AND_ADD, "num_sge": 0}, h.WcStatus.LOC_LEN_ERR),
+    ({"opcode": h.WrOpcode.ATOMIC_FETCH_AND_ADD, "num_sge": 2}, h.WcStatus.LOC_QP_OP_ERR),
     ({"opcode": h.WrOpcode.RDMA_READ, "lkey0": 0x102}, h.WcStatus.LOC_PROT_ERR),
 ]
 
@@ -268,6 +269,15 @@ def test_unsignaled_success_makes_no_completion() -> None:
     pair.qa.write(pair.ka, A_VA, pair.kb, B_VA, 8, signaled=0)
     pair.qa.write(pair.ka, A_VA, pair.kb, B_VA, 8)
     assert pair.ok()["wqe_index"] == 1
+
+
+def test_reads_follow_each_other() -> None:
+    pair = Pair(qp={"mtu_shift": 8})
+    for number in range(40):
+        pair.qa.read(pair.ka, A_VA + number, pair.kb, B_VA, 600, signaled=int(number == 39), ring=False)
+    pair.qa.ring_send()
+    assert pair.ok()["wqe_index"] == 39
+    assert pair.a.peek(pair.ka, A_VA + 39, 600) == pair.bytes_b[:600]
 
 
 def test_many_requests_keep_their_order() -> None:
