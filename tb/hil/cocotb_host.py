@@ -34,7 +34,7 @@ from hwif.memory import HostMemory
 from hwif.port import Event, NodesDevice, Request, Violation
 from hwif.shadow import Shadow
 from tb.cocotb_environment import cocotb_environment
-from tb.hil.abi import MAX_EVENTS, NEVER, Harness, HarnessOptions, HcaOptions, LinkFault, load
+from tb.hil.abi import MAX_EVENTS, NEVER, Harness, HarnessOptions, HcaOptions, load
 from tb.hil.build import HARNESS, HCA_HARNESS, BuildOptions, build_cocotb
 
 __all__ = ["SESSION_VARIABLE", "CocotbDevice", "CocotbError", "Simulator", "SyncDevice", "run_under_cocotb"]
@@ -108,10 +108,6 @@ class CocotbDevice:
         """Change a setting of the harness (HarnessOptions)."""
         self._harness.configure(name, value)
 
-    def link_fault(self, fault: LinkFault) -> None:
-        """Decide the fate of one packet to come (HCAs)."""
-        self._harness.configure("link_fault", fault.setting)
-
     def drain_trace(self) -> NDArray[np.uint64]:
         """Trace records since the last call."""
         return self._harness.drain_trace()
@@ -175,7 +171,7 @@ class SyncDevice:
         self.shadow, self.shadows = device.shadow, device.shadows
         self.reset, self.submit, self.close = device.reset, device.submit, device.close
         self.drain_trace, self.violations, self.statistics = device.drain_trace, device.violations, device.statistics
-        self.configure, self.link_fault = device.configure, device.link_fault
+        self.configure = device.configure
         self._device = device
         self._advance = advance
 

@@ -25,6 +25,7 @@ from hwif.gen.gru import PAGE_SHIFT
 from hwif.memory import FRAME_BYTES, HostMemory
 from hwif.port import Event, Irq, MmioDone, MmioRead, MmioWrite, OracleStop, Request, Violation
 from hwif.shadow import Shadow
+from tb.hil.abi import LinkFault
 from tb.hil.hca_bare_qp import BareQp
 from tb.hil.hca_lines import Entry, entry_of, layout, line_of, raw_of, word_of
 from tb.hil.hca_tables import PD, BareError, Tables
@@ -48,6 +49,7 @@ class BareTarget(Protocol):
     def submit(self, request: Request) -> None: ...
     def advance(self, until: int) -> Sequence[Event]: ...
     def violations(self) -> Sequence[Violation]: ...
+    def configure(self, name: str, value: int) -> None: ...
 
 
 @dataclass(frozen=True)
@@ -352,6 +354,10 @@ class Bare:
         if answer.error and not allow_error:
             raise BareError(f"cycle {answer.cycle}: bus error")
         return answer
+
+    def link_fault(self, fault: LinkFault) -> None:
+        """Decide the fate of one packet to come."""
+        self.device.configure("link_fault", fault.setting)
 
     # ---- connections -----------------------------------------------------------------------------------------------
 

@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from hwif.memory import HostMemory
 from hwif.port import Device, Event, NodesDevice, Request, Violation
 from hwif.shadow import Shadow
-from tb.hil.abi import MAX_EVENTS, NEVER, DeviceError, Harness, HarnessOptions, HcaOptions, LinkFault, load
+from tb.hil.abi import MAX_EVENTS, NEVER, DeviceError, Harness, HarnessOptions, HcaOptions, load
 from tb.hil.build import HCA_HARNESS, BuildOptions, build_native
 
 __all__ = ["NativeDevice", "NativeHca"]
@@ -135,10 +135,6 @@ class NativeHca(_Native):
         super().__init__(build_native(build, HCA_HARNESS[len(nodes)]), nodes, options or HcaOptions())
         self.memories: Sequence[HostMemory] = tuple(memory for memory, _shadow in nodes)
         self.shadows: Sequence[Shadow] = tuple(shadow for _memory, shadow in nodes)
-
-    def link_fault(self, fault: LinkFault) -> None:
-        """Decide the fate of one packet to come."""
-        self.configure("link_fault", fault.setting)
 
 
 _DEVICE: type[Device] = NativeDevice  # the type checker compares the classes with the port

@@ -48,6 +48,25 @@ void shim_aw(shim *s, uint64_t cycle, int id, uint64_t pa, int size, int lock, i
 }
 void shim_w(shim *s, uint64_t cycle, const uint8_t *line, uint64_t strobe) { s->memory.accept_data(cycle, line, strobe); }
 
+void shim_regions(shim *s, const uint64_t *regions, uint32_t keys, const uint32_t *qp_pd, uint32_t qps) {
+  s->oracle.bind_regions(regions, keys, qp_pd, qps);
+}
+// One beat of an HCA, judged by the oracle alone: 0, or the reason it is illegal.
+uint32_t shim_judge(shim *s, uint32_t key, uint32_t qpn, uint32_t need, uint64_t va, uint64_t pa, int write, unsigned lane, unsigned count) {
+  const User user{Owner::Region, key, qpn, need, va, static_cast<uint8_t>(count)};
+  const size_t before = s->log.records.size();
+  return s->oracle.check(0, user, pa, write != 0, true, {lane, count}) ? 0 : s->log.records[before].reason;
+}
+// The same through the memory: a read that uses `bytes`, a write with these strobes.
+void shim_region_ar(shim *s, uint64_t cycle, uint32_t key, uint32_t qpn, uint32_t need, uint64_t va, uint64_t pa, unsigned bytes) {
+  s->memory.accept_read(cycle, {0, 6, false, pa, {Owner::Region, key, qpn, need, va, static_cast<uint8_t>(bytes)}});
+}
+void shim_region_aw(shim *s, uint64_t cycle, uint32_t key, uint32_t qpn, uint32_t need, uint64_t va, uint64_t pa, uint64_t strobe) {
+  const uint8_t line[kLine] = {};
+  s->memory.accept_address(cycle, {0, 6, false, pa, {Owner::Region, key, qpn, need, va, 0}});
+  s->memory.accept_data(cycle, line, strobe);
+}
+
 // End of `cycle`; the pins of the next one.
 void shim_tick(shim *s, uint64_t cycle, int rtaken, int btaken, shim_pins *out) {
   s->memory.tick(cycle, rtaken != 0, btaken != 0);

@@ -62,6 +62,12 @@ def load() -> ctypes.CDLL:
     lib.shim_ar.argtypes = lib.shim_aw.argtypes = [pointer, u64, i32, u64, i32, i32, i32, i32, u64]
     lib.shim_w.argtypes = [pointer, u64, ctypes.c_char_p, u64]
     lib.shim_tick.argtypes = [pointer, u64, i32, i32, pointer]
+    u32 = ctypes.c_uint32
+    lib.shim_regions.argtypes = [pointer, pointer, u32, pointer, u32]
+    lib.shim_judge.restype = u32
+    lib.shim_judge.argtypes = [pointer, u32, u32, u32, u64, u64, i32, u32, u32]
+    lib.shim_region_ar.argtypes = [pointer, u64, u32, u32, u32, u64, u64, u32]
+    lib.shim_region_aw.argtypes = [pointer, u64, u32, u32, u32, u64, u64, u64]
     lib.shim_violations.restype = lib.shim_checked.restype = u64
     lib.shim_violations.argtypes = lib.shim_checked.argtypes = lib.shim_delete.argtypes = [pointer]
     lib.shim_violation.argtypes = [pointer, u64, pointer]
