@@ -122,11 +122,14 @@ def mutants(
     ] = False,
     explain: Annotated[bool, typer.Option("--explain", help="Show the interleaving of each catch.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print the outcome as JSON.")] = False,
+    device: Annotated[str | None, typer.Option(help="Only those of gru or hca.", show_default=False)] = None,
 ) -> int:
     """Break the RTL and the driver on purpose, one mutant at a time: a check must catch each."""
     from shootdown.commands.mutants import run as run_mutants  # noqa: PLC0415
 
-    return run_mutants(only or [], seed=seed, jobs=jobs, assertions=not no_assertions, as_json=as_json, explain=explain)
+    return run_mutants(
+        only or [], seed=seed, jobs=jobs, assertions=not no_assertions, as_json=as_json, explain=explain, device=device
+    )
 
 
 @scenarios_app.command("list", epilog="Example: shootdown scenarios list")

@@ -21,6 +21,7 @@ from functools import cache
 from pathlib import Path
 
 from hwif.gen.gru import LAST_TLB_MUTANT, RTL_MUTANT_TEXT, RtlMutant
+from shootdown import hunts_hca
 from shootdown.result import ChainRow, CosimConfig, RunResult, Verdict
 from shootdown.rig import RTL_MUTANTS, run
 from shootdown.uvm_hunt import objection as uvm_objection
@@ -82,11 +83,12 @@ class Hunt:
     """One run in which a mutant may show itself.
 
     `ground`: a scenario by name; NARROW, a scenario over a narrow memory port; PROGRAM, the shipped program with few frames and
-    many preemptions; or "uvm TEST", a test of tb/uvm on the TLB alone.
+    many preemptions; or "uvm TEST", a test of tb/uvm on the TLB alone. The HCA's: hunts_hca.py.
     """
 
     ground: str
     seed: int
+    device: str = "gru"
 
     def __str__(self) -> str:
         return f"{self.ground}, seed {self.seed}"
@@ -94,11 +96,12 @@ class Hunt:
 
 @dataclass(frozen=True)
 class Mutant:
-    """`layer`: "rtl" or "driver"."""
+    """`layer`: "rtl" or "driver". Two devices may have mutants of one name."""
 
     name: str
     layer: str
     what: str
+    device: str = "gru"
 
 
 @dataclass(frozen=True)
@@ -136,14 +139,19 @@ class MutantReport:
         return len(self.controls)
 
 
-def catalogue() -> list[Mutant]:
-    """Every mutant there is."""
+def catalogue(device: str = "gru") -> list[Mutant]:
+    """Every mutant of a device."""
+    if device == "hca":
+        return [Mutant(name, layer, what, device) for name, layer, what in hunts_hca.texts()]
     rtl = [Mutant(name, "rtl", RTL_MUTANT_TEXT[RtlMutant(value)]) for name, value in RTL_MUTANTS.items()]
     return [*rtl, *(Mutant(name, "driver", what) for name, what in MUTANT_TEXT.items())]
 
 
 def hunts_for(mutant: Mutant, seed: int) -> Iterator[Hunt]:
     """Where to look, the likely places first."""
+    if mutant.device == "hca":
+        yield from (Hunt(ground, at, "hca") for ground, at in hunts_hca.grounds(mutant.name, seed))
+        return
     in_tlb = mutant.layer == "rtl" and RTL_MUTANTS[mutant.name] <= LAST_TLB_MUTANT
     uvm = [UVM + name for name in uvm_tests()] if in_tlb else []
     order = dict.fromkeys([*AIMED.get(mutant.name, ()), *FIRST, *uvm, *scenario_names(), NARROW])
@@ -152,6 +160,8 @@ def hunts_for(mutant: Mutant, seed: int) -> Iterator[Hunt]:
 
 
 def _config(hunt: Hunt, trace: Path, mutant: str | None, asserts: bool) -> CosimConfig:
+    if hunt.device == "hca":
+        return hunts_hca.config(hunt.ground, hunt.seed, trace, mutant, asserts)
     common = CosimConfig(trace=None, seed=hunt.seed, out=Path(), mutant=mutant, asserts=asserts)  # nothing is written
     if hunt.ground == PROGRAM:
         return replace(common, trace=trace, memory=PRESSURE_FRAMES, limit=PRESSURE_EVENTS, preempt_odds=PRESSURE_ODDS)

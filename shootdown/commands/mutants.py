@@ -2,8 +2,8 @@
 
 Promises: exit status 0 if every mutant was caught beside a clean control, 1 if one survived or a control was not clean, 130 when
 interrupted (what is known by then is printed).
-JSON keys: caught, total, survivors, seed, assertions, controls {hunt: clean}, and mutants, a list of {name, layer, what, caught,
-by, hunt, cycle, hunts}.
+JSON keys: caught, total, survivors, seed, assertions, controls {hunt: clean}, and mutants, a list of {name, device, layer, what,
+caught, by, hunt, cycle, hunts}.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from rich.console import Console
 from rich.table import Table
 
-from shootdown.commands.cosim import DEFAULT_TRACE
+from shootdown.commands.cosim import DEFAULT_TRACE, DEVICES
 from shootdown.console import Display
 from shootdown.errors import InputError, unknown
 from shootdown.result import ProgressUpdate
@@ -28,17 +28,22 @@ __all__ = ["run"]
 INTERRUPTED = 130
 
 
-def run(only: Sequence[str], *, seed: int, jobs: int, assertions: bool, as_json: bool, explain: bool) -> int:
-    """The whole command; its exit status. `only`: names, empty for all."""
+def run(
+    only: Sequence[str], *, seed: int, jobs: int, assertions: bool, as_json: bool, explain: bool, device: str | None = None
+) -> int:
+    """The whole command; its exit status. `only`: names, empty for all; `device`: of one device alone."""
     from shootdown.mutants import catalogue, hunt_all  # noqa: PLC0415 - loads the simulator
 
-    known = {mutant.name: mutant for mutant in catalogue()}
+    if device is not None and device not in DEVICES:
+        raise InputError(f"--device {device}: there is no such choice", f"choose {' or '.join(DEVICES)}")
+    known = [mutant for kind in DEVICES if device in (None, kind) for mutant in catalogue(kind)]
+    names = [mutant.name for mutant in known]
     for name in only:
-        if name not in known:
-            raise unknown("mutant", name, "mutant", known)
+        if name not in names:
+            raise unknown("mutant", name, "mutant", names)
     if jobs < 1:
         raise InputError(f"--jobs {jobs}: must be at least 1")
-    chosen = [known[name] for name in only] if only else list(known.values())
+    chosen = [mutant for mutant in known if not only or mutant.name in only]  # two devices may have one of that name
 
     reports: list[MutantReport] = []
     interrupted = False
@@ -51,8 +56,7 @@ def run(only: Sequence[str], *, seed: int, jobs: int, assertions: bool, as_json:
         except KeyboardInterrupt:
             interrupted = True
 
-    place = {mutant.name: number for number, mutant in enumerate(chosen)}
-    reports.sort(key=lambda report: place[report.mutant.name])
+    reports.sort(key=lambda report: chosen.index(report.mutant))
     controls = {str(entry.hunt): entry for report in reports for entry in report.controls}
     caught = sum(report.caught is not None for report in reports)
     dirty = [entry for entry in controls.values() if not entry.clean]
@@ -77,6 +81,7 @@ def _row(report: MutantReport) -> dict[str, Any]:
     found = report.caught
     return {
         "name": report.mutant.name,
+        "device": report.mutant.device,
         "layer": report.mutant.layer,
         "what": report.mutant.what,
         "caught": found is not None,
@@ -107,12 +112,12 @@ def _show(reports: Sequence[MutantReport], explain: bool) -> None:
 
     console = Console(highlight=False)
     table = Table(box=None, pad_edge=False)
-    for title in ("mutant", "layer", "what is broken", "caught by", "in", "cycle"):
+    for title in ("mutant", "device", "layer", "what is broken", "caught by", "in", "cycle"):
         table.add_column(title, justify="right" if title == "cycle" else "left")
     for report in reports:
         found = report.caught
         end = (found.by, str(found.hunt), f"{found.cycle:,}") if found else ("SURVIVED", f"{report.hunts} hunts", "")
-        table.add_row(report.mutant.name, report.mutant.layer, report.mutant.what, *end)
+        table.add_row(report.mutant.name, report.mutant.device, report.mutant.layer, report.mutant.what, *end)
     console.print(table)
     if not explain:
         return
