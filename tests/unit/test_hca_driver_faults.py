@@ -13,6 +13,8 @@ from sw_stack.drivers.hca import DriverPolicy, Mr, Sge
 from sw_stack.drivers.hca.faults import FaultRecord, page_fault
 from sw_stack.drivers.hca.prefetch import FLAG_FLUSH
 from sw_stack.mm import PROT_READ
+from sw_stack.mm.pagetable import ACCESSED, VALUE_SHIFT
+from sw_stack.mm.rmap import page_referenced
 
 POLICIES = list(FaultPolicy)
 
@@ -304,3 +306,89 @@ def test_pain_24_fault_service_needs_nothing_that_stalled_packets_hold() -> None
     rig.run(body())
     assert not rig.device.violations()
     assert rig.b.driver.stats.fault_records == count
+
+
+def test_a_region_goes_only_when_no_fault_works_on_it() -> None:
+    """The worker has found the region before the key was withdrawn, and still writes to its table."""
+    rig = Rig(slow_task="hca_pf1")
+
+    async def body() -> None:
+        left, right = await pair(rig)
+        mine, theirs = await regions(left, right, 4)
+        await left.driver.post_send(left.qp, rdma(WrOpcode.RDMA_WRITE, BASE, 4 * PAGE, mine, BASE, theirs))
+        while not theirs.users:
+            await rig.sched.sleep(20)
+        await right.driver.dereg_mr(theirs)
+        assert not theirs.users
+        assert (await left.completion()).status in (WcStatus.REM_ACCESS_ERR, WcStatus.REM_OP_ERR)
+
+    rig.run(body())
+    assert not rig.device.violations()
+    assert rig.b.driver.stats.tables_alloc == rig.b.driver.stats.tables_free
+
+
+def test_a_queue_pair_goes_only_when_no_fault_of_it_is_worked_on() -> None:
+    rig = Rig(slow_task="hca_pf1")
+
+    async def body() -> None:
+        left, right = await pair(rig)
+        mine, theirs = await regions(left, right, 4)
+        await left.driver.post_send(left.qp, rdma(WrOpcode.RDMA_WRITE, BASE, PAGE, mine, BASE, theirs))
+        while not right.qp.users:
+            await rig.sched.sleep(20)
+        await right.driver.destroy_qp(right.qp)
+        assert rig.b.driver.stats.resume_refused == 0
+        await right.driver.close(right.mm)
+
+    rig.run(body())
+    assert len(rig.seen(TraceEvent.HCA_FAULT_DONE)) == 2
+    assert rig.b.driver.stats.resume_refused == 0
+
+
+def test_reclaim_learns_that_the_device_uses_a_page() -> None:
+    """No accessed bit: the page is taken out of the table and called young; unused since, it is old, and may go."""
+    rig = Rig()
+
+    async def body() -> None:
+        left, right = await pair(rig)
+        mine, theirs = await regions(left, right, 1)
+        leaf = right.mm.page_table.lookup(BASE >> 12)
+        assert leaf is not None
+        frame = rig.b.machine.frames[leaf.pte >> VALUE_SHIFT]
+        await page_referenced(frame)
+        assert not await page_referenced(frame)
+        for _ in range(2):
+            assert (await left.do(rdma(WrOpcode.RDMA_READ, BASE, 8, mine, BASE, theirs))).status is WcStatus.SUCCESS
+            right.mm.page_table.set(BASE >> 12, right.mm.page_table.get(BASE >> 12) & ~ACCESSED)  # leave only the device's use
+            assert theirs.table.pages == 1
+            assert await page_referenced(frame)
+            assert theirs.table.pages == 0
+            assert not await page_referenced(frame)
+
+    rig.run(body())
+    assert not rig.device.violations()
+    assert rig.b.driver.stats.aged_pages == 2
+
+
+def test_a_small_page_that_may_be_written_breaks_the_large_translation_that_may_not() -> None:
+    """Read while shared, so entered read-only as a whole; split by the VM, which tells nobody; then one small page is written."""
+    rig = Rig(frames=4096)
+
+    async def body() -> None:
+        left, right = await pair(rig)
+        await memory(left, 2)
+        await right.mm.mmap(BASE, 1 << 21, RW, fixed=True, huge=21)
+        await right.mm.store(BASE + 3 * PAGE, b"old")
+        mine, theirs = await left.region(BASE, 2, LOCAL | ODP), await right.region(BASE, 512, REMOTE | ODP)
+        child = await right.mm.fork("child")
+        assert (await left.do(rdma(WrOpcode.RDMA_READ, BASE, 8, mine, BASE, theirs))).status is WcStatus.SUCCESS
+        await child.exit()
+        assert theirs.table.pages == 512
+        await right.mm.split_large_page(BASE)
+        done = await left.do(rdma(WrOpcode.RDMA_WRITE, BASE + PAGE, 8, mine, BASE + 3 * PAGE, theirs))
+        assert done.status is WcStatus.SUCCESS
+        assert theirs.table.pages == 1
+        assert await right.mm.load(BASE + 3 * PAGE, 8) == bytes([2]) * 8
+
+    rig.run(body())
+    assert not rig.device.violations()

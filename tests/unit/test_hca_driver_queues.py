@@ -312,8 +312,9 @@ def test_completions_of_a_queue_pair_that_is_gone_are_not_its_successors() -> No
         assert left.qp.number == number
         await right.driver.modify_qp(right.qp, QpState.RESET)
         await connect(left, right)
-        done = await left.do(rdma(WrOpcode.RDMA_WRITE, BASE, 8, mine, BASE, theirs, wr_id=2))
-        assert done.wr_id == 2
+        # One that fails: the old one's success, with the same index, must not stand for it.
+        done = await left.do(rdma(WrOpcode.RDMA_WRITE, BASE, 8, mine, BASE + 4 * PAGE, theirs, wr_id=2))
+        assert (done.wr_id, done.status) == (2, WcStatus.REM_ACCESS_ERR)
         assert await left.driver.poll_cq(left.cq, 4) == []
 
     rig.run(body())

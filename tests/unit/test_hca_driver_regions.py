@@ -286,9 +286,9 @@ def test_prefetch_in_the_background_holds_its_region() -> None:
 
     async def body() -> None:
         end = await open_end(rig.a, "program")
-        await memory(end, 8)
-        mr = await end.region(BASE, 8, LOCAL | ODP)
-        await rig.a.driver.advise_mr(end.pd, Advice.PREFETCH, 0, [Sge(BASE, 8 * PAGE, mr.lkey)])
+        await end.mm.mmap(BASE, 16 * PAGE, RW, fixed=True)
+        mr = await end.region(BASE, 16, LOCAL | ODP)
+        await rig.a.driver.advise_mr(end.pd, Advice.PREFETCH, 0, [Sge(BASE, 16 * PAGE, mr.lkey)])
         assert mr.users
         await end.driver.dereg_mr(mr)
         assert not mr.users
