@@ -1,7 +1,7 @@
 // Translation: from key and address to a physical address, and who still uses it.
 //
-//   new look-ups ─┬▶ S0 read caches ─▶ S1 key check, hit? ─▶ S2 decide ─▶ answer
-//       replay ───┘                                            └▶ wait for a slot (walk, key fetch), then replay
+//   new look-ups ─┬▶ S0, S1 hca_xlt_lookup ─▶ S2 decide ─▶ answer
+//       replay ───┘                                └▶ wait for a slot (walk, key fetch), then replay
 //
 // Promises: one look-up a cycle is taken while none is replayed, whatever misses, sweeps and invalidations do (SD-4); answers of what is
 //   cached come three cycles after acceptance, others when their walk ends, in any order. Every look-up is answered; none starves.
@@ -14,8 +14,9 @@
 //   Invalidation tags as hca_xlt_uses. After enable_i was low no answer to an earlier read comes.
 // Costs: see the parts. Counts: MPT_*, MTT_*, WALK_DROPPED, KILLED, BAD_KEYS, BAD_TABLES, LOOKUPS. mutant_i is 0 in the product.
 //
-// Parts: hca_xlt_mpt key cache · hca_xlt_cache translations, with hca_xlt_inval what is dead and not yet swept · hca_xlt_walk slots in
-//   flight · hca_xlt_replay who waits for them · hca_xlt_uses accesses. Here: the pipeline and the decision.
+// Parts: hca_xlt_lookup both caches (hca_xlt_mpt keys, hca_xlt_cache translations, with hca_xlt_inval what is dead and not yet swept) ·
+//   hca_xlt_decide · hca_xlt_walk slots in flight · hca_xlt_replay who waits for them · hca_xlt_uses accesses · hca_xlt_drain what
+//   an invalidation waits for · hca_xlt_monitor. Here: who goes into the pipeline, and what the decision sets off.
 
 module hca_xlt
   import hca_pkg::*;
@@ -65,8 +66,8 @@ module hca_xlt
 
   // ---- invalidations ----------------------------------------------------------------------------------------------------------------
 
-  logic accept, accept_q, inval_ready;
-  inval_t inval, inval_q;
+  logic accept, inval_ready;
+  inval_t inval;
   assign inv_ready_o = inval_ready && enable_i;
   assign accept = inv_valid_i && inv_ready_o;
   logic unused_offsets;  // of pages
@@ -94,156 +95,85 @@ module hca_xlt
   assign s0_valid = again_valid || new_valid;
   assign s0_req = again_valid ? again_req : new_req;
 
-  // ---- S1: what the caches say ----------------------------------------------------------------------------------------------------------
+  // ---- S1: what the caches say; S2: the decision ---------------------------------------------------------------------------------------
 
-  logic s1_valid_q, s1_again_q, s1_key_hit, s1_hit;
-  xlt_req_t s1_req_q;
-  again_t s1_at_q;
-  region_t s1_cached, s1_fetched, s1_region;
-  entry_t s1_entry, fill_entry;
-  logic fill_ready, fill_decide, end_q, end_drop, done_leaf, cache_active, key_fill_valid;
-  region_t key_fill;
+  logic s2_valid, s2_new, s2_poison, from_walk;
+  xlt_req_t s2_req;
+  again_t s2_again;
+  found_t s2_found;
+  outcome_t s2_outcome;
+  region_t s1_fetched, key_fill;
+  entry_t fill_entry, done_entry;
+  logic fill_ready, fill_decide, end_q, end_drop, done_leaf, lookup_busy, key_fill_valid, pop;
+  slot_t done_slot, end_slot_q;
   logic [31:0] end_key;
   tag_t end_tag;
-  logic unused_end;
-  assign unused_end = ^end_tag;  // whole for the assertions
   logic [MTT_WAYS-1:0] kill;
   tag_t [MTT_WAYS-1:0] kill_tag;
-  entry_t done_entry;
-  slot_t done_slot, end_slot_q;
-  logic pop;
+  logic unused_end;
+  assign unused_end = ^end_tag;  // whole for the assertions
 
-  hca_xlt_mpt u_mpt (
+  hca_xlt_lookup u_lookup (
     .clk_i,
     .rst_ni,
     .enable_i,
     .mutant_i,
-    .s0_valid_i  (s0_valid),
-    .s0_set_i    (s0_req.key[8+:$clog2(MPT_ENTRIES)]),
-    .s1_key_i    (index_of(s1_req_q.key)),
-    .s1_hit_o    (s1_key_hit),
-    .s1_region_o (s1_cached),
-    .fill_valid_i(key_fill_valid),
-    .fill_i      (key_fill),
-    .accept_i    (accept),
-    .inval_i     (inval)
+    .mpt_size_i,
+    .s0_valid_i      (s0_valid),
+    .s0_new_i        (new_valid),
+    .s0_req_i        (s0_req),
+    .s0_again_i      (again_valid ? again : '0),
+    .s1_fetched_i    (s1_fetched),
+    .s2_valid_o      (s2_valid),
+    .s2_new_o        (s2_new),
+    .s2_req_o        (s2_req),
+    .s2_again_o      (s2_again),
+    .s2_found_o      (s2_found),
+    .key_fill_valid_i(key_fill_valid),
+    .key_fill_i      (key_fill),
+    .fill_ready_o    (fill_ready),
+    .fill_valid_i    (pop && done_leaf),
+    .fill_i          (done_entry),
+    .fill_decide_o   (fill_decide),
+    .fill_entry_o    (fill_entry),
+    .drop_i          (end_drop),
+    .inval_ready_o   (inval_ready),
+    .accept_i        (accept),
+    .inval_i         (inval),
+    .kill_o          (kill),
+    .kill_tag_o      (kill_tag),
+    .busy_o          (lookup_busy)
   );
-
-  hca_xlt_cache u_cache (
-    .clk_i,
-    .rst_ni,
-    .enable_i,
-    .mutant_i,
-    .s0_valid_i   (s0_valid),
-    .s0_set_key_i (s0_req.key[8+:$clog2(MTT_ENTRIES/MTT_WAYS)]),
-    .s0_set_vpn_i (s0_req.va[PageW+:$clog2(MTT_ENTRIES/MTT_WAYS)]),
-    .s1_valid_i   (s1_valid_q),
-    .s1_key_i     (index_of(s1_req_q.key)),
-    .s1_vpn_i     (page_of(s1_req_q.va)),
-    .s1_hit_o     (s1_hit),
-    .s1_entry_o   (s1_entry),
-    .fill_ready_o (fill_ready),
-    .fill_valid_i (pop && done_leaf),
-    .fill_i       (done_entry),
-    .fill_decide_o(fill_decide),
-    .fill_entry_o (fill_entry),
-    .drop_i       (end_drop),
-    .inval_ready_o(inval_ready),
-    .accept_i     (accept),
-    .inval_i      (inval),
-    .kill_o       (kill),
-    .kill_tag_o   (kill_tag),
-    .active_o     (cache_active)
-  );
-
-  assign s1_region = s1_at_q.answered ? s1_fetched : s1_cached;
-
-  // Where the page stands in the table.
-  vpn_t s1_page;
-  logic s1_in_reach;
-  assign s1_page = page_of(s1_req_q.va) - s1_region.table_base;
-  always_comb begin
-    s1_in_reach = page_of(s1_req_q.va) >= s1_region.table_base;
-    for (int unsigned l = 1; l <= TABLE_LEVELS; l++) begin
-      if (32'(s1_region.levels) == l && (s1_page >> (l * TABLE_BITS)) != '0) s1_in_reach = 1'b0;
-    end
-  end
-
-  // ---- S2: the decision -----------------------------------------------------------------------------------------------------------------
-
-  logic s2_valid_q, s2_again_q, s2_known_q, s2_numbered_q, s2_levels_q, s2_in_reach_q, s2_hit_q;
-  xlt_req_t s2_req_q;
-  again_t s2_at_q;
-  region_t s2_region_q;
-  pn_t s2_pn_q;
-  xlt_result_e s2_check_q;
-  entry_t s2_entry_q;
 
   always_ff @(posedge clk_i or negedge rst_ni) begin
-    if (!rst_ni) begin
-      s1_valid_q <= 1'b0;
-      s2_valid_q <= 1'b0;
-      accept_q   <= 1'b0;
-      end_q      <= 1'b0;
-    end else begin
-      s1_valid_q <= s0_valid && enable_i;
-      s2_valid_q <= s1_valid_q && enable_i;
-      accept_q   <= accept;
-      end_q      <= pop && done_slot < slot_t'(WALKERS) && enable_i;
-    end
+    if (!rst_ni) end_q <= 1'b0;
+    else end_q <= pop && done_slot < slot_t'(WALKERS) && enable_i;
   end
-
   always_ff @(posedge clk_i) begin
-    if (accept) inval_q <= inval;
-    if (s0_valid) begin
-      s1_req_q   <= s0_req;
-      s1_again_q <= again_valid;
-      s1_at_q    <= again_valid ? again : '0;
-    end
     if (pop) end_slot_q <= done_slot;
-    if (s1_valid_q) begin
-      s2_req_q      <= s1_req_q;
-      s2_again_q    <= s1_again_q;
-      s2_at_q       <= s1_at_q;
-      s2_region_q   <= s1_region;
-      s2_known_q    <= s1_at_q.answered || s1_key_hit;
-      s2_numbered_q <= s1_req_q.key[31:20] == '0 && 16'(index_of(s1_req_q.key)) < mpt_size_i;
-      s2_check_q    <= check_region(s1_region, s1_req_q, mutant_i);
-      s2_levels_q   <= s1_region.levels != '0 && s1_region.levels <= 3'(TABLE_LEVELS);
-      s2_in_reach_q <= s1_in_reach;
-      s2_pn_q       <= pn_t'(s1_page);
-      s2_hit_q      <= s1_hit;
-      s2_entry_q    <= s1_entry;
-    end
   end
 
-  // The caches answered a cycle ago; an invalidation may have been accepted since.
-  logic s2_known, s2_hit, s2_poison, from_walk;
-  outcome_t s2_outcome;
-  assign s2_known = s2_known_q &&
-      !(accept_q && !s2_at_q.answered && inval_q.whole && inval_q.key == index_of(s2_req_q.key) && mutant_i != HMUT_KEY_KEPT);
-  assign s2_hit = s2_hit_q && !(accept_q && covers(inval_q, span_of(s2_entry_q.tag), mutant_i));
-  assign from_walk = s2_at_q.answered && s2_at_q.slot < slot_t'(WALKERS);
+  assign from_walk = s2_again.answered && s2_again.slot < slot_t'(WALKERS);
 
   logic answer, from_cache, need_key, need_walk, retry;
   xlt_result_e result;
   entry_t entry;
-  assign entry = from_walk ? s2_outcome.entry : s2_entry_q;
+  assign entry = from_walk ? s2_outcome.entry : s2_found.entry;
 
   hca_xlt_decide u_decide (
     .mutant_i,
-    .valid_i     (s2_valid_q),
-    .revoked_i   (s2_at_q.answered && s2_poison),
-    .numbered_i  (s2_numbered_q),
-    .known_i     (s2_known),
-    .check_i     (s2_check_q),
-    .levels_i    (s2_levels_q),
-    .in_reach_i  (s2_in_reach_q),
-    .on_demand_i (s2_region_q.on_demand),
-    .write_i     (is_write(s2_req_q.need)),
+    .valid_i     (s2_valid),
+    .revoked_i   (s2_again.answered && s2_poison),
+    .numbered_i  (s2_found.numbered),
+    .known_i     (s2_found.known),
+    .check_i     (s2_found.check),
+    .levels_i    (s2_found.levels),
+    .in_reach_i  (s2_found.in_reach),
+    .on_demand_i (s2_found.region.on_demand),
+    .write_i     (is_write(s2_req.need)),
     .walked_i    (from_walk),
     .how_i       (s2_outcome.how),
-    .cached_i    (s2_hit),
+    .cached_i    (s2_found.hit),
     .writable_i  (entry.leaf.write),
     .answer_o    (answer),
     .result_o    (result),
@@ -256,7 +186,7 @@ module hca_xlt
   // Who lacks something joins who fetches it, else takes a slot, else waits for one behind those who wait.
   logic joins, walk_free, key_free, late_busy, in_turn, alloc, late, park, walk_busy;
   slot_t join_slot, alloc_slot;
-  assign in_turn = !late_busy || s2_at_q.late || s2_at_q.answered;
+  assign in_turn = !late_busy || s2_again.late || s2_again.answered;
   assign alloc = (need_key && !joins && key_free && in_turn) || (need_walk && !joins && walk_free && in_turn);
   assign park = need_key || need_walk || retry;
   assign late = retry || (park && !joins && !alloc);
@@ -269,7 +199,8 @@ module hca_xlt
     .enable_i,
     .mutant_i,
     .mpt_base_i,
-    .ask_i           (s2_req_q),
+    .ask_i           (s2_req),
+    .ask_valid_i     (need_key || need_walk),
     .ask_key_i       (need_key),
     .joins_o         (joins),
     .join_slot_o     (join_slot),
@@ -277,10 +208,10 @@ module hca_xlt
     .key_free_o      (key_free),
     .alloc_slot_o    (alloc_slot),
     .alloc_valid_i   (alloc),
-    .alloc_region_i  (s2_region_q),
-    .alloc_pn_i      (s2_pn_q),
-    .free_valid_i    (s2_valid_q && s2_at_q.answered && s2_at_q.last),
-    .free_slot_i     (s2_at_q.slot),
+    .alloc_region_i  (s2_found.region),
+    .alloc_pn_i      (s2_found.pn),
+    .free_valid_i    (s2_valid && s2_again.answered && s2_again.last),
+    .free_slot_i     (s2_again.slot),
     .rd_valid_o,
     .rd_ready_i,
     .rd_o,
@@ -299,7 +230,7 @@ module hca_xlt
     .s0_valid_i      (again_valid && again.answered),
     .s0_slot_i       (again.slot),
     .s1_region_o     (s1_fetched),
-    .s2_slot_i       (s2_at_q.slot),
+    .s2_slot_i       (s2_again.slot),
     .s2_poison_o     (s2_poison),
     .s2_outcome_o    (s2_outcome),
     .key_fill_valid_o(key_fill_valid),
@@ -318,7 +249,7 @@ module hca_xlt
     .new_valid_i  (new_valid),
     .new_i        (new_req),
     .park_valid_i (park),
-    .park_use_i   (useix_t'(s2_req_q.id)),
+    .park_use_i   (useix_t'(s2_req.id)),
     .park_late_i  (late),
     .park_first_i (alloc),
     .park_slot_i  (alloc ? alloc_slot : join_slot),
@@ -327,7 +258,7 @@ module hca_xlt
     .fill_ready_i (fill_ready),
     .pop_o        (pop),
     .slots_free_i (walk_free && key_free),
-    .late_back_i  (s2_valid_q && s2_at_q.late),
+    .late_back_i  (s2_valid && s2_again.late),
     .late_busy_o  (late_busy),
     .again_valid_o(again_valid),
     .again_req_o  (again_req),
@@ -345,7 +276,7 @@ module hca_xlt
     .ask_valid_i(new_valid),
     .ask_i      (useix_t'(new_req.id)),
     .hit_valid_i(ok),
-    .hit_use_i  (useix_t'(s2_req_q.id)),
+    .hit_use_i  (useix_t'(s2_req.id)),
     .hit_tag_i  (entry.tag),
     .start_valid_i,
     .start_i,
@@ -367,7 +298,7 @@ module hca_xlt
     else rsp_valid_o <= answer && enable_i;
   end
   always_ff @(posedge clk_i) begin
-    if (answer) rsp_o <= '{id: s2_req_q.id, result: result, pa: {entry.leaf.pfn, s2_req_q.va[PageW-1:0]}};
+    if (answer) rsp_o <= '{id: s2_req.id, result: result, pa: {entry.leaf.pfn, s2_req.va[PageW-1:0]}};
   end
 
   // ---- counters, what a monitor sees -------------------------------------------------------------------------------------------------
@@ -377,9 +308,9 @@ module hca_xlt
   always_comb begin
     count = '0;
     count[COUNT_LOOKUPS] = new_valid;
-    count[COUNT_MPT_HIT] = s2_valid_q && !s2_again_q && s2_numbered_q && s2_known;
-    count[COUNT_MPT_MISS] = s2_valid_q && !s2_again_q && s2_numbered_q && !s2_known;
-    count[COUNT_MTT_HIT] = from_cache && !s2_again_q;
+    count[COUNT_MPT_HIT] = s2_valid && s2_new && s2_found.numbered && s2_found.known;
+    count[COUNT_MPT_MISS] = s2_valid && s2_new && s2_found.numbered && !s2_found.known;
+    count[COUNT_MTT_HIT] = from_cache && s2_new;
     count[COUNT_MTT_MISS] = alloc && need_walk;
     count[COUNT_WALK_DROPPED] = end_q && end_drop;
     count[COUNT_BAD_KEYS] = answer && result inside {XLT_RESULT_BAD_KEY, XLT_RESULT_WRONG_PD, XLT_RESULT_NO_RIGHT, XLT_RESULT_OUT_OF_BOUNDS};
@@ -398,8 +329,8 @@ module hca_xlt
     .rsp_valid_i  (rsp_valid_o),
     .rsp_i        (rsp_o),
     .walk_valid_i (alloc && need_walk),
-    .walk_key_i   (s2_req_q.key),
-    .walk_va_i    (s2_req_q.va),
+    .walk_key_i   (s2_req.key),
+    .walk_va_i    (s2_req.va),
     .end_valid_i  (end_q),
     .end_drop_i   (end_drop),
     .end_vpn_i    (end_tag.vpn),
@@ -411,7 +342,7 @@ module hca_xlt
     .obs_o
   );
 
-  assign quiescent_o = !(s0_valid || s1_valid_q || s2_valid_q || rsp_valid_o || rd_valid_o || replay_busy || cache_active || end_q ||
+  assign quiescent_o = !(s0_valid || lookup_busy || rsp_valid_o || rd_valid_o || replay_busy || end_q ||
                          counting || inv_valid_i || (walk_busy && mutant_i != HMUT_QUIET_LIE));
 
 endmodule

@@ -92,6 +92,19 @@ package hca_xlt_pkg;
     slot_t slot;
   } again_t;
 
+  // What the caches know of a look-up. Without `known` only `numbered` means something.
+  typedef struct packed {
+    logic numbered;  // the key's index lies in the key table
+    logic known;     // the region is at hand
+    region_t region;
+    xlt_result_e check;  // what the region says of the access
+    logic levels;        // its table has a possible number of levels
+    logic in_reach;      // and reaches the page
+    pn_t pn;             // the page's number in the table
+    logic hit;           // the translation is cached
+    entry_t entry;
+  } found_t;
+
   function automatic keyidx_t index_of(input logic [31:0] key);
     return keyidx_t'(key >> 8);
   endfunction

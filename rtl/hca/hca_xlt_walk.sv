@@ -21,6 +21,7 @@ module hca_xlt_walk
 
   // The decision stage: is a slot on its way to what this look-up lacks, and which would be taken.
   input  xlt_req_t   ask_i,
+  input  logic       ask_valid_i,
   input  logic       ask_key_i,  // it lacks the key; else the translation
   output logic       joins_o,
   output slot_t      join_slot_o,
@@ -119,7 +120,7 @@ module hca_xlt_walk
     if (pop_i) open[done_slot_o] = 1'b0;
     same = '0;
     join_slot_o = '0;
-    if (open != '0) begin
+    if (ask_valid_i && open != '0) begin
       for (int i = int'(Slots) - 1; i >= 0; i--) begin
         if (open[i] && !poison_q[i][0] && index_of(key_q[i]) == index_of(ask_i.key) &&
             (ask_key_i || page_of(va_q[i]) == page_of(ask_i.va))) begin
@@ -202,39 +203,21 @@ module hca_xlt_walk
 
   // ---- answers kept -----------------------------------------------------------------------------------------------------------------
 
-  logic s1_walk_q;
-  region_t walk_region, key_region;
-  ram_1r1w #(
-    .Width($bits(region_t)),
-    .Depth(WALKERS)
-  ) u_walk_region (
+  hca_xlt_regions u_regions (
     .clk_i,
-    .we_i   (alloc_valid_i && !ask_key_i),
-    .waddr_i(walker_t'(alloc_slot_o)),
-    .wdata_i(alloc_region_i),
-    .re_i   (s0_valid_i && is_walk(s0_slot_i)),
-    .raddr_i(walker_t'(s0_slot_i)),
-    .rdata_o(walk_region)
+    .walk_valid_i (alloc_valid_i && !ask_key_i),
+    .walk_slot_i  (alloc_slot_o),
+    .walk_region_i(alloc_region_i),
+    .key_valid_i  (key_rsp),
+    .key_slot_i   (rsp_slot - slot_t'(WALKERS)),
+    .key_region_i (region),
+    .s0_valid_i,
+    .s0_slot_i,
+    .s1_region_o
   );
-  ram_1r1w #(
-    .Width($bits(region_t)),
-    .Depth(KeySlots)
-  ) u_key_region (
-    .clk_i,
-    .we_i   (key_rsp),
-    .waddr_i(rd_rsp_i.id[KeySlotW-1:0]),
-    .wdata_i(region),
-    .re_i   (s0_valid_i && !is_walk(s0_slot_i)),
-    .raddr_i(s0_slot_i[KeySlotW-1:0]),
-    .rdata_o(key_region)
-  );
-  always_ff @(posedge clk_i) begin
-    if (s0_valid_i) s1_walk_q <= is_walk(s0_slot_i);
-  end
-  assign s1_region_o = s1_walk_q ? walk_region : key_region;
 
   assign s2_outcome_o = outcome_q[walker_t'(s2_slot_i)];
-  assign s2_poison_o = is_walk(s2_slot_i) ? poison_q[s2_slot_i][s2_outcome_o.entry.tag.level] : poison_q[s2_slot_i][0];
+  assign s2_poison_o = poison_q[s2_slot_i][0] || (is_walk(s2_slot_i) && poison_q[s2_slot_i][s2_outcome_o.entry.tag.level]);
 
   // Of a covered walk what is kept may be of an earlier walk: it is void by the page.
   always_comb begin

@@ -40,10 +40,7 @@ module hca_xlt_props
   input logic                                  quiescent_o,
   // Inside.
   input logic                                  again_valid,
-  input logic                                  s1_valid_q,
-  input again_t                                s1_at_q,
-  input xlt_req_t                              s1_req_q,
-  input logic                                  s1_key_hit,
+  input logic                                  s2_valid,
   input logic                                  key_fill_valid,
   input region_t                               key_fill,
   input logic                                  answer,
@@ -53,9 +50,9 @@ module hca_xlt_props
   input logic                                  alloc,
   input slot_t                                 alloc_slot,
   input xlt_result_e                           result,
-  input xlt_req_t                              s2_req_q,
-  input again_t                                s2_at_q,
-  input region_t                               s2_region_q,
+  input xlt_req_t                              s2_req,
+  input again_t                                s2_again,
+  input found_t                                s2_found,
   input entry_t                                entry,
   input logic                                  end_q,
   input logic                                  end_drop,
@@ -120,7 +117,7 @@ module hca_xlt_props
   always_ff @(posedge clk_i) begin
     if (accept) history_q[count_q[HistW-1:0]] <= range;
     if (alloc) began_q[alloc_slot] <= count_q;
-    if (alloc) asked_q[alloc_slot] <= '{key: index_of(s2_req_q.key), first: {page_of(s2_req_q.va), 12'h000}, last: {page_of(s2_req_q.va), 12'hfff}};
+    if (alloc) asked_q[alloc_slot] <= '{key: index_of(s2_req.key), first: {page_of(s2_req.va), 12'h000}, last: {page_of(s2_req.va), 12'hfff}};
   end
 
   // Was an invalidation accepted since the slot was taken, up to the cycle before this, that covers the book?
@@ -146,7 +143,7 @@ module hca_xlt_props
         fill_missed_q <= covered && !end_drop;
         fill_lost_q   <= !covered && end_drop && count_q - began_q[end_slot_q] <= serial_t'(History);
       end
-      if (answer && from_walk) old_answer_q <= since(s2_at_q.slot, book_of(entry.tag));
+      if (answer && from_walk) old_answer_q <= since(s2_again.slot, book_of(entry.tag));
     end
   end
 
@@ -167,7 +164,7 @@ module hca_xlt_props
       if (start_valid_i[u]) started[useix_t'(start_i[u])] = 1'b1;
       if (done_valid_i[u]) finished[useix_t'(done_i[u])] = 1'b1;
     end
-    if (ok) hit[useix_t'(s2_req_q.id)] = 1'b1;
+    if (ok) hit[useix_t'(s2_req.id)] = 1'b1;
   end
 
   logic [31:0] expected;
@@ -249,7 +246,7 @@ module hca_xlt_props
       for (int t = 0; t < 32; t++) pending_q[t] <= '0;
     end else begin
       flying_q <= (flying_q & ~finished) | started;
-      open_q   <= (open_q | asking) & ~(answer ? uses_t'(1) << useix_t'(s2_req_q.id) : '0);
+      open_q   <= (open_q | asking) & ~(answer ? uses_t'(1) << useix_t'(s2_req.id) : '0);
       held_q   <= (held_q | hit) & ~started & ~asking;
       doomed_q <= doomed_q & ~hit;
       if (finished != '0) begin
@@ -267,7 +264,7 @@ module hca_xlt_props
     end
   end
   always_ff @(posedge clk_i) begin
-    if (ok) use_q[useix_t'(s2_req_q.id)] <= book_of(entry.tag);
+    if (ok) use_q[useix_t'(s2_req.id)] <= book_of(entry.tag);
   end
 
   // ---- keys, memory, time ----------------------------------------------------------------------------------------------------
@@ -310,7 +307,7 @@ module hca_xlt_props
 
   always_ff @(posedge clk_i) begin
     if (live_q && enable_i) begin
-      sd_1_key_is_sound: assert (!(s1_valid_q && !s1_at_q.answered && s1_key_hit) || sound_q[index_of(s1_req_q.key)])
+      sd_1_key_is_sound: assert (!(s2_valid && !s2_again.answered && s2_found.known) || sound_q[index_of(s2_req.key)])
         else $error("an invalidated key is used");
       sd_1_held_is_taken: assert ((live & doomed_q & ~flying_q) == '0) else $error("a held use survives its invalidation");
       sd_2_waits_for_last_use: assert ((expected & ~inv_busy_o) == '0) else $error("not busy with a covered access in flight");
@@ -322,10 +319,10 @@ module hca_xlt_props
       sd_4_port_stays_open: assert (req_valid_i == '0 || again_valid || req_ready_o != '0) else $error("a look-up waits");
       sd_7_fault_is_walked: assert (!(answer && from_cache) || result == XLT_RESULT_OK) else $error("a fault out of the cache");
       sd_8_no_starvation: assert (waited_q <= 16'(LongestWait)) else $error("an invalidation waits longer than two sweeps");
-      write_needs_write: assert (!(ok && is_write(s2_req_q.need)) || entry.leaf.write) else $error("write through a read-only leaf");
-      domain_is_equal: assert (!ok || s2_region_q.pd == s2_req_q.pd) else $error("a key of another domain");
-      access_is_inside: assert (!ok || inside_region(s2_region_q, s2_req_q)) else $error("an access past its region");
-      answer_was_asked: assert (!answer || open_q[useix_t'(s2_req_q.id)]) else $error("an answer nobody asked for");
+      write_needs_write: assert (!(ok && is_write(s2_req.need)) || entry.leaf.write) else $error("write through a read-only leaf");
+      domain_is_equal: assert (!ok || s2_found.region.pd == s2_req.pd) else $error("a key of another domain");
+      access_is_inside: assert (!ok || inside_region(s2_found.region, s2_req)) else $error("an access past its region");
+      answer_was_asked: assert (!answer || open_q[useix_t'(s2_req.id)]) else $error("an answer nobody asked for");
       quiet_means_quiet: assert (!quiescent_o || (flight_q == '0 && !rsp_valid_o)) else $error("quiescent with a read in flight");
       read_is_stable: assert (!read_waits_q || (rd_valid_o && rd_o == read_q)) else $error("a waiting read changed");
 

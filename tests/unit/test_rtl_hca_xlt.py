@@ -489,7 +489,7 @@ def test_slow_memory_that_answers_out_of_order() -> None:
 
 M = HcaMutant
 MUTANTS: dict[HcaMutant, set[str]] = {
-    M.WALK_NOT_DROPPED: {"sd_3_covered_is_dropped", "sd_3_no_old_answer"},
+    M.WALK_NOT_DROPPED: {"sd_3_covered_is_dropped", "sd_3_no_old_answer", "sd_2_covered_reads_no_more"},
     M.RANGE_SHORT: {"sd_8_dead_at_once", "sd_1_no_hit_after_invalidation"},
     M.LARGE_SURVIVES: {"sd_5_every_page_size", "sd_1_held_is_taken", "sd_2_waits_for_last_use"},
     M.KEY_IGNORED: {"hit_is_the_entry", "sd_7_one_match"},
