@@ -1,6 +1,7 @@
 // The harness's memory model and oracle without a simulator, for tests/unit/test_hil_memory.py.
 #include <cstring>
 
+#include "link.h"
 #include "memory.h"
 
 using namespace harness;
@@ -80,4 +81,26 @@ uint64_t shim_violations(const shim *s) { return s->oracle.violations; }
 uint64_t shim_checked(const shim *s) { return s->oracle.checked_beats; }
 void shim_violation(const shim *s, uint64_t index, hil_violation_t *out) { *out = s->log.records[index]; }
 
+// ---- the link's fates -------------------------------------------------------------------------------------------------
+
+Links *shim_links(uint64_t seed, uint64_t loss, uint64_t corrupt, uint64_t truncate) {
+  auto *links = new Links;
+  links->seed = seed;
+  links->loss = loss;
+  links->corrupt = corrupt;
+  links->truncate = truncate;
+  return links;
+}
+void shim_links_delete(Links *links) { delete links; }
+void shim_links_target(Links *links, unsigned direction, unsigned opcode, uint64_t skip, unsigned fate) {
+  links->target(direction, {opcode, skip, static_cast<Fate>(fate)});
+}
+void shim_links_tick(Links *links) { links->tick(); }
+// A packet of `opcode` begins; its fate.
+unsigned shim_links_packet(Links *links, unsigned direction, unsigned opcode) {
+  const unsigned fate = (links->fates(direction) >> (2 * opcode)) & 3;
+  links->packet(direction, opcode);
+  return fate;
+}
+uint64_t shim_links_count(const Links *links, unsigned fate) { return links->count[fate]; }
 }

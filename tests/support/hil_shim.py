@@ -44,8 +44,8 @@ class Record(ctypes.Structure):
 
 def load() -> ctypes.CDLL:
     """Compile the shim once per content."""
-    sources = [Path(__file__).with_suffix(".cpp"), HIL / "memory.cpp", HIL / "oracle.cpp"]
-    depends = [*sources, HIL / "memory.h", HIL / "oracle.h", HIL / "hil.h", *sorted((HIL / "gen").glob("*.h"))]
+    sources = [Path(__file__).with_suffix(".cpp"), HIL / "memory.cpp", HIL / "oracle.cpp", HIL / "link.cpp"]
+    depends = [*sources, HIL / "memory.h", HIL / "oracle.h", HIL / "link.h", HIL / "hil.h", *sorted((HIL / "gen").glob("*.h"))]
     digest = hashlib.sha256(b"".join(path.read_bytes() for path in depends)).hexdigest()[:16]
     target = ROOT / "build" / "hil" / f"shim-{digest}.so"
     if not target.exists():
@@ -68,6 +68,13 @@ def load() -> ctypes.CDLL:
     lib.shim_judge.argtypes = [pointer, u32, u32, u32, u64, u64, i32, u32, u32]
     lib.shim_region_ar.argtypes = [pointer, u64, u32, u32, u32, u64, u64, u32]
     lib.shim_region_aw.argtypes = [pointer, u64, u32, u32, u32, u64, u64, u64]
+    lib.shim_links.restype = pointer
+    lib.shim_links.argtypes = [u64, u64, u64, u64]
+    lib.shim_links_target.argtypes = [pointer, u32, u32, u64, u32]
+    lib.shim_links_tick.argtypes = lib.shim_links_delete.argtypes = [pointer]
+    lib.shim_links_packet.argtypes = [pointer, u32, u32]
+    lib.shim_links_count.restype = u64
+    lib.shim_links_count.argtypes = [pointer, u32]
     lib.shim_violations.restype = lib.shim_checked.restype = u64
     lib.shim_violations.argtypes = lib.shim_checked.argtypes = lib.shim_delete.argtypes = [pointer]
     lib.shim_violation.argtypes = [pointer, u64, pointer]
