@@ -74,6 +74,7 @@ def write(bare: Bare, length: int = 3 * FRAME_BYTES, offset: int = 0x123) -> Any
     qa, _qb, source, target = prepared(bare)
     qa.write(source, A + offset, target, B + offset + 1, length)
     (done,) = bare.wait(qa)
+    bare.sleep(200)  # the entry is seen before its probe: memory answers later
     arrived = both(bare)[1].peek(target, B, PAGES * FRAME_BYTES)
     expected = bytes(offset + 1) + pattern(PAGES * FRAME_BYTES)[offset : offset + length]
     return done, arrived == expected.ljust(PAGES * FRAME_BYTES, b"\0")
