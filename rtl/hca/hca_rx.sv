@@ -64,7 +64,7 @@ module hca_rx
   input  logic        flush_valid_i,
   input  qpn_t        flush_qpn_i,
   input  qpn_t        busy_qpn_i,
-  output logic        busy_o,  // combinational: a packet of that queue pair is in hand
+  output logic        busy_o,  // combinational: a packet of that queue pair is in hand, or its landing not yet told
   // What is seen from outside.
   output logic [31:0] count_o,
   output logic [12:0] rx_bytes_o,
@@ -114,7 +114,7 @@ module hca_rx
 
   // ------------------------------------------------------------------------------------------------ slots
   logic    show_valid, show_ready, abort_valid, take_valid, atomic_valid, atomic_ready, sent_valid, written_valid, written_last;
-  logic    written_failed, atomic_done, atomic_failed, may_land, land_failed, land_free, slots_work, rx_rsp_valid;
+  logic    written_failed, atomic_done, atomic_failed, may_land, land_failed, land_free, slots_work, slots_busy, rx_rsp_valid;
   rxslot_t show_slot, abort_slot, atomic_slot, sent_slot, written_slot, atomic_done_slot, land_slot;
   seg_t    sent_seg, written_seg;
   logic [RX_SLOTS-1:0][MAX_SEGMENTS-1:0] segs, bad;
@@ -136,7 +136,7 @@ module hca_rx
     .written_seg_i(written_seg), .written_last_i(written_last), .written_failed_i(written_failed), .atomic_done_i(atomic_done),
     .atomic_done_slot_i(atomic_done_slot), .atomic_failed_i(atomic_failed), .land_valid_o(may_land), .land_slot_o(land_slot),
     .land_failed_o(land_failed), .land_ready_i(land_free), .done_valid_o, .done_o, .drop_valid_o, .drop_slot_o, .busy_qpn_i,
-    .busy_o, .work_o(slots_work)
+    .busy_o(slots_busy), .work_o(slots_work)
   );
 
   // ------------------------------------------------------------------------------------------------ what is known of each slot's pieces
@@ -244,6 +244,7 @@ module hca_rx
   hca_packet_t land_head;
   assign land_free = !land_valid_o || land_ready_i;
   assign land_head = head_mem[land_slot];
+  assign busy_o    = slots_busy || (land_valid_o && land_o.qpn == busy_qpn_i);
   always_ff @(posedge clk_i) begin
     if (atomic_done) old_mem[atomic_done_slot] <= old_value;
     if (land_free) begin
