@@ -65,6 +65,7 @@ class CheckedXlt:
     check: bool = True
     seed: int = 1
     latency: tuple[int, int] = (10, 40)
+    refuse: float = 0.0  # share of cycles in which memory takes no read
     world: World = field(default_factory=World)
     now: int = 0
     mpt_size: int = NUM_KEY
@@ -92,7 +93,8 @@ class CheckedXlt:
         enable: bool = True,
     ) -> SimpleNamespace:
         """One clock cycle; its outputs. `drop`: (user, slot)."""
-        inputs = {"enable": int(enable), "mpt_base": self.world.mpt_base, "mpt_size": self.mpt_size, "rd_ready": 1}
+        inputs = {"enable": int(enable), "mpt_base": self.world.mpt_base, "mpt_size": self.mpt_size}
+        inputs["rd_ready"] = int(self.rng.random() >= self.refuse)
         for port, ask in enumerate((rx, tx)):
             if ask:
                 inputs["req_valid"] = inputs.get("req_valid", 0) | 1 << port
@@ -113,7 +115,7 @@ class CheckedXlt:
         self._respond(inputs)
         self.world.now = self.now
         out = self.dut.step(**inputs)
-        self._read(out)
+        self._read(out, inputs["rd_ready"])
         for number in range(32):
             self.counts[number] += out.count >> number & 1
         if not enable:
@@ -138,13 +140,13 @@ class CheckedXlt:
             inputs |= {"mem_valid": 1, "mem_id": ident, "mem_resp": resp}
             inputs |= {f"mem_data{i}": word for i, word in enumerate(words)}
 
-    def _read(self, out: SimpleNamespace) -> None:
-        if out.rd_valid:
+    def _read(self, out: SimpleNamespace, ready: int) -> None:
+        if out.rd_valid and ready:
             resp, words = self.world.read(out.rd_pa)
             self.reads.append((self.now + self.rng.randint(*self.latency), out.rd_id, resp, words))
-            if FIRST_WALK <= out.rd_id < FIRST_WALK + WALKERS:
-                self.walks[out.rd_id] = (out.rd_key, out.rd_va >> 12)
-                self.most_reads = max(self.most_reads, len(self.walks))
+        if out.rd_valid and FIRST_WALK <= out.rd_id < FIRST_WALK + WALKERS:  # in flight once it is offered: it cannot be taken back
+            self.walks[out.rd_id] = (out.rd_key, out.rd_va >> 12)
+            self.most_reads = max(self.most_reads, len(self.walks))
 
     # ---- the reference ----
 

@@ -118,7 +118,6 @@ class World:
     broken: set[int] = field(default_factory=set)  # lines memory answers with an error
     keys: dict[int, list[KeyState]] = field(default_factory=dict)
     pages: dict[tuple[int, int], list[PageState]] = field(default_factory=dict)
-    nodes: dict[tuple[int, int, int], int] = field(default_factory=dict)  # (index, levels below, prefix): frame
     next_table: int = 0x1000
     next_frame: int = 1 << 20
 
@@ -179,9 +178,7 @@ class World:
             if not Mtt.table.of(entry):
                 if Mtt.read.of(entry):
                     return None
-                node = (index, below, number >> TABLE_BITS * below)
-                frame = self.nodes.setdefault(node, 0) or self.new_table()
-                self.nodes[node] = frame
+                frame = self.new_table()  # never one that was linked before: it would bring its entries along
                 self.words[at] = Mtt.table.place(1) | Mtt.pfn.place(frame)
             else:
                 frame = Mtt.pfn.of(entry)

@@ -476,8 +476,8 @@ def test_random_traffic(style: str) -> None:
         xlt.dut.close()
 
 
-def test_slow_memory_that_answers_out_of_order() -> None:
-    xlt = CheckedXlt(seed=5, latency=(5, 300))
+def test_slow_memory_that_refuses_reads_and_answers_out_of_order() -> None:
+    xlt = CheckedXlt(seed=5, latency=(5, 300), refuse=0.7)
     traffic = Traffic(xlt, 5, replace(Style(), storm=0.01))
     traffic.run(4000)
     traffic.finish()
