@@ -8,7 +8,9 @@ import pytest
 from support.hca_hosts import HcaCase, play
 from support.hosts import Played
 
+from hwif.gen.hca import HcaMutant
 from tb.hil.abi import HcaOptions
+from tb.hil.hca_bare import BareError
 
 PROGRAM = "tests.equiv.hca_programs:mixed"
 TIGHT = HcaOptions(
@@ -63,3 +65,19 @@ def test_every_byte_is_where_it_belongs(seed: int, nodes: int, host: str) -> Non
     played = play(HcaCase(PROGRAM, {"seed": seed, "rounds": 6}, nodes=nodes, frames=2048, options=LOSSY), host)
     assert not played.violations and played.notes["faults"] > 5
     assert min(played.statistics[name] for name in ("link_lost", "link_corrupted", "link_truncated")) > 0
+
+
+@pytest.mark.parametrize(
+    ("mutant", "objection"),
+    [("RANGE_SHORT", "REVOKED"), ("HELD_SURVIVES", "REVOKED"), ("DUP_EXECUTED", "is wrong"), ("EARLY_CQE", "is wrong")],
+)
+def test_without_assertions_oracle_and_bytes_still_object(mutant: str, objection: str) -> None:
+    """What stands outside the RTL sees these broken variants by itself, within a few seeds."""
+    options = HcaOptions(mutant=HcaMutant[mutant], asserts=0)
+    objections = []
+    for seed in range(1, 5):
+        try:
+            play(HcaCase(PROGRAM, {"seed": seed, "rounds": 5, "pairs": 10, "moves": 16}, frames=4000, options=options), "native")
+        except (AssertionError, BareError) as error:
+            objections.append(str(error))
+    assert any(objection in told for told in objections), objections
