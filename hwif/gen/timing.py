@@ -108,21 +108,39 @@ MODEL_START: Final = 11
 HCA_WORD: Final = 3
 """cycles of the register bus for each 64-bit word of a request (rtl/hca/gen/hca_csr.sv behind tb/hil/bus.cpp)."""
 HCA_LOOKUP: Final = 4
-"""look-up asked to answer, cached (rtl/hca/hca_xlt.sv)."""
+"""look-up asked to answer acted upon, cached (rtl/hca/hca_xlt.sv)."""
 HCA_SWEEP: Final = 3
 """invalidation accepted to the first set swept (rtl/hca/hca_xlt_inval.sv)."""
 HCA_WALK_STEP: Final = 2
-"""a table entry's data to the next read, or to the answer (rtl/hca/hca_xlt.sv)."""
+"""a table entry's data to the next read, or to the answer (rtl/hca/hca_xlt_walk.sv)."""
 HCA_COMMAND: Final = 2
 """command in the device to its execution (rtl/hca/hca_cmd.sv)."""
 HCA_FAULT: Final = 4
 """fault reported, or the record before in memory, to the next record's write (rtl/hca/hca_fault.sv)."""
+HCA_AHEAD: Final = 16
+"""doorbell to work request read, and from its data to hca_tx, beside the memory's latency (rtl/hca/hca_qp_send.sv, hca_qp_fetch.sv)."""
 HCA_ISSUE: Final = 2
 """cycles of the send engine a packet takes at least (rtl/hca/hca_qp_send.sv)."""
-HCA_SEND: Final = 4
-"""payload's data, or a packet without, to the link (rtl/hca/hca_tx.sv)."""
-HCA_RECEIVE: Final = 4
-"""cycles of the receive engine a packet takes at least (rtl/hca/hca_rx.sv)."""
+HCA_ANSWER: Final = 9
+"""payload landed to its answer leaving (rtl/hca/hca_qp_recv.sv)."""
+HCA_SEND: Final = 1
+"""packet without payload leaving hca_tx to its flit (rtl/hca/hca_tx.sv)."""
+HCA_PAYLOAD: Final = 6
+"""payload's first data to the header's flit (rtl/hca/hca_tx_read.sv, hca_tx_pack.sv)."""
+HCA_SLOT: Final = 18
+"""cycles a packet with payload has its slot in hca_tx beside the memory's latency and its flits (rtl/hca/hca_tx_slots.sv)."""
+HCA_RECEIVE: Final = 7
+"""last flit to the look-up, or to the verdict on a packet without (rtl/hca/hca_rx_in.sv, hca_rx_prep.sv)."""
+HCA_REQUEST: Final = 4
+"""fetching a packet's work request, beside the memory's latency (rtl/hca/hca_rx_prep.sv)."""
+HCA_WRITE: Final = 5
+"""verdict to the first write (rtl/hca/hca_rx_write.sv)."""
+HCA_LAND: Final = 5
+"""last write answered to the landing told (rtl/hca/hca_rx_slots.sv)."""
+HCA_CLOSE: Final = 3
+"""an answer landed to its completion written (rtl/hca/hca_qp_send.sv)."""
+HCA_CQE: Final = 6
+"""completion ordered to its write (rtl/hca/hca_cq.sv)."""
 
 # limits
 LIVENESS_BOUND: Final = 2000000

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from hwif.gen.events import TraceEvent
 from hwif.gen.hca import ENTRY_BYTES, INDEX_WIDTH, AsyncType, Counter, Cqe, StatusReg
 from hwif.gen.port import LineKind
+from hwif.gen.timing import HCA_CQE
 from pymodels.hca.lines import build
 
 if TYPE_CHECKING:
@@ -117,4 +118,4 @@ class CompletionUnit:
             elif queue.gone is not None and queue.producer == queue.written:
                 queue.gone()
 
-        self._node.memory.store(place, line, written)
+        self._node.at(self._node.now + HCA_CQE, self._node.memory.store, place, line, written)

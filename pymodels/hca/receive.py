@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from hwif.fields import Line
 from hwif.gen.events import TraceEvent
 from hwif.gen.hca import ENTRY_BYTES, MAX_SGE, NUM_QP, RX_SLOTS, Counter, FaultDir, Need, PktOp, QpState, Wqe
-from hwif.gen.timing import HCA_RECEIVE
+from hwif.gen.timing import HCA_LAND, HCA_RECEIVE, HCA_REQUEST, HCA_WRITE
 from pymodels.hca.lines import parse
 from pymodels.hca.packets import ANSWERS, ATOMICS, REQUESTS, Packet
 from pymodels.hca.translation import OK, Segment
@@ -61,8 +61,6 @@ class Receive:
         self._node = node
         self._link = link
         self._slots = RX_SLOTS
-        self._free = 0
-        """Cycle in which the engine takes the next packet."""
 
     # ---- arrival -------------------------------------------------------------------------------------------------------
 
@@ -86,8 +84,7 @@ class Receive:
         self._slots -= 1
         slot = Inbound(packet, self._node.queue_pair(packet.dest_qpn))
         slot.qp.rx.append(slot)
-        self._free = max(self._node.now, self._free) + HCA_RECEIVE
-        self._node.at(self._free, self._prepare, slot)
+        self._node.at(self._node.now + HCA_RECEIVE, self._prepare, slot)
         return True
 
     def _release(self) -> None:
@@ -135,6 +132,9 @@ class Receive:
 
         def came(data: bytes | None) -> None:
             slot.qp.leave()
+            self._node.at(self._node.now + HCA_REQUEST, found, data)
+
+        def found(data: bytes | None) -> None:
             line: Line = [0] * 8 if data is None else parse(data)
             if data is None or Wqe.num_sge.get(line) > MAX_SGE:
                 slot.bad_sge = True
@@ -214,14 +214,17 @@ class Receive:
         packet = slot.packet
         slot.qp.busy += 1
         if packet.opcode in ATOMICS:
-            self._node.memory.exclusive(
-                slot.segments[0], _change(packet), lambda old: self._landed(slot, old is not None, old or 0)
-            )
+            port, at = self._node.memory, self._node.at
+            change = _change(packet)
+            done = lambda old: at(self._node.now + HCA_LAND, self._landed, slot, old is not None, old or 0)  # noqa: E731 - as below
+            at(self._node.now + HCA_WRITE, port.exclusive, slot.segments[0], change, done)
         elif slot.segments:
             payload = packet.payload
             if packet.opcode == PktOp.ATOMIC_RESP:
                 payload = packet.operand.to_bytes(ATOMIC_BYTES, "little")
-            self._node.memory.scatter(slot.segments, payload, lambda ok: self._landed(slot, ok, 0))
+            node = self._node
+            done = lambda ok: node.at(node.now + HCA_LAND, self._landed, slot, ok, 0)  # noqa: E731 - said where it is used
+            node.at(node.now + HCA_WRITE, node.memory.scatter, slot.segments, payload, done)
         else:
             self._node.at(self._node.now + 1, self._landed, slot, True, 0)
 

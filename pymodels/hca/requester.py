@@ -24,6 +24,7 @@ from hwif.gen.hca import (
     WcStatus,
     XltResult,
 )
+from hwif.gen.timing import HCA_AHEAD, HCA_CLOSE
 from pymodels.hca.completion import Completion
 from pymodels.hca.faults import CAUSE, FaultReport
 from pymodels.hca.issue import alone, piece
@@ -116,7 +117,7 @@ class Requester:
             self._asking = node.now + count
             qp.busy += 1
             places = [qp.sq_base + (batch.first + number & qp.sq_mask) * ENTRY_BYTES for number in range(count)]
-            node.memory.fetch_lines(places, ENTRY_BYTES, self._came(batch))
+            node.at(node.now + HCA_AHEAD, node.memory.fetch_lines, places, ENTRY_BYTES, self._came(batch))
             self.settle(qp)
 
     def _came(self, batch: _Batch) -> Callable[[list[bytes | None]], None]:
@@ -377,8 +378,15 @@ class Requester:
         if not ok:
             side.fail(side.alone_at.idx, WcStatus.LOC_QP_OP_ERR, XltResult.BAD_TABLE)
         elif side.alone.atomic or packet.last:
-            side.una = side.una._replace(idx=(side.alone_at.idx + 1) & INDEX_MASK, off=0)
+            self._node.at(self._node.now + HCA_CLOSE, self._answered, qp, side)
+            return
         self.settle(qp)
+
+    def _answered(self, qp: QueuePair, side: SendSide) -> None:
+        """All of a READ's or atomic's answer is in memory."""
+        if qp.send is side and qp.state in HEARS and side.alone is not None and side.fails is None:
+            side.una = side.una._replace(idx=(side.alone_at.idx + 1) & INDEX_MASK, off=0)
+            self.settle(qp)
 
     # ---- timers --------------------------------------------------------------------------------------------------------
 

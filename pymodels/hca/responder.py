@@ -24,6 +24,7 @@ from hwif.gen.hca import (
     WcStatus,
     XltResult,
 )
+from hwif.gen.timing import HCA_ANSWER
 from pymodels.hca.completion import Completion
 from pymodels.hca.faults import CAUSE, FaultReport
 from pymodels.hca.packets import ATOMICS, PSN_MASK, Packet, psn_ahead
@@ -60,6 +61,11 @@ class Responder:
         side = qp.recv
         if not side.listed and side.owes(qp.state):
             side.listed = True
+            self._node.at(self._node.now + HCA_ANSWER, self._turn, qp, side)
+
+    def _turn(self, qp: QueuePair, side: ReceiveSide) -> None:
+        """It stands in the line of those that owe something."""
+        if qp.recv is side:
             self._list.append(qp)
             self._node.transmit.wake()
 
@@ -267,7 +273,9 @@ class Responder:
             side = qp.recv
             side.listed = False
             out = self._next_of(qp, side)
-            self.settle(qp)
+            if side.owes(qp.state):  # it goes to the line's end
+                side.listed = True
+                self._list.append(qp)
             if out is not None:
                 return out
         return None

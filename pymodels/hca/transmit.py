@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from hwif.gen.events import TraceEvent
 from hwif.gen.hca import TX_SLOTS, Counter, FaultDir, PktOp, XltResult
-from hwif.gen.timing import HCA_ISSUE, HCA_SEND
+from hwif.gen.timing import HCA_ISSUE, HCA_PAYLOAD, HCA_SEND, HCA_SLOT
 from pymodels.hca.oracle import beats_of
 from pymodels.hca.packets import Packet, flits_of
 from pymodels.hca.translation import OK, Segment
@@ -177,9 +177,7 @@ class Transmit:
                 self._look_up(out)
                 continue
             self._starting.popleft()
-            self._slots += 1
             self._send(out)
-            self.wake()
 
     def _start_again(self) -> None:
         self._start_set = False
@@ -187,18 +185,19 @@ class Transmit:
 
     def _send(self, out: Outbound) -> None:
         node, link, packet = self._node, self._link, out.packet
+        self._sent(packet)
         flits = flits_of(packet.length) * link.cycles_per_flit
         if not out.segments:
             begin = max(node.now + HCA_SEND, link.free)
-            self._sent(packet)
             link.free = begin + flits
+            self._leave()
             link.send(packet, link.free)
             return
         node.translation.start(out.segments)
         out.qp.busy += 1
         first, last = node.memory.reserve(sum(beats_of(segment.pa, segment.length) for segment in out.segments))
-        begin = max(first + HCA_SEND, link.free)
-        end = max(begin + flits, last + HCA_SEND + 1)
+        begin = max(first + HCA_PAYLOAD, link.free)
+        end = max(begin + flits, last + HCA_PAYLOAD + 2)
         link.free = end
         node.at(last, self._read, out, end)
 
@@ -207,6 +206,7 @@ class Transmit:
         payload = node.memory.gather(out.segments)
         node.translation.done(out.segments)
         out.qp.leave()
+        node.at(node.now + HCA_SLOT, self._leave)
         if payload is None:
             packet.broken = True
             out.segments[0].result = int(XltResult.BAD_TABLE)
@@ -214,8 +214,12 @@ class Transmit:
             self._failed(out, out.segments[0])
         else:
             packet.payload = payload
-        self._sent(packet)
         self._link.send(packet, end)
+
+    def _leave(self) -> None:
+        """A slot is free."""
+        self._slots += 1
+        self.wake()
 
     def _sent(self, packet: Packet) -> None:
         node = self._node
