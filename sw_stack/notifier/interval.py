@@ -21,19 +21,24 @@ Needs: `insert` of the first subscription under mmap_lock for writing (it regist
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import Any, Protocol
 
 from hwif.gen.gru import PAGE_SHIFT
+from sw_stack.notifier.chain import MmuNotifierChain
 from sw_stack.notifier.client import MmuNotifier, NotifierError
 from sw_stack.sched import Scheduler, WaitQueue
-
-if TYPE_CHECKING:
-    from sw_stack.mm.mm import Mm
 
 __all__ = ["EVERYTHING", "IntervalSubscription", "IntervalSubscriptions"]
 
 EVERYTHING = 1 << 64
 """End of a range without an end."""
+
+
+class AddressSpace(Protocol):
+    """What is asked of an address space (sw_stack.mm.Mm)."""
+
+    id: int
+    notifiers: MmuNotifierChain
 
 
 class IntervalSubscription:
@@ -66,7 +71,7 @@ class IntervalSubscriptions(MmuNotifier):
     `seq` is odd while an invalidation runs that a subscription overlaps. No lock: nothing here awaits between test and change.
     """
 
-    def __init__(self, sched: Scheduler, mm: Mm) -> None:
+    def __init__(self, sched: Scheduler, mm: AddressSpace) -> None:
         super().__init__()
         self._mm = mm
         self._seq = 2
@@ -138,27 +143,27 @@ class IntervalSubscriptions(MmuNotifier):
 
     # ---- the chain's callbacks -------------------------------------------------------------------------------------
 
-    async def invalidate_range_begin(self, mm: Mm, start: int, end: int, atomic: bool) -> None:
+    async def invalidate_range_begin(self, mm: Any, start: int, end: int, atomic: bool) -> None:
         await self._begin(start, end, atomic)
 
-    async def invalidate_range_end(self, mm: Mm, start: int, end: int, atomic: bool) -> None:
+    async def invalidate_range_end(self, mm: Any, start: int, end: int, atomic: bool) -> None:
         self._end()
 
-    async def invalidate_page(self, mm: Mm, address: int) -> None:
+    async def invalidate_page(self, mm: Any, address: int) -> None:
         start = address & -1 << PAGE_SHIFT
         try:
             await self._begin(start, start + (1 << PAGE_SHIFT), True)
         finally:
             self._end()
 
-    async def age_page(self, mm: Mm, address: int) -> bool:
+    async def age_page(self, mm: Any, address: int) -> bool:
         young = False
         for sub in self.subscriptions():
             if sub.overlaps(address, address + 1):
                 young |= await sub.age_page(address)
         return young
 
-    async def release(self, mm: Mm) -> None:
+    async def release(self, mm: Any) -> None:
         self._released = True
         try:
             await self._begin(0, EVERYTHING, False)

@@ -112,10 +112,11 @@ class Stream:
     """Process A keeps many accesses to one page of B in flight over a slow memory, while B drops the page again and again: whatever
     of an invalidation is not waited for, some access is in the middle of."""
 
-    def __init__(self, rig: Rig, *, opcode: h.WrOpcode = h.WrOpcode.RDMA_WRITE, rounds: int = 12) -> None:
+    def __init__(self, rig: Rig, *, opcode: h.WrOpcode = h.WrOpcode.RDMA_WRITE, rounds: int = 12, phase: int = 0) -> None:
         self.rig = rig
         self.opcode = opcode
         self.rounds = rounds
+        self.phase = phase
         self.over = False
         self.completed = 0
 
@@ -126,7 +127,7 @@ class Stream:
             await end.mm.mmap(BASE, 2 * PAGE, RW, fixed=True)
         mine, theirs = await left.region(BASE, 2, LOCAL | ODP), await right.region(BASE, 2, REMOTE | ODP)
         sender = self.rig.sched.spawn(self._send(left, mine, theirs), "sender", 4)
-        pause = 0
+        pause = self.phase
         while self.rounds:
             self.rounds -= 1
             pause = (pause + 1371) % 7000

@@ -49,9 +49,15 @@ def slow_memory(places: Nodes) -> NodesDevice:
 
 
 def stream(opcode: WrOpcode) -> Scene:
+    """At several times relative to the traffic: which of them falls into the window is the device's affair."""
+
     def play(mutant: Mutant | None) -> str:
-        rig = Rig(DriverPolicy(mutant=mutant), frames=512, device=slow_memory)
-        return verdict(rig, lambda rig: Stream(rig, opcode=opcode).body())
+        for phase in range(0, 1200, 170):
+            rig = Rig(DriverPolicy(mutant=mutant), frames=512, device=slow_memory)
+            found = verdict(rig, lambda rig, phase=phase: Stream(rig, opcode=opcode, phase=phase).body())  # type: ignore[misc]
+            if found:
+                return f"phase {phase}: {found}"
+        return ""
 
     return play
 
