@@ -109,13 +109,25 @@ HCA_WORD: Final = 3
 """cycles of the register bus for each 64-bit word of a request (rtl/hca/gen/hca_csr.sv behind tb/hil/bus.cpp)."""
 HCA_LOOKUP: Final = 4
 """look-up asked to answer acted upon, cached (rtl/hca/hca_xlt.sv)."""
-HCA_SWEEP: Final = 3
+HCA_SWEEP: Final = 1
 """invalidation accepted to the first set swept (rtl/hca/hca_xlt_inval.sv)."""
-HCA_WALK_STEP: Final = 2
-"""a table entry's data to the next read, or to the answer (rtl/hca/hca_xlt_walk.sv)."""
-HCA_COMMAND: Final = 2
+HCA_KEY: Final = 6
+"""a key entry's data to the look-up going on (rtl/hca/hca_xlt_walk.sv, hca_xlt_replay.sv)."""
+HCA_WALK_STEP: Final = 3
+"""a table entry's data to the next read, or to the translation entering the cache (rtl/hca/hca_xlt_walk.sv)."""
+HCA_REPLAY: Final = 7
+"""a walk's end to the look-ups that waited being answered (rtl/hca/hca_xlt_replay.sv)."""
+HCA_COMMAND: Final = 4
 """command in the device to its execution (rtl/hca/hca_cmd.sv)."""
-HCA_FAULT: Final = 4
+HCA_CONTEXT: Final = 6
+"""a queue pair's part in MODIFY_QP and QUERY_QP (rtl/hca/hca_qp.sv)."""
+HCA_RETIRE: Final = 3
+"""command executed to the write of its result (rtl/hca/hca_cmd_retire.sv)."""
+HCA_RESUME: Final = 7
+"""RESUME taken to the held packet's look-up (rtl/hca/hca_fault.sv, hca_rx_show.sv)."""
+HCA_IRQ: Final = 2
+"""record in memory to the line (rtl/hca/hca_coalesce.sv)."""
+HCA_FAULT: Final = 6
 """fault reported, or the record before in memory, to the next record's write (rtl/hca/hca_fault.sv)."""
 HCA_AHEAD: Final = 16
 """doorbell to work request read, and from its data to hca_tx, beside the memory's latency (rtl/hca/hca_qp_send.sv, hca_qp_fetch.sv)."""

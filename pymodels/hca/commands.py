@@ -31,7 +31,7 @@ from hwif.gen.hca import (
     QpState,
     StatusReg,
 )
-from hwif.gen.timing import HCA_COMMAND
+from hwif.gen.timing import HCA_COMMAND, HCA_CONTEXT
 from pymodels.hca.lines import parse
 from pymodels.hca.retire import FENCE_BYTES, Retire, Retiring
 from pymodels.hca.translation import index_of
@@ -170,9 +170,12 @@ class Commands:
             good = self._node.faults.resume(qpn, direction, token, error=error)
             self._done(CmdStatus.OK if good else CmdStatus.BAD_TOKEN)
         elif opcode == CmdOp.QUERY_QP:
-            self._done(CmdStatus.OK, Command.addr.get(line), self._node.report_qp(Command.qpn.get(line)))
+            self._node.at(self._node.now + HCA_CONTEXT, self._query, line)
         else:
             self._modify(line, cq=opcode == CmdOp.MODIFY_CQ)
+
+    def _query(self, line: Line) -> None:
+        self._done(CmdStatus.OK, Command.addr.get(line), self._node.report_qp(Command.qpn.get(line)))
 
     @staticmethod
     def _check(opcode: int, line: Line) -> CmdStatus:
@@ -213,7 +216,7 @@ class Commands:
             elif cq:
                 self._modify_cq(number, parse(data))
             else:
-                self._modify_qp(number, line, parse(data))
+                self._node.at(self._node.now + HCA_CONTEXT, self._modify_qp, number, line, parse(data))
 
         self._node.memory.fetch(Command.addr.get(line), ENTRY_BYTES, came)
 

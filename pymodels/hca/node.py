@@ -12,6 +12,7 @@ from hwif.fields import Line
 from hwif.gen.events import TraceEvent
 from hwif.gen.hca import AsyncType, Counter, FaultDir, Qpc, QpState
 from hwif.gen.port import LineKind
+from hwif.gen.timing import HCA_IRQ
 from hwif.memory import HostMemory
 from hwif.port import Irq, Snoop
 from hwif.shadow import Shadow
@@ -61,6 +62,7 @@ class Node:
         self._outgoing = outgoing
         self._incoming = incoming
         self._life = Life()
+        self._lines = Life()
         self.memory = MemoryPort(self, number, memory, shadow)
         self.memory.oracle.objection = recorder.objection
         self._build()
@@ -120,6 +122,9 @@ class Node:
 
     def interrupt(self, line: int, level: int) -> None:
         """An interrupt line has changed."""
+        self.timeline.at(self._lines, self.timeline.now + HCA_IRQ, self._show, line, level)
+
+    def _show(self, line: int, level: int) -> None:
         self._recorder.event(Irq(self.timeline.now, line, level))
 
     def _deliver(self, packet: Packet) -> bool:

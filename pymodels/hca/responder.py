@@ -24,7 +24,7 @@ from hwif.gen.hca import (
     WcStatus,
     XltResult,
 )
-from hwif.gen.timing import HCA_ANSWER
+from hwif.gen.timing import HCA_ANSWER, HCA_RESUME
 from pymodels.hca.completion import Completion
 from pymodels.hca.faults import CAUSE, FaultReport
 from pymodels.hca.packets import ATOMICS, PSN_MASK, Packet, psn_ahead
@@ -217,7 +217,7 @@ class Responder:
             elif side.suspended:
                 side.nak, side.quiet = NakSyndrome.RESTART, False
         side.suspended = False
-        self._node.receive.again(qp)
+        self._node.at(self._node.now + HCA_RESUME, self._node.receive.again, qp)
         self.settle(qp)
 
     # ---- landing -------------------------------------------------------------------------------------------------------

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 from hwif.gen.events import TraceEvent
 from hwif.gen.hca import ENTRY_BYTES, INDEX_WIDTH, CmdStatus, Command, Counter
 from hwif.gen.port import LineKind
+from hwif.gen.timing import HCA_RETIRE
 from pymodels.hca.lines import build
 from pymodels.hca.translation import Invalidation
 
@@ -89,7 +90,7 @@ class Retire:
                 return
             if head.data:
                 self._busy = True
-                self._node.memory.store(head.address, head.data, self._first_written)
+                self._node.at(self._node.now + HCA_RETIRE, self._node.memory.store, head.address, head.data, self._first_written)
                 return
             self._queue.popleft()
             self._write_status(head.status)
@@ -121,4 +122,5 @@ class Retire:
                 self._failed()
             self._moved()
 
-        self._node.memory.store(self.base + entry * ENTRY_BYTES + STATUS_BYTE, word, answered)
+        place = self.base + entry * ENTRY_BYTES + STATUS_BYTE
+        self._node.at(self._node.now + HCA_RETIRE, self._node.memory.store, place, word, answered)

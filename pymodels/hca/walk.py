@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from hwif.gen.events import TraceEvent
 from hwif.gen.gru import PAGE_SHIFT
 from hwif.gen.hca import ENTRY_BYTES, TABLE_BITS, WALKERS, Counter, Mtt, XltResult
-from hwif.gen.timing import HCA_WALK_STEP
+from hwif.gen.timing import HCA_KEY, HCA_REPLAY, HCA_WALK_STEP
 from pymodels.hca.cache import Leaf
 from pymodels.hca.lines import parse
 from pymodels.hca.translation import OK, WRITES, Asker, Invalidation, Region, Segment, Translation
@@ -85,6 +85,9 @@ class Walks:
 
     def _key_came(self, index: int) -> Callable[[bytes | None], None]:
         def came(data: bytes | None) -> None:
+            self._node.at(self._node.now + HCA_KEY, known, data)
+
+        def known(data: bytes | None) -> None:
             fetch = self._keys.pop(index)
             if fetch.covered:
                 self._again(fetch.asked)
@@ -200,7 +203,7 @@ class Walks:
                 xlt.hold(segment, leaf)
             else:
                 xlt.refused(segment, refused if result == OK else result)
-            late(segment)
+            self._node.at(self._node.now + HCA_REPLAY, late, segment)
 
     # ---- invalidations -------------------------------------------------------------------------------------------------
 

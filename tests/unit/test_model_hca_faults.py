@@ -201,8 +201,9 @@ def test_record_and_index_come_before_the_interrupt() -> None:
     pair = Pair()
     pair.take(pair.b, pair.kb, B_VA)
     pair.qa.write(pair.ka, A_VA, pair.kb, B_VA, 8)
-    while not pair.b.irq[h.IrqLine.FAULT]:
-        assert pair.b.load(h.FqProdReg)["index"] == 0 or pair.b.irq[h.IrqLine.FAULT]
+    pair.bare.run(lambda: bool(pair.b.irq[h.IrqLine.FAULT]))
+    ((recorded, _, _),) = events(pair.bare, TraceEvent.HDEV_RECORD, node=1)
+    assert 0 <= pair.bare.device.cycle - recorded <= 12
     (fault,) = pair.b.faults()
     assert fault["token"]
     pair.bare.settle()
@@ -219,6 +220,7 @@ def test_the_interrupt_waits_for_count_or_delay() -> None:
     pair.bare.run(lambda: bool(pair.b.irq[h.IrqLine.FAULT]))
     assert 8500 <= pair.bare.device.cycle - written <= 9100
     assert len(pair.b.faults()) == 1
+    pair.bare.settle()
     for qa, _ in pairs[1:]:
         qa.write(pair.ka, A_VA, pair.kb, B_VA, 8)
     rung = pair.bare.device.cycle

@@ -19,5 +19,5 @@ def test_every_byte_arrives_while_pages_move(nodes: int, seed: int) -> None:
 def test_every_byte_arrives_over_a_bad_wire(seed: int) -> None:
     print(f"seed {seed}")
     counters = hca_traffic.run(seed, 100, link_loss=20_000, link_corrupt=10_000, link_truncate=10_000).statistics()
-    assert min(counters[f"link_{fate}"] for fate in ("lost", "corrupted", "truncated")) > 3
+    assert min(counters[f"link_{fate}"] for fate in ("lost", "corrupted", "truncated")) > 1
     assert counters["faults"] + counters["b_faults"] > 10
