@@ -12,6 +12,7 @@ from collections.abc import Awaitable, Callable
 
 from hwif.gen import hca as h
 from hwif.gen.events import TraceEvent
+from sw_stack.drivers.hca.commands import Order
 from sw_stack.drivers.hca.errors import HcaError
 from sw_stack.drivers.hca.queues import announce, begin_flush
 from sw_stack.drivers.hca.state import AsyncEvent, DriverCore
@@ -82,19 +83,30 @@ class Events:
             if not reg.valid.of(word):
                 return
             await drv.regs.write(h.AsyncPopReg.offset, 1)
-            self._note(AsyncEvent(h.AsyncType(reg.kind.of(word)), reg.subject.of(word)))
+            await self._note(AsyncEvent(h.AsyncType(reg.kind.of(word)), reg.subject.of(word)))
 
-    def _note(self, event: AsyncEvent) -> None:
+    async def _note(self, event: AsyncEvent) -> None:
         drv = self._drv
         drv.stats.async_events += 1
         if event.kind is h.AsyncType.COMMAND_QUEUE:
             raise HcaError(f"node {drv.node}: the command queue stopped")
         if event.kind is not h.AsyncType.CQ_ERR:
             drv.emit(TraceEvent.HCA_QP_ERROR, event.subject, event.kind)
-            qp = drv.qps.get(event.subject)
-            if qp is not None:
-                qp.state = h.QpState.ERR
-                if event.kind is not h.AsyncType.QP_FATAL:
-                    begin_flush(drv, qp)
+            await self._failed(event)
         self._queue.append(event)
         self._wait.wake_all()
+
+    async def _failed(self, event: AsyncEvent) -> None:
+        """A queue pair has failed. The event may be older than the life it leads now, so the device is asked:
+
+            device: fails, event queued      user: RESET, INIT      handler: event read: not this life's
+        """
+        drv = self._drv
+        (ticket,) = await drv.commands.ring(Order(h.CmdOp.QUERY_QP, qpn=event.subject))
+        _status, line = await drv.commands.report(ticket)
+        qp = drv.qps.get(event.subject)
+        if qp is None or h.QpReport.state.get(line) != h.QpState.ERR:
+            return
+        qp.state = h.QpState.ERR
+        if event.kind is not h.AsyncType.QP_FATAL:
+            begin_flush(drv, qp)
