@@ -41,7 +41,7 @@ $(STAMP): pyproject.toml tools/preflight.py
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[dev]'
 	@touch $@
 
-cosim: $(STAMP) ## Play the shipped program against the GRU's RTL; report in build/cosim/index.html
+cosim: $(STAMP) ## Play the shipped program against the RTL (DEVICE=gru, or hca); report in build/cosim/index.html
 	@$(BIN)/shootdown cosim $(COSIM_ARGS)
 
 test: $(STAMP) ## The tests (under 10 minutes on two cores)
