@@ -107,6 +107,7 @@ module hca_rx_slots
   segs_t  [RX_SLOTS-1:0] segs_q, bad_q, todo_q;   // asked for; not OK; not answered yet
   segs_t  [RX_SLOTS-1:0] started_q, started_d, over_q, over_d;  // in flight from here on; to be reported as done
   slots_t is_atomic_q, no_wqe_q, woken_q, failed_q, landed_q;
+  slots_t stale_q;  // a resume came while its pieces were looked up: a fault among the answers may be the one that is mended
   qpn_t   [RX_SLOTS-1:0] qpn_q;
 
   // ------------------------------------------------------------------------------------------------ sets
@@ -213,6 +214,7 @@ module hca_rx_slots
 
   // ------------------------------------------------------------------------------------------------ states
   logic resumed;
+  slots_t mended;  // a fault of its queue pair has been answered in this cycle
   assign resumed = resume_valid_i && resume_i.direction == FAULT_DIR_RESPONDER;
   always_comb begin
     state_d = state_q;
@@ -224,7 +226,13 @@ module hca_rx_slots
     if (plain_valid_i) state_d[plain_slot_i] = READY;
     if (seg_valid_i && seg_last_i) state_d[seg_slot_i] = LOOK;
     for (int unsigned i = 0; i < RX_SLOTS; i++) begin
+      mended[i] = resumed && !resume_i.error && qpn_q[i] == resume_i.qpn;
       if (state_q[i] == LOOK && todo_q[i] == '0) state_d[i] = READY;
+      // Packets behind the one that waited were looked up ahead, most likely in the same page: what they know is out of date too.
+      if (((state_q[i] == LOOK && todo_q[i] == '0) || ready[i]) && (mended[i] || stale_q[i]) && bad_q[i] != '0) begin
+        state_d[i] = GIVE;
+        then_d[i]  = PREP;
+      end
       // What was not posted may be posted while the packet waits behind others.
       if (ready[i] && no_wqe_q[i] && posted_valid_i && qpn_q[i] == posted_qpn_i) state_d[i] = PREP;
       if (state_q[i] == HELD && resumed && qpn_q[i] == resume_i.qpn) state_d[i] = resume_i.error ? READY : PREP;
@@ -279,6 +287,7 @@ module hca_rx_slots
       older_q[i] <= older_q[i] & ~freed;
       if (resumed && resume_i.qpn == qpn_q[i]) woken_q[i] <= 1'b1;
       if (flush_valid_i && flush_qpn_i == qpn_q[i]) woken_q[i] <= 1'b1;
+      if (mended[i]) stale_q[i] <= 1'b1;
     end
     if (judged_i) begin
       for (int unsigned i = 0; i < RX_SLOTS; i++) begin
@@ -294,6 +303,7 @@ module hca_rx_slots
       bad_q[prep_slot_o]    <= '0;
       todo_q[prep_slot_o]   <= '0;
       no_wqe_q[prep_slot_o] <= 1'b0;
+      stale_q[prep_slot_o]  <= 1'b0;
     end
     if (plain_valid_i) no_wqe_q[plain_slot_i] <= plain_no_wqe_i;
     if (show_go) woken_q[show_slot_o] <= 1'b0;
