@@ -1,13 +1,13 @@
 // Queue pairs: what is sent, what is accepted, what is acknowledged, and when to try again (docs/hca.md sections 4 and 5).
 //
 //            ┌───────────────┐  went to ERR  ┌───────────────┐
-//   commands │ hca_qp_send   │◀─────────────▶│ hca_qp_recv   │   packets are dealt by opcode: ACK, NAK and answers to the send side,
-//   ────────▶│ contexts, work│               │ contexts,     │   requests to the receive side. Each side works on one event a cycle.
-//            │ requests,timers               │ answers       │
+//   commands │ hca_qp_send   │◀─────────────▶│ hca_qp_recv   │   packets are dealt by opcode: ACK, NAK and answers
+//   ────────▶│ contexts, work│               │ contexts,     │   to the send side, requests to the receive side.
+//            │ requests,timers               │ answers       │   Each side works on one event a cycle.
 //            └───────────────┘               └───────────────┘
 //
-// Promises: commands see no event of their queue pair half done, and leave none: MODIFY_QP is answered when its settings are in force, and for
-//   a state that receives nothing, when nothing of the queue pair is in flight any more, here or (busy_i) in hca_rx and hca_tx.
+// Promises: commands see no event of their queue pair half done, and leave none: MODIFY_QP is answered when its settings are in force,
+//   and for a state that receives nothing, when nothing of the queue pair is in flight any more, here or (busy_i) in hca_rx and hca_tx.
 //   A verdict comes two cycles after its packet was taken. A queue pair's packets, lands and failures of an older life change nothing.
 // Needs: hca_fault takes faults within a bounded time; hca_tx forgets at tx_flush_valid_o also a failure it is just reporting.
 //   busy_i answers busy_qpn_o combinationally, or within a cycle.

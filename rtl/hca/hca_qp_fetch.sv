@@ -1,7 +1,7 @@
 // Reads send work requests ahead of their use: batches of queue pairs, in the order asked for, in a ring of slots.
 //
-// Promises: the oldest work request stands at head_o with its contents at wqe_o the cycle after `look_i`, once head_valid_o. A batch is taken
-//   only when a whole one fits (room_o). Slots of a former life are never confused: nothing is read while answers to it are due.
+// Promises: the oldest work request stands at head_o with its contents at wqe_o the cycle after `look_i`, once head_valid_o. A batch is
+//   taken only when a whole one fits (room_o). Slots of a former life are never confused: nothing is read while answers to it are due.
 // Costs: FetchSlots lines of RAM.
 
 module hca_qp_fetch

@@ -1,6 +1,7 @@
 // A deep first-in first-out store in RAM.
 //
-// Promises: the oldest word stands at data_o while valid_o, at least two cycles after it was pushed; pop_i with valid_o takes it, one a cycle.
+// Promises: the oldest word stands at data_o while valid_o, two cycles after it was pushed at the earliest; pop_i takes it,
+//   one a cycle.
 // Needs: never more than Depth words pushed and not popped (queue pairs stand in a list at most once each).
 // Costs: Width x Depth bits of RAM.
 

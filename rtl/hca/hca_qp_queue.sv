@@ -1,7 +1,7 @@
 // A short first-in first-out store between a pipeline that must not wait and a neighbour that may refuse.
 //
-// Promises: payload stable while it waits, except that `kill_i` takes away what belongs to `kill_tag_i`, at once. room_o: two more words fit, that is
-//   one beside the word whose order is in the pipeline.
+// Promises: payload stable while it waits, except that `kill_i` takes away what belongs to `kill_tag_i`, at once. room_o: there is room for
+//   one more beside the two whose orders are in the pipeline.
 // Needs: a push only after room_o was seen high in the cycle before, or in this one.
 
 module hca_qp_queue #(

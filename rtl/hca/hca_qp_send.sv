@@ -275,14 +275,16 @@ module hca_qp_send
 
   always_ff @(posedge clk_i) begin
     if (out.build) begin
-      build_q <= '{qpn: qpn_q, wqe: wqe, at: ctx.cur, mtu_shift: conf.mtu_shift, pd: conf.pd, dest_qpn: conf.dest_qpn, ack_req: out.ack_req};
+      build_q <= '{qpn: qpn_q, wqe: wqe, at: ctx.cur, mtu_shift: conf.mtu_shift, pd: conf.pd, dest_qpn: conf.dest_qpn,
+                   ack_req: out.ack_req};
     end
   end
 
   hca_qp_build u_build (.build_i(build_q), .pkt_o(built));
 
   hca_qp_queue #(.Width($bits(tx_pkt_t)), .TagW(QPN_WIDTH)) u_tx (
-    .clk_i, .rst_ni, .clear_i(!enable_i), .push_i(build_valid_q && !(out.withdraw && build_q.qpn == qpn_q)), .data_i(built), .tag_i(build_q.qpn), .room_o(tx_room),
+    .clk_i, .rst_ni, .clear_i(!enable_i), .push_i(build_valid_q && !(out.withdraw && build_q.qpn == qpn_q)), .data_i(built),
+    .tag_i(build_q.qpn), .room_o(tx_room),
     .kill_i({out.withdraw, flush_valid_o}), .kill_tag_i({qpn_q, flush_qpn_o}), .valid_o(tx_valid_o), .data_o(tx_o),
     .ready_i(tx_ready_i), .empty_o(tx_empty)
   );

@@ -32,114 +32,32 @@ module hca_qp_send_step
   output fetch_t      fetch_o
 );
 
-  // ---- the work request read ahead -------------------------------------------------------------------------------------
+  // ---- what the event's own things say -------------------------------------------------------------------------------------
 
-  logic [32:0] total;
-  logic [31:0] sent, rest, mtu;
-  logic is_read, is_atomic, is_known, last;
-  logic wqe_fails;
+  logic [31:0] mtu;
+  logic [30:0] bytes;
+  logic last, is_alone, is_send, ack_known, answer_wanted, answer_fits, any_signaled, fail_now;
+  alone_e alone_op;
   wc_status_e wqe_status;
   off_t psns;
+  place_t ack_at, answer_next;
+  index_t closed;
 
-  always_comb begin
-    is_read = wqe_i.opcode == WR_OPCODE_RDMA_READ;
-    is_atomic = wqe_i.opcode inside {WR_OPCODE_ATOMIC_CMP_AND_SWP, WR_OPCODE_ATOMIC_FETCH_AND_ADD};
-    is_known = is_read || is_atomic || wqe_i.opcode inside {WR_OPCODE_RDMA_WRITE, WR_OPCODE_SEND};
-    total = '0;
-    if (wqe_i.num_sge >= 4'd1) total = 33'(wqe_i.length0);
-    if (wqe_i.num_sge >= 4'd2) total = 33'(wqe_i.length0) + 33'(wqe_i.length1);
-    mtu = 32'd1 << conf_i.mtu_shift;
-    sent = 32'(ctx_i.cur.off) << conf_i.mtu_shift;
-    rest = total[31:0] - sent;
-    last = is_read || is_atomic || rest <= mtu;
-    psns = is_read ? packets(rest, conf_i.mtu_shift) : off_t'(1);
+  assign mtu = 32'd1 << conf_i.mtu_shift;
 
-    wqe_status = WC_STATUS_SUCCESS;
-    if (wqe_bad_i || !is_known || wqe_i.num_sge > 4'(MAX_SGE) || (is_atomic && wqe_i.num_sge > 4'd1)) wqe_status = WC_STATUS_LOC_QP_OP_ERR;
-    else if (is_atomic && total < 33'd8) wqe_status = WC_STATUS_LOC_LEN_ERR;
-    else if (!is_atomic && total > 33'(MAX_MESSAGE)) wqe_status = WC_STATUS_LOC_LEN_ERR;
-    else if (ctx_i.cur.off != '0 && (is_atomic || 33'(sent) >= total)) wqe_status = WC_STATUS_BAD_RESP_ERR;  // an answer sent it past the end
-    wqe_fails = wqe_status != WC_STATUS_SUCCESS;
-  end
+  hca_qp_send_wqe u_wqe (
+    .at_i(ctx_i.cur), .mtu_shift_i(conf_i.mtu_shift), .mtu_i(mtu), .wqe_i, .wqe_bad_i, .status_o(wqe_status), .bytes_o(bytes),
+    .is_send_o(is_send), .is_alone_o(is_alone), .alone_op_o(alone_op), .last_o(last), .psns_o(psns)
+  );
 
-  // ---- an acknowledgement: where it says the other end is -----------------------------------------------------------------
+  hca_qp_send_heard u_heard (
+    .ctx_i, .mtu_shift_i(conf_i.mtu_shift), .mtu_i(mtu), .head_i(pkt_i.head), .ack_known_o(ack_known), .ack_at_o(ack_at),
+    .answer_wanted_o(answer_wanted), .answer_fits_o(answer_fits), .answer_next_o(answer_next)
+  );
 
-  psn_t ack_psn, ack_gain;
-  index_t ack_count;
-  logic ack_known, ack_past_alone;
-  logic [MAX_UNACKED-1:0] ack_sends, ack_mask;
-  place_t ack_at;
-
-  always_comb begin
-    ack_psn = pkt_i.head.psn + psn_t'(pkt_i.head.opcode == PKT_OP_ACK);
-    ack_gain = ack_psn - ctx_i.una.psn;
-    ack_past_alone = ctx_i.alone && psn_before(ctx_i.alone_at.psn, ack_psn);
-    ack_count = ack_past_alone ? ctx_i.alone_at.idx - ctx_i.una.idx : pkt_i.head.msn[15:0] - ctx_i.una.idx;
-    ack_known = ack_gain <= psn_t'(ctx_i.top_psn - ctx_i.una.psn) &&
-                ack_count <= index_t'(ctx_i.top_idx - ctx_i.una.idx) && ack_count <= index_t'(MAX_UNACKED);
-    ack_mask = ~({MAX_UNACKED{1'b1}} << ack_count[RingW:0]);
-    ack_sends = MAX_UNACKED'({ctx_i.send, ctx_i.send} >> ctx_i.una.idx[RingW-1:0]) & ack_mask;
-    ack_at.idx = pkt_i.head.msn[15:0];
-    ack_at.off = pkt_i.head.offset[OffW-1:0];
-    ack_at.psn = ack_psn;
-    ack_at.ssn = ctx_i.una.ssn + index_t'($countones(ack_sends));
-    // A READ or atomic is complete with its answer, not with an acknowledgement.
-    if (ack_past_alone) ack_at = ctx_i.alone_at;
-    if (ack_gain == '0) ack_at = ctx_i.una;
-  end
-
-  // ---- an answer to a READ or atomic -----------------------------------------------------------------------------------
-
-  logic [31:0] answer_rest, answer_length;
-  logic answer_fits, answer_wanted;
-  place_t answer_next;
-
-  always_comb begin
-    answer_wanted = state_hears(ctx_i.state) && ctx_i.alone_out &&
-                    (pkt_i.head.opcode == PKT_OP_READ_RESP) == (ctx_i.alone_op == ALONE_READ);
-    answer_rest = 32'(ctx_i.alone_len) - (32'(ctx_i.alone_at.off) << conf_i.mtu_shift);
-    answer_length = (ctx_i.alone_op != ALONE_READ) ? '0 : (answer_rest < mtu) ? answer_rest : mtu;
-    answer_fits = 32'(pkt_i.head.length) == answer_length && pkt_i.head.msn[15:0] == ctx_i.alone_at.idx &&
-                  (ctx_i.alone_op != ALONE_READ || (pkt_i.head.offset == 32'(ctx_i.alone_at.off) && pkt_i.head.last == (answer_rest <= mtu)));
-    answer_next = ctx_i.alone_at;
-    answer_next.psn = ctx_i.alone_at.psn + 1'b1;
-    answer_next.off = ctx_i.alone_at.off + 1'b1;
-  end
-
-  // ---- completions -----------------------------------------------------------------------------------------------------
-
-  index_t due, first, closed;
-  logic [MAX_UNACKED-1:0] due_signaled;
-  logic any_signaled, fail_now;
-
-  always_comb begin
-    due = ctx_i.una.idx - ctx_i.done;
-    due_signaled = MAX_UNACKED'({ctx_i.signaled, ctx_i.signaled} >> ctx_i.done[RingW-1:0]) & ~({MAX_UNACKED{1'b1}} << due[RingW:0]);
-    any_signaled = |due_signaled;
-    first = '0;
-    for (int unsigned i = MAX_UNACKED; i > 0; i--) if (due_signaled[i-1]) first = index_t'(i - 1);
-    first = ctx_i.done + first;
-    fail_now = due == '0 && ctx_i.fails && ctx_i.fail_idx == ctx_i.una.idx;
-    closed = fail_now ? ctx_i.fail_idx : first;
-  end
-
-  always_comb begin
-    cq_o = '0;
-    cq_o.cqn = conf_i.send_cqn;
-    cq_o.cqe.qpn = 24'(qpn_i);
-    cq_o.cqe.wqe_index = closed;
-    cq_o.cqe.status = fail_now ? ctx_i.fail_status : WC_STATUS_SUCCESS;
-    cq_o.cqe.syndrome = fail_now ? ctx_i.fail_syndrome : '0;
-    cq_o.cqe.opcode = ctx_i.send[closed[RingW-1:0]] ? WC_OPCODE_SEND : WC_OPCODE_RDMA_WRITE;
-    if (ctx_i.alone && closed == ctx_i.alone_at.idx) begin
-      unique case (ctx_i.alone_op)
-        ALONE_SWAP: cq_o.cqe.opcode = WC_OPCODE_COMP_SWAP;
-        ALONE_ADD:  cq_o.cqe.opcode = WC_OPCODE_FETCH_ADD;
-        default:    cq_o.cqe.opcode = WC_OPCODE_RDMA_READ;
-      endcase
-      if (!fail_now) cq_o.cqe.byte_len = 32'(ctx_i.alone_len);
-    end
-  end
+  hca_qp_send_close u_close (
+    .qpn_i, .ctx_i, .cqn_i(conf_i.send_cqn), .any_signaled_o(any_signaled), .fail_now_o(fail_now), .closed_o(closed), .cq_o
+  );
 
   // ---- faults and reading ahead ----------------------------------------------------------------------------------------
 
@@ -237,7 +155,8 @@ module hca_qp_send_step
       end
 
       // Unless it went back since, the packet that failed is the next to send.
-      SEND_FAIL: if (state_hears(c.state) && !c.fails && psn_before(fail_i.head.psn, c.top_psn) && !psn_before(fail_i.head.psn, c.una.psn)) begin
+      SEND_FAIL: if (state_hears(c.state) && !c.fails && psn_before(fail_i.head.psn, c.top_psn) &&
+                     !psn_before(fail_i.head.psn, c.una.psn)) begin
         if (psn_before(fail_i.head.psn, c.cur.psn)) begin
           c.cur.idx = fail_i.wqe_index;
           c.cur.off = fail_i.head.offset[OffW-1:0];
@@ -325,7 +244,8 @@ module hca_qp_send_step
               c = send_acked(c, answer_next);
             end
           end
-        end else if (answer_wanted && psn_before(ctx_i.alone_at.psn, pkt_i.head.psn) && psn_before(pkt_i.head.psn, ctx_i.top_psn) && !c.gap) begin
+        end else if (answer_wanted && psn_before(ctx_i.alone_at.psn, pkt_i.head.psn) && psn_before(pkt_i.head.psn, ctx_i.top_psn) &&
+                     !c.gap) begin
           // Answers are missing: ask again from there, once until one comes.
           c = send_acked(c, ctx_i.alone_at);
           c = send_again(c, conf_i.retry_cnt);
@@ -372,7 +292,7 @@ module hca_qp_send_step
         c.closing = 1'b0;
         if (any_signaled) begin
           o.cqe = 1'b1;
-          c.done = first + 1'b1;
+          c.done = closed + 1'b1;
         end else begin
           c.done = c.una.idx;
         end
@@ -397,25 +317,25 @@ module hca_qp_send_step
           o.free = 1'b1;
         end else begin
           c.signaled[c.cur.idx[RingW-1:0]] = wqe_i.signaled;
-          c.send[c.cur.idx[RingW-1:0]] = wqe_i.opcode == WR_OPCODE_SEND;
-          if (wqe_fails) begin
+          c.send[c.cur.idx[RingW-1:0]] = is_send;
+          if (wqe_status != WC_STATUS_SUCCESS) begin
             o.free = 1'b1;
             c = send_fails(c, c.cur.idx, wqe_status, '0);
           end else begin
             o.build = 1'b1;
             o.ack_req = c.probe || c.cur.psn[3:0] == '1 || (last && index_t'(c.cur.idx + 1'b1) == send_limit(c));
-            if (is_read || is_atomic) begin
+            if (is_alone) begin
               c.alone = 1'b1;
               c.alone_out = 1'b1;
-              c.alone_op = is_read ? ALONE_READ : wqe_i.opcode == WR_OPCODE_ATOMIC_CMP_AND_SWP ? ALONE_SWAP : ALONE_ADD;
+              c.alone_op = alone_op;
               c.alone_at = c.cur;
-              c.alone_len = is_read ? total[30:0] : 31'd8;
+              c.alone_len = bytes;
             end
             c.cur.psn = c.cur.psn + psn_t'(psns);
             if (last) begin
               c.cur.idx = c.cur.idx + 1'b1;
               c.cur.off = '0;
-              c.cur.ssn = c.cur.ssn + index_t'(wqe_i.opcode == WR_OPCODE_SEND);
+              c.cur.ssn = c.cur.ssn + index_t'(is_send);
             end else begin
               c.cur.off = c.cur.off + off_t'(1) + off_t'(ctx_i.skip);
             end

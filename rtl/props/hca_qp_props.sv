@@ -55,7 +55,8 @@ module hca_qp_send_props
         else $error("a send side sends although it must wait");
       sends_what_is_posted: assert (!out.build || ctx.cur.idx != ctx.prod) else $error("a send side sends what was not posted");
       window_kept: assert (open <= index_t'(MAX_UNACKED)) else $error("too many work requests unacknowledged");
-      acked_in_order: assert (event_q inside {SEND_COMMAND} || !psn_before(ctx_next.una.psn, ctx.una.psn)) else $error("an acknowledgement went back");
+      acked_in_order: assert (event_q inside {SEND_COMMAND} || !psn_before(ctx_next.una.psn, ctx.una.psn))
+        else $error("an acknowledgement went back");
       answers_landed: assert (event_q != SEND_LAND || ctx.flight != '0) else $error("more answers landed than were taken");
       faults_park: assert (!out.flt || ctx_next.parked) else $error("a fault does not park its send side");
     end
@@ -80,8 +81,10 @@ module hca_qp_recv_props
 
   always_ff @(posedge clk_i) begin
     if (rst_ni && enable_i && event_q != RECV_NONE) begin
-      takes_when_it_may: assert (!out.verdict || out.kind == VERDICT_DROP || state_receives(ctx.state)) else $error("taken in a state that receives nothing");
-      takes_no_fault: assert (!out.verdict || out.kind != VERDICT_TAKE || pkt_q.result == XLT_RESULT_OK) else $error("a packet with a fault is taken");
+      takes_when_it_may: assert (!out.verdict || out.kind == VERDICT_DROP || state_receives(ctx.state))
+        else $error("taken in a state that receives nothing");
+      takes_no_fault: assert (!out.verdict || out.kind != VERDICT_TAKE || pkt_q.result == XLT_RESULT_OK)
+        else $error("a packet with a fault is taken");
       expects_in_order: assert (event_q == RECV_COMMAND || !psn_before(ctx_next.epsn, ctx.epsn)) else $error("the PSN expected went back");
       counts_landed: assert (event_q == RECV_COMMAND || !psn_before(ctx_next.epsn, ctx_next.lpsn)) else $error("more is acknowledged than was taken");
       requests_landed: assert (event_q != RECV_LAND || ctx.flight != '0) else $error("more packets landed than were taken");

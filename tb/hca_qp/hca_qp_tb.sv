@@ -1,9 +1,9 @@
 // Queue pairs alone: one hca_qp, its send sides wired to its own receive sides through a lossy, faulting, reordering-free cable.
 //
-// Behavioural: what hca_tx, hca_rx, hca_fault, hca_cq and memory promise, no more. Checks that every message is carried out whole, in order and
-// once, that its completion comes, in order, once and with success, that packets name the right bytes, and that verdicts come in time.
-// Settings by plusargs: seed, messages, pairs, loss, txfault, rxfault, norecv (permille), policy, mutant, size (0: mixed operations of mixed
-// sizes; n: RDMA WRITEs of n bytes). Prints one line at the end: "pass cycles=... messages=..." or "fail ...".
+// Behavioural: what hca_tx, hca_rx, hca_fault, hca_cq and memory promise, no more. Checks that every message is carried out whole, in order
+// and once, that its completion comes, in order, once and with success, that packets name the right bytes, and that verdicts come in time.
+// Settings by plusargs: messages, pairs, loss, txfault, rxfault, norecv (permille), policy, mutant, size (0: mixed operations of mixed
+// sizes; n: RDMA WRITEs of n bytes); the seed is Verilator's. Prints one line at the end: "pass cycles=... messages=..." or "fail ...".
 
 module hca_qp_tb
   import hca_pkg::*;
@@ -431,13 +431,17 @@ module hca_qp_tb
       int unsigned p;
       p = 32'(cq.cqe.qpn) >> 1;
       last_progress = now;
-      if (cq.cqe.status != WC_STATUS_SUCCESS) wrong($sformatf("completion of queue pair %0d, %0d: status %0d", cq.cqe.qpn, cq.cqe.wqe_index, cq.cqe.status));
+      if (cq.cqe.status != WC_STATUS_SUCCESS) begin
+        wrong($sformatf("completion of queue pair %0d, %0d: status %0d", cq.cqe.qpn, cq.cqe.wqe_index, cq.cqe.status));
+      end
       if (cq.cqe.recv) begin
         if (32'(cq.cqe.wqe_index) != (received[p] & 32'hffff)) wrong("a receive completes out of order");
         received[p]++;
       end else begin
         hca_wqe_t w;
-        while (completed[p] < posted[p] && !wqes[key(2 * p, completed[p])].signaled && 32'(cq.cqe.wqe_index) != completed[p]) completed[p]++;
+        while (completed[p] < posted[p] && !wqes[key(2 * p, completed[p])].signaled && 32'(cq.cqe.wqe_index) != completed[p]) begin
+          completed[p]++;
+        end
         if (32'(cq.cqe.wqe_index) != completed[p]) wrong("a send completes out of order");
         w = wqes[key(2 * p, completed[p])];
         if (!w.signaled) wrong("not signaled");
@@ -458,10 +462,12 @@ module hca_qp_tb
         if (!all) begin
           wrong("stuck");
           for (int unsigned i = 0; i < pairs; i++)
-            if (completed[i] != messages) $display("pair %0d: completed %0d landed %0d received %0d of %0d", i, completed[i], land_msg[i], received[i], sends_total[i]);
+            if (completed[i] != messages) begin
+              $display("pair %0d: completed %0d landed %0d received %0d of %0d", i, completed[i], land_msg[i], received[i], sends_total[i]);
+            end
         end
-        $display("%s cycles=%0d messages=%0d retransmit=%0d timeouts=%0d rnr=%0d nak=%0d oos=%0d dup=%0d bad=%0d", errors == 0 ? "pass" : "fail",
-                 last_progress - began, messages * pairs, tally[COUNT_RETRANSMIT], tally[COUNT_TIMEOUTS], tally[COUNT_RNR_NAK_SENT],
+        $display("%s cycles=%0d messages=%0d retransmit=%0d timeouts=%0d rnr=%0d nak=%0d oos=%0d dup=%0d bad=%0d",
+                 errors == 0 ? "pass" : "fail", last_progress - began, messages * pairs, tally[COUNT_RETRANSMIT], tally[COUNT_TIMEOUTS], tally[COUNT_RNR_NAK_SENT],
                  tally[COUNT_NAK_SENT], tally[COUNT_OUT_OF_SEQUENCE], tally[COUNT_DUPLICATE], tally[COUNT_BAD_PACKET]);
         $finish;
       end
