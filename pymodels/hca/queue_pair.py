@@ -37,6 +37,8 @@ class QueuePair:
         """Packets of each side (by FaultDir) that wait to be sent, oldest first."""
         self.rx: deque[Inbound] = deque()
         """Packets that wait for their verdict, oldest first."""
+        self.landing: deque[Inbound] = deque()
+        """Packets being carried out, oldest first: they land in this order."""
         self.busy = 0
         """Reads of its queues and accesses in its name that are on their way."""
         self.quiet: Callable[[], None] | None = None

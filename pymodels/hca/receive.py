@@ -37,7 +37,7 @@ _RECEIVES = frozenset((int(QpState.RTR), int(QpState.RTS), int(QpState.SQD)))
 class Inbound:
     """A packet in its slot."""
 
-    __slots__ = ("bad", "bad_sge", "held", "no_wqe", "packet", "qp", "ready", "segments", "sides", "too_long")
+    __slots__ = ("bad", "bad_sge", "held", "no_wqe", "outcome", "packet", "qp", "ready", "segments", "sides", "too_long")
 
     def __init__(self, packet: Packet, qp: QueuePair) -> None:
         self.packet = packet
@@ -47,6 +47,8 @@ class Inbound:
         self.no_wqe = self.too_long = self.bad_sge = False
         self.sides = (qp.send, qp.recv)
         """By FaultDir: the lives it came in."""
+        self.outcome: tuple[bool, int] | None = None
+        """Carried out, and how: no error of memory, an atomic's old value."""
 
     @property
     def failed(self) -> Segment | None:
@@ -213,6 +215,7 @@ class Receive:
     def _carry_out(self, slot: Inbound) -> None:
         packet = slot.packet
         slot.qp.busy += 1
+        slot.qp.landing.append(slot)
         if packet.opcode in ATOMICS:
             port, at = self._node.memory, self._node.at
             change = _change(packet)
@@ -229,8 +232,17 @@ class Receive:
             self._node.at(self._node.now + 1, self._landed, slot, True, 0)
 
     def _landed(self, slot: Inbound, ok: bool, old: int) -> None:
-        packet, node = slot.packet, self._node
+        """It is in memory. It counts once all that were taken before it are: a READ's request has nothing to wait for itself."""
+        node, landing = self._node, slot.qp.landing
         node.translation.done(slot.segments)
+        slot.outcome = (ok, old)
+        while landing and landing[0].outcome is not None:
+            self._counts(landing.popleft())
+
+    def _counts(self, slot: Inbound) -> None:
+        packet, node = slot.packet, self._node
+        assert slot.outcome is not None
+        ok, old = slot.outcome
         slot.qp.leave()
         node.emit(TraceEvent.HDEV_LAND, slot.qp.number, packet.psn, packet.va, packet.length)
         self._release()
