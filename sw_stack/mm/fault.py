@@ -114,7 +114,11 @@ async def _swap_in(mm: Mm, vpn: int, pte: int, vaddr: int, write: bool) -> None:
 
 async def _read_in(mm: Mm, frame: Frame, slot: Slot) -> None:
     """Fill a frame nobody can see yet. Its page lock is held, so whoever finds it in the swap cache waits."""
-    await mm.machine.sched.sleep(timing.SW_SWAP_READ)
+    fetch = mm.machine.swap.fetch
+    if fetch is None:
+        await mm.machine.sched.sleep(timing.SW_SWAP_READ)
+    else:
+        await fetch(slot)
     if slot.data is None:
         raise AssertionError(f"swap slot {slot.number} has neither bytes nor a frame")
     mm.machine.memory.write(frame.pfn << PAGE_SHIFT, slot.data)

@@ -9,6 +9,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
     from sw_stack.mm.frames import Frame
 
 __all__ = ["Slot", "SwapArea"]
@@ -31,6 +33,9 @@ class SwapArea:
 
     def __init__(self, slots: int) -> None:
         self.slots = slots
+        self.fetch: Callable[[Slot], Awaitable[None]] | None = None
+        """Brings a slot's bytes near, awaited for every page read in, its lock held. None: a device of this
+        machine, SW_SWAP_READ. Swap that lies behind a network puts its transfer here."""
         self._used: dict[int, Slot] = {}
         self._free: list[int] = []
         self._fresh = 0

@@ -14,9 +14,10 @@ from collections.abc import Callable, Coroutine, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from hwif.gen.hca import Access, FaultPolicy, QpState, WcStatus, WrOpcode
+from hwif.gen.hca import Access, Advice, FaultPolicy, QpState, WcStatus, WrOpcode
 from hwif.trace import NODE_CPUS
 from sw_stack.drivers.hca import Cq, DriverPolicy, HcaDriver, HcaError, Mr, Pd, Qp, RecvWr, SendWr, Sge, WorkCompletion
+from sw_stack.drivers.hca.prefetch import FLAG_FLUSH
 from sw_stack.mm.machine import Machine
 from sw_stack.mm.mm import Mm
 from sw_stack.sched import Scheduler
@@ -57,6 +58,10 @@ class Process:
     async def region(self, start: int = BASE, length: int = PAGE, access: int = ODP) -> Mr:
         """Register memory: on demand unless `access` says otherwise."""
         return await self.driver.reg_mr(self.pd, start, length, access)
+
+    async def prefetch(self, mr: Mr, start: int = BASE, length: int = PAGE) -> None:
+        """Bring pages in, writable, and enter them in the device's table: ibv_advise_mr, waited for."""
+        await self.driver.advise_mr(self.pd, Advice.PREFETCH_WRITE, FLAG_FLUSH, [Sge(start, length, mr.lkey)])
 
     async def whole(self, access: int = ODP) -> Mr:
         """Register the whole address space."""
