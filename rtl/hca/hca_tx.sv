@@ -57,7 +57,7 @@ module hca_tx
 
   logic      start_valid, work_valid, work_wait, commit, undo_valid, undo_ready, piece_valid, piece_undo;
   txslot_t   start_slot, work_slot, head_slot, bad_slot;
-  segs_t     work_pieces, work_ok, undo;
+  segs_t     work_pieces, work_ok, undo, redo;
   tx_req_t   work_req;
   pa_t [MAX_SEGMENTS-1:0] work_pa;
   use_t      undo_use, read_use;
@@ -75,7 +75,7 @@ module hca_tx
     .drop_valid_o, .drop_slot_o,
     .start_valid_o(start_valid), .start_slot_o(start_slot),
     .work_valid_i(work_valid), .work_slot_i(work_slot), .work_wait_o(work_wait), .work_pieces_o(work_pieces), .work_ok_o(work_ok),
-    .work_req_o(work_req), .work_pa_o(work_pa), .commit_i(commit), .undo_i(undo),
+    .work_req_o(work_req), .work_pa_o(work_pa), .commit_i(commit), .undo_i(undo), .redo_i(redo),
     .bad_valid_i(bad_valid), .bad_slot_i(bad_slot), .bad_seg_i(bad_seg),
     .head_slot_i(head_slot), .head_o(head), .finish_i(finish),
     .busy_qpn_i, .busy_o, .quiescent_o(quiet[0])
@@ -87,7 +87,7 @@ module hca_tx
     .clk_i, .rst_ni, .enable_i,
     .start_valid_i(start_valid), .start_slot_i(start_slot), .work_valid_o(work_valid), .work_slot_o(work_slot),
     .work_wait_i(work_wait), .work_pieces_i(work_pieces), .work_ok_i(work_ok), .work_req_i(work_req), .work_pa_i(work_pa),
-    .commit_o(commit), .undo_o(undo), .start_valid_o, .start_o,
+    .commit_o(commit), .undo_o(undo), .redo_o(redo), .start_valid_o, .start_o,
     .done_valid_o(undo_valid), .done_ready_i(undo_ready), .done_o(undo_use),
     .piece_valid_o(piece_valid), .piece_o(piece), .piece_undo_o(piece_undo), .pop_i(line_valid && line_ready),
     .quiescent_o(quiet[1])

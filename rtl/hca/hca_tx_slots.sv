@@ -47,7 +47,8 @@ module hca_tx_slots
   output tx_req_t     work_req_o,
   output pa_t [MAX_SEGMENTS-1:0] work_pa_o,
   input  logic        commit_i,
-  input  segs_t       undo_i,         // pieces of work_slot_i whose start was taken back: look them up again
+  input  segs_t       undo_i,         // pieces of work_slot_i whose start is taken back: not translated any more
+  input  segs_t       redo_i,         // of them, those no longer in flight: look them up again
   // memory answered a piece with an error
   input  logic        bad_valid_i,
   input  txslot_t     bad_slot_i,
@@ -243,9 +244,9 @@ module hca_tx_slots
         if (tx_flush_valid_i && failing[s] && owner_q[s].qpn == tx_flush_qpn_i) state_q[s] <= FREE;
       end
       if (undo_i != '0) begin
-        ok_q[work_slot_i]   <= ok_q[work_slot_i] & live_i[work_slot_i] & ~undo_i;
-        look_q[work_slot_i] <= look_q[work_slot_i] | undo_i | (ok_q[work_slot_i] & ~live_i[work_slot_i]);
+        ok_q[work_slot_i] <= ok_q[work_slot_i] & live_i[work_slot_i] & ~undo_i;
       end
+      for (int unsigned p = 0; p < MAX_SEGMENTS; p++) if (redo_i[p]) look_q[work_slot_i][p] <= 1'b1;
       if (fail_go && failing[fail_slot_q]) state_q[fail_slot_q] <= FREE;
       if (answer) begin
         asked_q[rsp_slot][rsp_i.id.seg] <= 1'b0;

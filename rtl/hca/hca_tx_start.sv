@@ -28,6 +28,7 @@ module hca_tx_start
   input  pa_t [MAX_SEGMENTS-1:0] work_pa_i,
   output logic       commit_o,       // combinational, with piece_valid_o of the last piece
   output segs_t      undo_o,
+  output segs_t      redo_o,         // with the handshake of done_o
   // translation
   output logic       start_valid_o,  // combinational: a live use
   output use_t       start_o,
@@ -75,6 +76,7 @@ module hca_tx_start
   assign piece_undo_o  = state_q == RUN && lost;
   assign undo_o        = piece_undo_o ? started_q : '0;
   assign done_valid_o  = state_q == UNDO && started_q != '0;
+  assign redo_o        = done_valid_o && done_ready_i ? started_q & (~started_q + 1'b1) : '0;
   assign done_o        = '{user: USER_TX, slot: 5'(work_slot_o), seg: back};
 
   always_ff @(posedge clk_i or negedge rst_ni) begin
