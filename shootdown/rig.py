@@ -27,6 +27,7 @@ from tb.hil.native import NativeDevice, NativeHca
 
 __all__ = ["RTL_MUTANTS", "open_device", "play", "play_awaiting", "run"]
 
+SYSTEMS = 2  # HCAs in a run, with a link between them
 WAVE_LEAD = 2_000  # cycles of waveform before a violation
 WAVE_TAIL = 50
 WAVE_LENGTH = 100_000  # cycles of waveform of a clean run
@@ -142,7 +143,8 @@ def _run_cocotb(config: CosimConfig, progress: Report) -> RunResult:
     progress(ProgressUpdate("build"))
     progress(ProgressUpdate("run", note="inside the simulator under cocotb"))
     # The simulator's process has a working directory of its own.
-    result = run_under_cocotb("shootdown.rig:cocotb_session", replace(config, out=config.out.absolute()))
+    nodes = SYSTEMS if config.device == "hca" else 0
+    result = run_under_cocotb("shootdown.rig:cocotb_session", replace(config, out=config.out.absolute()), nodes=nodes)
     if not isinstance(result, RunResult):
         raise TypeError(f"the simulator's process returned {type(result).__name__}, not a result")
     timeline = config.out / result.timeline.name if result.timeline is not None else None
@@ -173,7 +175,10 @@ async def play_awaiting(session: Session, device: AwaitedDevice) -> RunResult:
 async def cocotb_session(simulator: Any, config: CosimConfig) -> RunResult:
     """Entry point inside the simulator's process."""
     session = Session(config, _job(config), lambda _update: None)
-    device: CocotbDevice = simulator.device(session.memory, session.shadow, harness_options(config))
+    options = harness_options(config)
+    if config.device == "hca":
+        return await play_awaiting(session, simulator.hca(session.nodes, options))
+    device: CocotbDevice = simulator.device(session.memory, session.shadow, options)
     return await play_awaiting(session, device)
 
 
