@@ -1,4 +1,4 @@
-"""The transmit engine, the way to memory and the cable, between queue pairs, a translation unit and a memory made up by hca_tx_tb.sv.
+"""hca_tx, hca_axi and hca_link between queue pairs, a translation unit and a memory made up by hca_tx_tb.sv.
 
 Promises: `run(**settings)` is what one run found: whether every packet left or was dropped as it must, the first complaint if not,
 and the numbers. Equal settings give equal results. The assertions of rtl/props/hca_tx_props.sv are on; one that fails ends the run

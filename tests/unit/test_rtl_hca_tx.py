@@ -1,4 +1,4 @@
-"""The RTL of the transmit engine with the way to memory and the cable: every packet leaves whole and in order, or is dropped as it must.
+"""The RTL from packets to the cable (hca_tx, hca_axi, hca_link): each packet leaves whole and in order, or is dropped as it must.
 
 The bench behind `run` checks every byte; the assertions of rtl/props/hca_tx_props.sv are on.
 """
