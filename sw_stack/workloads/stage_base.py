@@ -269,6 +269,10 @@ class StageBase(ABC):
         """Count that the play met something."""
         self._seen[name] += times
 
+    def times(self, name: str) -> int:
+        """How often `saw` has counted it so far."""
+        return self._seen[name]
+
     def expect(self, name: str, event: TraceEvent | None = None, at_least: int = 1) -> None:
         """At the end of the run the play must have met this so often: `event`s of the trace, or, without one, what `saw`, the
         census, the VM's statistics or the driver's count under this name."""
