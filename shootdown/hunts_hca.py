@@ -30,6 +30,12 @@ PROGRAM = "program under pressure"
 AIMED: Mapping[str, tuple[str, ...]] = {
     "upgrade_kept": ("upgrade_livelock",),
     "map_writable": ("upgrade_livelock",),
+    "no_invalidate": ("optimistic_restart",),
+    "forget_implicit": ("end_of_everything",),
+    "invalidate_short": ("more_faults_than_queue",),
+    "stale_key": ("dereg_madvise",),
+    "lost_wakeup": ("more_faults_than_queue",),
+    "pin_uncounted": ("pinned_pages",),
 }
 
 

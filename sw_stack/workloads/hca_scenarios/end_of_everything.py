@@ -33,7 +33,7 @@ async def play(stage: HcaStage) -> None:
                     stage.check(mr.table.pages == 0, f"pages of {mr}", 0, f"{mr.table.pages}, everything is invalid")
                 await stage.sched.sleep(3000 * (1 - turn))
 
-    for number, offset in enumerate(stage.sweep(-9000, 60_000, ROUNDS)):
+    for number, offset in enumerate(stage.sweep(-20_000, 60_000, ROUNDS)):
         for mr in regions:
             await program.prefetch(mr, length=PAGES * PAGE)
         faults = stage.drivers[0].stats.fault_records
