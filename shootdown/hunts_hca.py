@@ -30,6 +30,7 @@ PROGRAM = "program under pressure"
 AIMED: Mapping[str, tuple[str, ...]] = {
     "upgrade_kept": ("upgrade_livelock",),
     "map_writable": ("upgrade_livelock",),
+    "ignore_sequence": ("packet_damming", "optimistic_restart"),
     "no_invalidate": ("optimistic_restart",),
     "forget_implicit": ("end_of_everything",),
     "invalidate_short": ("more_faults_than_queue",),

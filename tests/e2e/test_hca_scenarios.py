@@ -88,6 +88,7 @@ def test_a_scenario_that_misses_its_race_fails(name: str, monkeypatch: pytest.Mo
         ("more_faults_than_queue", "invalidate_short"),
         ("more_faults_than_queue", "lost_wakeup"),
         ("optimistic_restart", "no_invalidate"),
+        ("packet_damming", "ignore_sequence"),
         ("pinned_pages", "pin_uncounted"),
     ],
 )
