@@ -167,14 +167,15 @@ def bench() -> None:
     """Measure."""
 
 
-@bench_app.command("rtl", epilog="Example: shootdown bench rtl --json")
+@bench_app.command("rtl", epilog="Example: shootdown bench rtl --device hca --json")
 def bench_rtl(
+    device: Annotated[str, typer.Option(help="Device: gru or hca.")] = "gru",
     as_json: Annotated[bool, typer.Option("--json", help="Print the numbers as JSON.")] = False,
 ) -> int:
-    """Exact cycle counts of the RTL: hits, shootdowns, drain, drop-in."""
+    """Exact cycle counts of the RTL: hits, shootdowns or invalidations, drains, faults, the HCA's link."""
     from shootdown.commands.bench import run_rtl  # noqa: PLC0415
 
-    return run_rtl(as_json)
+    return run_rtl(as_json, device)
 
 
 @bench_app.command("model", epilog="Example: shootdown bench model --json")
