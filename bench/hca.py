@@ -3,8 +3,8 @@
 `measure()` returns the numbers by name. Those of the translation alone (hits, walks, misses) are taken at the ports of hca_xlt by
 bench/hca_xlt.py; all others are of the whole chip under the traffic their functions name, read from its trace.
 
-`write_share`, `read_share`: payload bytes a cycle that land, over the payload rate of the link with packets of 4,096 bytes: 64 bytes
-in 64 of 65 cycles (a header flit, 64 of payload). All keys and translations are cached.
+`write_share`, `read_share`: payload bytes a cycle that land, over the payload rate of the link with packets of 4,096 bytes:
+64 bytes in 64 of 65 cycles (a header flit, 64 of payload). All keys and translations are cached.
 
 Deterministic: two calls give the same numbers. A run that does not do what is to be measured is a MeasureError.
 Costs: a minute once harness and block bench are built, most of it the fault storm.

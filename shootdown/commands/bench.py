@@ -81,9 +81,9 @@ def run_rtl(as_json: bool, device: str = "gru") -> int:
 def _measure(device: str) -> dict[str, Any]:
     """The device's numbers; loads its simulator and no other."""
     if device == "hca":
-        from bench import hca  # noqa: PLC0415
+        from bench.hca import measure as measure_hca  # noqa: PLC0415
 
-        return hca.measure()
-    from bench import rtl  # noqa: PLC0415
+        return measure_hca()
+    from bench.rtl import measure  # noqa: PLC0415
 
-    return rtl.measure()
+    return measure()
