@@ -11,7 +11,6 @@ from __future__ import annotations
 import importlib
 import inspect
 import pkgutil
-from collections.abc import Iterable
 from dataclasses import dataclass
 from types import ModuleType
 
@@ -31,13 +30,13 @@ class Page:
 class Library:
     """The scenarios of one package."""
 
-    def __init__(self, package: str, path: Iterable[str]) -> None:
+    def __init__(self, package: str) -> None:
         self._package = package
-        self._path = path
 
     def names(self) -> list[str]:
         """Every scenario, in order."""
-        return sorted(module.name for module in pkgutil.iter_modules(self._path))
+        folders = importlib.import_module(self._package).__path__  # as it is now: whoever adds a folder, adds its scenarios
+        return sorted(module.name for module in pkgutil.iter_modules(folders))
 
     def page(self, name: str) -> Page:
         """The file of that name."""

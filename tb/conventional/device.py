@@ -40,6 +40,7 @@ STEPS = 2000  # of the simulator's picosecond, a cycle
 RESET_CYCLES = 4
 WORD = 8
 PAUSE_ODDS = 0.3
+LINES = (LineKind.CB, LineKind.TFH, LineKind.TGH, LineKind.CCH)  # those a GRU tells of
 # Counters of the other hosts that come from inside the design or from the oracle: not visible on pins.
 UNSEEN = (
     "translations",
@@ -91,7 +92,7 @@ class ConventionalDevice:
         if self._pauses is not None:
             self._pause(random.Random(self._pauses))
         watchers = [self._serve(), self._watch_irq()]
-        for kind in LineKind:
+        for kind in LINES:
             name = f"snoop_{kind.name.lower()}"
             watchers.append(self._watch_line(kind, getattr(dut, f"{name}_valid"), getattr(dut, name)))
         self._tasks = [cocotb.start_soon(self._guarded(watcher)) for watcher in watchers]

@@ -14,7 +14,7 @@ from sw_stack.workloads.library import Library
 
 __all__ = ["HcaScenario", "load", "names"]
 
-_LIBRARY = Library(__name__, __path__)
+_LIBRARY = Library(__name__)
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,7 @@ from sw_stack.workloads.stage import Needs, Stage
 
 __all__ = ["Scenario", "load", "names"]
 
-_LIBRARY = Library(__name__, __path__)
+_LIBRARY = Library(__name__)
 
 
 @dataclass(frozen=True)
