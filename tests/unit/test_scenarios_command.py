@@ -21,7 +21,8 @@ from sw_stack.sched import RecordedChooser, SeededChooser
 Progress = Callable[[ProgressUpdate], None]
 Run = Callable[[CosimConfig], RunResult]
 KEYS = {"seed", "backend", "mutant", "clean", "total", "scenarios"}
-ROW_KEYS = {"device",
+ROW_KEYS = {
+    "device",
     *("name", "title", "verdict", "cycles", "skipped_cycles", "translations", "faults", "shootdowns", "dropins_dropped"),
     *("races", "digest", "wall_s", "failures", "stalled", "report"),
 }

@@ -12,7 +12,7 @@ from support.gru_rig import Rig
 from hwif.gen.events import TraceEvent
 from hwif.gen.gru import CbEcause, CbIstatus
 from sw_stack.drivers.gru.user import CbResult
-from sw_stack.workloads import scenarios
+from sw_stack.workloads import hca_scenarios, scenarios
 from sw_stack.workloads.stage import BASE, PAGE, Stage, pattern
 
 Play = Callable[[Stage], Awaitable[None]]
@@ -196,9 +196,8 @@ def test_every_scenario_says_what_it_is() -> None:
 
 def test_the_page_lists_every_scenario() -> None:
     page = (Path(__file__).parents[2] / "docs" / "scenarios.md").read_text()
-    assert [line.split("`")[1] for line in page.splitlines() if line.startswith("| `") and line.split("`")[1].isidentifier()] == (
-        scenarios.names()
-    )
+    listed = [line.split("`")[1] for line in page.splitlines() if line.startswith("| `") and line.split("`")[1].isidentifier()]
+    assert listed == [*scenarios.names(), *hca_scenarios.names()]
 
 
 def test_a_name_that_is_no_scenario() -> None:

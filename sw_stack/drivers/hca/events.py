@@ -99,7 +99,7 @@ class Events:
     async def _failed(self, event: AsyncEvent) -> None:
         """A queue pair has failed. The event may be older than the life it leads now, so the device is asked:
 
-            device: fails, event queued      user: RESET, INIT      handler: event read: not this life's
+        device: fails, event queued      user: RESET, INIT      handler: event read: not this life's
         """
         drv = self._drv
         (ticket,) = await drv.commands.ring(Order(h.CmdOp.QUERY_QP, qpn=event.subject))
