@@ -59,6 +59,12 @@ module hca_cq
   flight_t          oldest;
   logic             answer;
 
+  // The entry in C1, the second stage.
+  logic     c0_go, c1_valid_q, c1_go, c1_valid_ctx_q, c1_full, c1_write, wr_free, room;
+  cq_req_t  c1_q;
+  index_t   c1_prod_q, c1_cons_q, prod_now, cons_now;
+  context_t c1_ctx;
+
   // ------------------------------------------------------------------------------------------------ state of the queues
   // prod: entries given a place; seen: entries in memory; cons: what software has told. Not `ok`: 0, whatever the RAM holds.
   logic [NUM_CQ-1:0] valid_q, prod_ok_q, seen_ok_q, cons_ok_q, armed_q, fired_q;
@@ -74,10 +80,6 @@ module hca_cq
   assign bell_cqn       = doorbell_i.cqn;
 
   // ------------------------------------------------------------------------------------------------ C0: which entry
-  logic     c0_go, c1_valid_q, c1_go, c1_valid_ctx_q, c1_full, c1_write, wr_free, room;
-  cq_req_t  c1_q;
-  index_t   c1_prod_q, c1_cons_q, prod_now, cons_now;
-  context_t c1_ctx;
   assign c0_go      = cq_valid_i && cq_ready_o;
   assign cq_ready_o = enable_i && !cq_cmd_valid_i && (!c1_valid_q || c1_go);
   // The entry in C1 moves its queue's index only if it is written: wait for it when the next is of the same queue.

@@ -15,7 +15,6 @@ package hca_tx_pkg;
 
   typedef logic [TxSlotW-1:0] txslot_t;
   typedef logic [TX_SLOTS-1:0] txslots_t;
-  typedef logic [SegW-1:0] seg_t;
   typedef logic [MAX_SEGMENTS-1:0] segs_t;
   typedef logic [6:0] lines_t;  // of a piece or a packet, up to MaxLines
 

@@ -167,6 +167,7 @@ module hca_xlt_props
     if (ok) hit[useix_t'(s2_req.id)] = 1'b1;
   end
 
+  walks_t reads_q[32];  // tables' reads an invalidation's tag waits for
   logic [31:0] expected;
   always_comb begin
     for (int t = 0; t < 32; t++) expected[t] = pending_q[t] != '0 || reads_q[t] != '0;
@@ -174,7 +175,6 @@ module hca_xlt_props
 
   // Reads of tables in flight, and of those that this cycle's acceptance waits for.
   walks_t reading_q, reading, came, read_waits;
-  walks_t reads_q[32];
   walks_t stopped_q;  // walks whose page an invalidation covers: they may read no more
   always_comb begin
     reading = reading_q;
