@@ -1,7 +1,8 @@
 // Reads send work requests ahead of their use: batches of queue pairs, in the order asked for, in a ring of slots.
 //
 // Promises: the oldest work request stands at head_o with its contents at wqe_o the cycle after `look_i`, once head_valid_o. A batch is
-//   taken only when a whole one fits (room_o). Slots of a former life are never confused: nothing is read while answers to it are due.
+//   taken only when a whole one fits (room_o).
+// Needs: after enable_i was low no answer to an earlier read.
 // Costs: FetchSlots lines of RAM.
 
 module hca_qp_fetch
@@ -47,7 +48,7 @@ module hca_qp_fetch
   logic [FetchW-1:0] head, tail, rsp_slot;
   fetch_t job_q;  // count: what is left of it
   qpn_t last_qpn_q;
-  logic ask, answer, started_q;
+  logic ask, answer;
   index_t place;
 
   assign head = head_q[FetchW-1:0];
@@ -56,13 +57,6 @@ module hca_qp_fetch
   assign idle_o = job_q.count == '0;
   assign room_o = idle_o && !fetch_valid_i && used <= (FetchW + 1)'(FetchSlots - FetchBatch);
 
-  // After a restart the answers to what was asked before come first.
-  always_ff @(posedge clk_i or negedge rst_ni) begin
-    if (!rst_ni) started_q <= 1'b1;
-    else if (!enable_i) started_q <= asked_q == '0;
-    else if (asked_q == '0) started_q <= 1'b1;
-  end
-
   assign place = job_q.idx & ~({INDEX_WIDTH{1'b1}} << job_q.log);
 
   // Registered: the payload stays while it waits, whatever becomes of the job.
@@ -70,7 +64,7 @@ module hca_qp_fetch
   logic [FetchW-1:0] rd_slot_q;
   pa_t rd_pa_q;
 
-  assign ask = job_q.count != '0 && started_q && (!rd_valid_q || rd_ready_i);
+  assign ask = job_q.count != '0 && (!rd_valid_q || rd_ready_i);
 
   always_comb begin
     rd_o = '0;
@@ -104,6 +98,8 @@ module hca_qp_fetch
         head_q <= '0;
         tail_q <= '0;
         job_q <= '0;
+        rd_valid_q <= 1'b0;
+        asked_q <= '0;
       end else begin
         if (fetch_valid_i) begin
           job_q <= fetch_i;

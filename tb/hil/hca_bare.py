@@ -144,6 +144,14 @@ class BareNode(Tables):
         self.store(h.IrqEnableReg, fault=irqs & 1, completion=irqs >> 1 & 1, asynchronous=irqs >> 2 & 1)
         self.store(h.CtrlReg, enable=1)
 
+    def restart(self) -> None:
+        """Switch off and on again: the device forgets its queues; keys and tables are in memory still."""
+        self.store(h.CtrlReg, enable=0)
+        self._commands = self._fault_cons = 0
+        self.qps.clear()
+        self.cqs.clear()
+        self.enable()
+
     # ---- commands --------------------------------------------------------------------------------------------------
 
     def post_command(self, opcode: int, *, ring: bool = True, **fields: int) -> int:

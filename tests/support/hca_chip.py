@@ -66,9 +66,10 @@ class Pair:
         *,
         qp: dict[str, int] | None = None,
         key: dict[str, Any] | None = None,
+        on: Bare | None = None,
         **options: int,
     ) -> None:
-        self.bare = bare(nodes, chosen, **options)
+        self.bare = on or bare(nodes, chosen, **options)
         self.a: BareNode = self.bare.node(0)
         self.b: BareNode = self.bare.node(nodes - 1)
         self.ka = self.a.region(1, A_VA, PAGES)
