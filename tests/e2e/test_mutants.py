@@ -71,7 +71,7 @@ def test_hunts_begin_where_a_mutant_is_likely_and_leave_nothing_out() -> None:
 
 
 def test_the_command_reports_what_was_caught(capsys: pytest.CaptureFixture[str]) -> None:
-    assert shootdown(["mutants", "--only", "mod_lost", "--only", "lost_wakeup", "--json"]) == 0
+    assert shootdown(["mutants", "--device", "gru", "--only", "mod_lost", "--only", "lost_wakeup", "--json"]) == 0
     answer = json.loads(capsys.readouterr().out)
     assert (answer["caught"], answer["total"], answer["survivors"]) == (2, 2, [])
     rows = {row["name"]: row for row in answer["mutants"]}
