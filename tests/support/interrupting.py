@@ -7,9 +7,12 @@ import signal
 from collections.abc import Sequence
 from typing import Any
 
+from hwif.memory import HostMemory
 from hwif.port import Event
+from hwif.shadow import Shadow
 from shootdown.result import CosimConfig, RunResult
 from shootdown.rig import cocotb_session
+from tb.hil.abi import HarnessOptions
 from tb.hil.cocotb_host import CocotbDevice
 
 __all__ = ["session"]
@@ -35,8 +38,8 @@ class Simulator:
     def __init__(self, simulator: Any) -> None:
         self._simulator = simulator
 
-    def device(self, *arguments: Any) -> Interrupted:
-        return Interrupted(self._simulator, *arguments)
+    def device(self, memory: HostMemory, shadow: Shadow, options: HarnessOptions) -> Interrupted:
+        return Interrupted(self._simulator, [(memory, shadow)], options)
 
 
 async def session(simulator: Any, config: CosimConfig) -> RunResult:
