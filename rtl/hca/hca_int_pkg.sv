@@ -10,6 +10,7 @@ package hca_int_pkg;
   localparam int unsigned VaW = 64;
   localparam int unsigned RxSlotW = $clog2(RX_SLOTS);
   localparam int unsigned TxSlotW = $clog2(TX_SLOTS);
+  localparam int unsigned UseSlotW = RxSlotW > TxSlotW ? RxSlotW : TxSlotW;
   localparam int unsigned SegW = $clog2(MAX_SEGMENTS);
   localparam int unsigned WalkerW = $clog2(WALKERS);
   localparam int unsigned PageW = 12;
@@ -92,7 +93,7 @@ package hca_int_pkg;
 
   typedef struct packed {
     xlt_user_e user;
-    logic [4:0] slot;
+    logic [UseSlotW-1:0] slot;
     logic [SegW-1:0] seg;
   } use_t;
 

@@ -59,7 +59,7 @@ module hca_mmu
   input  logic       [1:0]      done_valid_i,
   input  use_t       [1:0]      done_i,
   input  logic       [1:0]      drop_valid_i,
-  input  logic       [1:0][4:0] drop_slot_i,
+  input  logic       [1:0][UseSlotW-1:0] drop_slot_i,
   // faults and resumes
   input  logic        flt_valid_i,
   output logic        flt_ready_o,

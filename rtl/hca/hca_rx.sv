@@ -49,7 +49,7 @@ module hca_rx
   output logic        done_valid_o,
   output use_t        done_o,
   output logic        drop_valid_o,
-  output logic [4:0]  drop_slot_o,
+  output logic [UseSlotW-1:0] drop_slot_o,
   // Queue pairs.
   output logic        pkt_valid_o,
   input  logic        pkt_ready_i,

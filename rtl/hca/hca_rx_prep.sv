@@ -269,7 +269,7 @@ module hca_rx_prep
       end
     end
     if (e_go) begin
-      req_o <= '{id: '{user: USER_RX, slot: e_slot_q, seg: e_seg_q}, qpn: e_qpn_q, pd: e_pd_q, key: e_q[0].key, va: e_q[0].va, len: piece,
+      req_o <= '{id: '{user: USER_RX, slot: UseSlotW'(e_slot_q), seg: e_seg_q}, qpn: e_qpn_q, pd: e_pd_q, key: e_q[0].key, va: e_q[0].va, len: piece,
                  need: e_need_q};
     end
   end

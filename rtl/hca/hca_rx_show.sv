@@ -44,7 +44,7 @@ module hca_rx_show
   assign more          = (todo_q & (todo_q - 1'b1)) != '0;
   assign live          = live_i[pkt_o.slot][seg];
   assign start_valid_o = valid_q && todo_q != '0 && live;
-  assign start_o       = '{user: USER_RX, slot: pkt_o.slot, seg: seg};
+  assign start_o       = '{user: USER_RX, slot: UseSlotW'(pkt_o.slot), seg: seg};
   assign abort_valid_o = valid_q && todo_q != '0 && !live;
   assign abort_slot_o  = pkt_o.slot;
   assign pkt_valid_o   = valid_q && (todo_q == '0 || (!more && live));

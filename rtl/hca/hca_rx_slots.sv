@@ -90,7 +90,7 @@ module hca_rx_slots
   output logic        done_valid_o,
   output use_t        done_o,
   output logic        drop_valid_o,
-  output rxslot_t     drop_slot_o,
+  output logic [UseSlotW-1:0] drop_slot_o,
   // What hca_qp asks before it answers for a queue pair.
   input  qpn_t        busy_qpn_i,
   output logic        busy_o,  // combinational: a packet of it that has arrived is in a slot
@@ -208,8 +208,8 @@ module hca_rx_slots
     end
   end
   always_ff @(posedge clk_i) begin
-    done_o      <= '{user: USER_RX, slot: over_slot, seg: over_seg};
-    drop_slot_o <= to_drop_slot;
+    done_o      <= '{user: USER_RX, slot: UseSlotW'(over_slot), seg: over_seg};
+    drop_slot_o <= UseSlotW'(to_drop_slot);
   end
 
   // ------------------------------------------------------------------------------------------------ states

@@ -99,7 +99,7 @@ module hca_top
   logic     [1:0] req_valid, req_ready, start_valid, done_valid, drop_valid;
   xlt_req_t [1:0] req;
   use_t     [1:0] start, done;
-  logic     [1:0][4:0] drop_slot;
+  logic     [1:0][UseSlotW-1:0] drop_slot;
   logic     rsp_valid;
   xlt_rsp_t rsp;
   logic [RX_SLOTS-1:0][MAX_SEGMENTS-1:0] rx_live;

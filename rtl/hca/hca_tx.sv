@@ -37,7 +37,7 @@ module hca_tx
   output logic        done_valid_o,
   output use_t        done_o,
   output logic        drop_valid_o,
-  output logic [4:0]  drop_slot_o,
+  output logic [UseSlotW-1:0]  drop_slot_o,
   output logic        rd_valid_o,
   input  logic        rd_ready_i,
   output rd_req_t     rd_o,

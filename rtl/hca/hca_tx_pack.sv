@@ -42,7 +42,7 @@ module hca_tx_pack
 
   // ------------------------------------------------------------------------------------------------ order
   // Slots are committed once each, so it cannot overflow.
-  txslot_t order_mem [TX_SLOTS];
+  txslot_t order_mem [1 << TxSlotW];
   logic [TxSlotW:0] in_q, out_q;
   logic             head_valid;
   assign head_slot_o = order_mem[out_q[TxSlotW-1:0]];

@@ -136,7 +136,7 @@ module hca_tx_read
   end
   always_ff @(posedge clk_i) begin
     if (piece_in) begin
-      done_o     <= '{user: USER_TX, slot: 5'(arriving.slot), seg: arriving.seg};
+      done_o     <= '{user: USER_TX, slot: UseSlotW'(arriving.slot), seg: arriving.seg};
       bad_slot_o <= arriving.slot;
       bad_seg_o  <= arriving.seg;
     end

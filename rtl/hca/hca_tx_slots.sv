@@ -35,7 +35,7 @@ module hca_tx_slots
   input  xlt_rsp_t    rsp_i,
   input  logic [TX_SLOTS-1:0][MAX_SEGMENTS-1:0] live_i,
   output logic        drop_valid_o,
-  output logic [4:0]  drop_slot_o,
+  output logic [UseSlotW-1:0]  drop_slot_o,
   // hca_tx_start: combinational views of slot work_slot_i
   output logic        start_valid_o,
   output txslot_t     start_slot_o,
@@ -164,7 +164,7 @@ module hca_tx_slots
 
   always_ff @(posedge clk_i) begin
     if (look_go) begin
-      req_o <= '{id: '{user: USER_TX, slot: 5'(look_slot), seg: look_seg}, qpn: look_req.qpn, pd: look_req.pd, key: look_elem.key,
+      req_o <= '{id: '{user: USER_TX, slot: UseSlotW'(look_slot), seg: look_seg}, qpn: look_req.qpn, pd: look_req.pd, key: look_elem.key,
                  va: look_piece.va, len: look_piece.len, need: look_req.need};
     end
   end
@@ -274,7 +274,7 @@ module hca_tx_slots
     end
   end
   always_ff @(posedge clk_i) begin
-    if (drop_go) drop_slot_o <= 5'(drop_slot);
+    if (drop_go) drop_slot_o <= UseSlotW'(drop_slot);
   end
 
   // ------------------------------------------------------------------------------------------------ views

@@ -67,7 +67,7 @@ module hca_tx_start
   assign enough = room_q >= RoomW'(MaxLines);
 
   assign start_valid_o = go && left != '0;
-  assign start_o       = '{user: USER_TX, slot: 5'(work_slot_o), seg: seg};
+  assign start_o       = '{user: USER_TX, slot: UseSlotW'(work_slot_o), seg: seg};
   assign piece_valid_o = start_valid_o;
   assign piece_o = '{slot: work_slot_o, seg: seg, last: last, pa: work_pa_i[seg], va: piece.va, len: piece.len, need: work_req_i.need,
                      qpn: work_req_i.qpn, key: work_req_i.elem[seg[SegW-1]].key[8+:KEY_IDX_WIDTH]};
@@ -77,7 +77,7 @@ module hca_tx_start
   assign undo_o        = piece_undo_o ? started_q : '0;
   assign done_valid_o  = state_q == UNDO && started_q != '0;
   assign redo_o        = done_valid_o && done_ready_i ? started_q & (~started_q + 1'b1) : '0;
-  assign done_o        = '{user: USER_TX, slot: 5'(work_slot_o), seg: back};
+  assign done_o        = '{user: USER_TX, slot: UseSlotW'(work_slot_o), seg: back};
 
   always_ff @(posedge clk_i or negedge rst_ni) begin
     if (!rst_ni) begin

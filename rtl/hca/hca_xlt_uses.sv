@@ -6,7 +6,7 @@
 //   and is covered; it waits for no other (SD-2, exact).
 // Needs: start_i only of a live use; done_i only of one in flight, a cycle or more after its start; a tag is not reused while busy;
 //   ask_* (a new look-up of this use) only when it is not in flight: it gives back what is held.
-// Costs: a span and a comparator for each of the 256 uses. The comparators serve the accepting cycle only, which
+// Costs: a span and a comparator for each of the 512 uses (a power of two above what the slots of both users can name). The comparators serve the accepting cycle only, which
 //   is what makes the time until the fence independent of the number of accesses in flight.
 
 module hca_xlt_uses
@@ -29,7 +29,7 @@ module hca_xlt_uses
   input  logic [1:0]                            done_valid_i,
   input  use_t [1:0]                            done_i,
   input  logic [1:0]                            drop_valid_i,
-  input  logic [1:0][4:0]                       drop_slot_i,
+  input  logic [1:0][UseSlotW-1:0]                       drop_slot_i,
   output logic [RX_SLOTS-1:0][MAX_SEGMENTS-1:0] rx_live_o,
   output logic [TX_SLOTS-1:0][MAX_SEGMENTS-1:0] tx_live_o,
 
@@ -115,7 +115,7 @@ module hca_xlt_uses
   assign rx_live_o = live[RX_SLOTS*MAX_SEGMENTS-1:0];
   assign tx_live_o = live[PerUser+TX_SLOTS*MAX_SEGMENTS-1:PerUser];
 
-  logic unused_live;  // no user has these slots
-  assign unused_live = ^live[NumUses-1:PerUser+TX_SLOTS*MAX_SEGMENTS];
+  logic unused_live;  // a user has fewer slots than its part of a use's number can name
+  assign unused_live = ^live;
 
 endmodule

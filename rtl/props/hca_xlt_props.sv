@@ -154,7 +154,7 @@ module hca_xlt_props
   uses_t pending_q[32];
   logic ok;
   assign ok = answer && result == XLT_RESULT_OK;
-  assign live = {64'h0, tx_live_o, rx_live_o};
+  assign live = {(NumUses/2)'(tx_live_o), (NumUses/2)'(rx_live_o)};
 
   always_comb begin
     started = '0;

@@ -17,13 +17,13 @@ module mmu_tb
   input  logic        flt_dir_i,
   input  va_t         flt_va_i,
   input  logic        req_valid_i,    // a look-up of the receive side
-  input  logic [7:0]  req_use_i,
+  input  logic [$bits(use_t)-1:0] req_use_i,
   input  logic [31:0] req_key_i,
   input  va_t         req_va_i,
   input  logic [2:0]  req_need_i,
   input  logic        start_valid_i,
   input  logic        done_valid_i,
-  input  logic [7:0]  use_i,          // of start or done
+  input  logic [$bits(use_t)-1:0] use_i,          // of start or done
   input  logic        fired_valid_i,
   input  cqn_t        fired_i,
   input  logic [1:0]  async_valid_i,
@@ -120,7 +120,7 @@ module mmu_tb
   use_t      one_use;
 
   assign one_use = use_t'(use_i);
-  assign live_o  = live[one_use.slot][one_use.seg];
+  assign live_o  = live[one_use.slot[RxSlotW-1:0]][one_use.seg];
   assign req     = '{id: use_t'(req_use_i), qpn: '0, pd: '0, key: req_key_i, va: req_va_i, len: 13'd1, need: need_e'(req_need_i)};
   assign flt     = '{qpn: flt_qpn_i, direction: fault_dir_e'(flt_dir_i), write: flt_va_i[12], rdma: flt_va_i[13],
                      cause: FAULT_CAUSE_NOT_PRESENT, key: 32'h1234_5678, va: flt_va_i, length: 32'd9000, packet_length: 13'd4096,

@@ -172,7 +172,7 @@ module hca_rx_tb
   xlt_rsp_t    rsp;
   logic [RX_SLOTS-1:0][MAX_SEGMENTS-1:0] live;
   use_t        start_use, done_use;
-  logic [4:0]  drop_slot;
+  logic [UseSlotW-1:0]  drop_slot;
   rx_pkt_t     pkt;
   rx_verdict_t verdict;
   rx_land_t    land;

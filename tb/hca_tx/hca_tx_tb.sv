@@ -123,7 +123,7 @@ module hca_tx_tb
   xlt_rsp_t rsp;
   logic [TX_SLOTS-1:0][MAX_SEGMENTS-1:0] held = '0, flying = '0;
   use_t start, done;
-  logic [4:0] drop_slot;
+  logic [UseSlotW-1:0] drop_slot;
   rd_req_t rd;
   rd_rsp_t rd_rsp;
   logic out_valid, out_ready, in_valid, in_ready = 1'b0, taken_action;

@@ -14,21 +14,32 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from types import SimpleNamespace
 
-from hwif.gen.hca import NUM_KEY, WALKERS, Need, XltResult
+from hwif.gen.hca import MAX_SEGMENTS, NUM_KEY, RX_SLOTS, TX_SLOTS, WALKERS, Need, XltResult
 from tb.hca_xlt.bench import Xlt
 from tb.hca_xlt.world import Inval, World
 
-__all__ = ["Ask", "CheckedXlt", "MismatchError", "Shoot", "use_of"]
+__all__ = ["SLOTS", "USER_SHIFT", "Ask", "CheckedXlt", "MismatchError", "Shoot", "live_of", "use_of"]
 
 PATIENCE = 6000
 KEY_MASK = NUM_KEY - 1
 FIRST_WALK = 0x20  # AXI ID of the first walker
-READ = 1 << 8  # in `pending`, beside the uses
+SLOTS = (RX_SLOTS, TX_SLOTS)
+"""Slots of each user."""
+SEG_BITS = (MAX_SEGMENTS - 1).bit_length()
+USER_SHIFT = SEG_BITS + (max(SLOTS) - 1).bit_length()
+"""A use's number has the segment lowest, then the slot, then the user (use_t in rtl/hca/hca_int_pkg.sv)."""
+LIVE_WORDS = 8
+READ = 1 << 16  # in `pending`, beside the uses
 
 
 def use_of(user: int, slot: int, seg: int = 0) -> int:
     """The number of a use."""
-    return user << 7 | slot << 2 | seg
+    return user << USER_SHIFT | slot << SEG_BITS | seg
+
+
+def live_of(out: SimpleNamespace) -> int:
+    """The live bits of a cycle's outputs: bit u for use u."""
+    return sum(getattr(out, f"live{word}") << 64 * word for word in range(LIVE_WORDS))
 
 
 class MismatchError(AssertionError):
@@ -103,8 +114,8 @@ class CheckedXlt:
         start, done, drop = list(start), list(done), list(drop)
         for name, uses in (("start", start), ("done", done)):
             for use in uses:
-                inputs[f"{name}_valid"] = inputs.get(f"{name}_valid", 0) | 1 << (use >> 7)
-                inputs[f"{name}{use >> 7}"] = use
+                inputs[f"{name}_valid"] = inputs.get(f"{name}_valid", 0) | 1 << (use >> USER_SHIFT)
+                inputs[f"{name}{use >> USER_SHIFT}"] = use
         for user, slot in drop:
             inputs["drop_valid"] = inputs.get("drop_valid", 0) | 1 << user
             inputs[f"drop{user}_slot"] = slot
@@ -168,7 +179,7 @@ class CheckedXlt:
         live = 0
         for use in self.uses:
             live |= 1 << use
-        seen = out.live0 | out.live1 << 64 | out.live2 << 128
+        seen = live_of(out)
         self._expect(seen == live, f"live {seen:#x}, expected {live:#x}")
         busy = sum(1 << tag for tag, uses in self.pending.items() if uses)
         self._expect(out.inv_busy == busy, f"busy {out.inv_busy:#x}, expected {busy:#x}")

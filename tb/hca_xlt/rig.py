@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from types import SimpleNamespace
 
 from hwif.gen.hca import TABLE_BITS, Mtt, Need, XltResult
-from tb.hca_xlt.checked import Ask, CheckedXlt, Shoot, use_of
+from tb.hca_xlt.checked import SLOTS, USER_SHIFT, Ask, CheckedXlt, Shoot, live_of, use_of
 from tb.hca_xlt.world import PAGE, Inval, Region
 
 __all__ = ["INDEX", "KEY", "Answer", "Rig", "page_shoot", "rig", "uses"]
@@ -68,7 +68,7 @@ class Rig(CheckedXlt):
 
     def stream(self, asks: Sequence[Ask], shoots: dict[int, Shoot] | None = None, limit: int = 10_000) -> list[Answer]:
         """Look-ups offered back to back on the ports of their uses; the answers in that order. `shoots`: by cycle from here."""
-        queues = [[ask for ask in asks if ask.use >> 7 == user] for user in (0, 1)]
+        queues = [[ask for ask in asks if ask.use >> USER_SHIFT == user] for user in (0, 1)]
         begin = self.now
         accepted: dict[int, int] = {}
         answers: dict[int, Answer] = {}
@@ -87,7 +87,7 @@ class Rig(CheckedXlt):
                 if out.req_ready >> user & 1:
                     accepted[queues[user].pop(0).use] = now
             if out.rsp_valid:
-                live = (out.live0 | out.live1 << 64 | out.live2 << 128) >> out.rsp_use & 1
+                live = live_of(out) >> out.rsp_use & 1
                 answers[out.rsp_use] = Answer(accepted[out.rsp_use], now, XltResult(out.rsp_result), bool(live))
         return [answers[ask.use] for ask in asks]
 
@@ -105,7 +105,7 @@ def page_shoot(first: int, last: int | None = None, *, tag: int = 0, whole: bool
 
 def uses(count: int, user: int = 0) -> list[int]:
     """Uses of one user, one a slot first."""
-    slots = 32 - 16 * user
+    slots = SLOTS[user]
     return [use_of(user, number % slots, number // slots) for number in range(count)]
 
 

@@ -15,7 +15,7 @@ from collections import deque
 from dataclasses import dataclass, replace
 
 from hwif.gen.hca import TABLE_BITS, Mtt, Need
-from tb.hca_xlt.checked import Ask, CheckedXlt, Shoot, use_of
+from tb.hca_xlt.checked import SLOTS, USER_SHIFT, Ask, CheckedXlt, Shoot, use_of
 from tb.hca_xlt.world import PAGE, Inval, Leaf, Region
 
 __all__ = ["BROKEN_KEY", "KEYS", "Style", "Traffic"]
@@ -55,7 +55,7 @@ class Traffic:
         self.world = xlt.world
         self.rng = random.Random(seed)
         self.style = style
-        self.idle = [[use_of(u, slot, seg) for slot in range(min(style.slots, 32 - 16 * u)) for seg in range(4)] for u in (0, 1)]
+        self.idle = [[use_of(u, slot, seg) for slot in range(min(style.slots, SLOTS[u])) for seg in range(4)] for u in (0, 1)]
         self.offer: list[Ask | None] = [None, None]
         self.held: dict[int, int] = {}  # use: cycle it starts
         self.flying: dict[int, int] = {}  # use: cycle it is done
@@ -222,7 +222,7 @@ class Traffic:
             if use in xlt.uses:
                 self.held[use] = now + rng.randrange(style.hold)
             else:
-                self.idle[use >> 7].append(use)
+                self.idle[use >> USER_SHIFT].append(use)
 
     def _draw_shoot(self) -> None:
         if not self.burst and self.rng.random() < self.style.storm:
@@ -246,22 +246,22 @@ class Traffic:
         for use in list(self.held):
             if use not in self.xlt.uses:  # taken away: look up again some time
                 del self.held[use]
-                self.idle[use >> 7].append(use)
-            elif self.held[use] <= now and all(other >> 7 != use >> 7 for other in start):
+                self.idle[use >> USER_SHIFT].append(use)
+            elif self.held[use] <= now and all(other >> USER_SHIFT != use >> USER_SHIFT for other in start):
                 del self.held[use]
                 if rng.random() < 0.1:
-                    self.idle[use >> 7].append(use)  # asked anew without a drop
+                    self.idle[use >> USER_SHIFT].append(use)  # asked anew without a drop
                 else:
                     start.append(use)
                     self.flying[use] = now + 1 + rng.randrange(self.style.flight)
         for use, end in list(self.flying.items()):
-            if end <= now and use not in start and all(other >> 7 != use >> 7 for other in done):
+            if end <= now and use not in start and all(other >> USER_SHIFT != use >> USER_SHIFT for other in done):
                 del self.flying[use]
                 done.append(use)
-                self.idle[use >> 7].append(use)
+                self.idle[use >> USER_SHIFT].append(use)
         if rng.random() < 0.05:
             user = rng.randrange(2)
-            slot = rng.randrange(32 - 16 * user)
+            slot = rng.randrange(SLOTS[user])
             uses = {use_of(user, slot, seg) for seg in range(4)}
             offered = self.offer[user]
             if not uses & set(start) and not (offered and offered.use in uses):

@@ -18,7 +18,8 @@
   X(inv_first) X(inv_last) X(inv_tag) X(rd_ready) X(mem_valid) X(mem_id) X(mem_resp) X(mem_data0) X(mem_data1) \
   X(mem_data2) X(mem_data3) X(mem_data4) X(mem_data5) X(mem_data6) X(mem_data7)
 #define OUTPUTS(X) \
-  X(req_ready) X(rsp_valid) X(rsp_use) X(rsp_result) X(rsp_pa) X(live0) X(live1) X(live2) X(inv_ready) X(inv_busy) \
+  X(req_ready) X(rsp_valid) X(rsp_use) X(rsp_result) X(rsp_pa) X(live0) X(live1) X(live2) X(live3) X(live4) X(live5) X(live6) X(live7) \
+  X(inv_ready) X(inv_busy) \
   X(rd_valid) X(rd_id) X(rd_pa) X(rd_size) X(rd_key) X(rd_va) X(count) X(quiescent) X(walk_valid) X(fill_valid) X(fill_dropped) X(kill) \
   X(kill_key) X(kill_va) X(kill_shift)
 

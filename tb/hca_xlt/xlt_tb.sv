@@ -12,27 +12,27 @@ module xlt_tb
   input  pa_t         mpt_base_i,
   input  logic [15:0] mpt_size_i,
   input  logic [1:0]  req_valid_i,
-  input  logic [7:0]  req0_use_i,
+  input  logic [$bits(use_t)-1:0] req0_use_i,
   input  logic [23:0] req0_pd_i,
   input  logic [31:0] req0_key_i,
   input  va_t         req0_va_i,
   input  logic [12:0] req0_len_i,
   input  logic [2:0]  req0_need_i,
-  input  logic [7:0]  req1_use_i,
+  input  logic [$bits(use_t)-1:0] req1_use_i,
   input  logic [23:0] req1_pd_i,
   input  logic [31:0] req1_key_i,
   input  va_t         req1_va_i,
   input  logic [12:0] req1_len_i,
   input  logic [2:0]  req1_need_i,
   input  logic [1:0]  start_valid_i,
-  input  logic [7:0]  start0_i,
-  input  logic [7:0]  start1_i,
+  input  logic [$bits(use_t)-1:0] start0_i,
+  input  logic [$bits(use_t)-1:0] start1_i,
   input  logic [1:0]  done_valid_i,
-  input  logic [7:0]  done0_i,
-  input  logic [7:0]  done1_i,
+  input  logic [$bits(use_t)-1:0] done0_i,
+  input  logic [$bits(use_t)-1:0] done1_i,
   input  logic [1:0]  drop_valid_i,
-  input  logic [4:0]  drop0_slot_i,
-  input  logic [4:0]  drop1_slot_i,
+  input  logic [UseSlotW-1:0] drop0_slot_i,
+  input  logic [UseSlotW-1:0] drop1_slot_i,
   input  logic        inv_valid_i,
   input  keyidx_t     inv_key_i,
   input  logic        inv_whole_i,
@@ -54,12 +54,17 @@ module xlt_tb
 
   output logic [1:0]  req_ready_o,
   output logic        rsp_valid_o,
-  output logic [7:0]  rsp_use_o,
+  output logic [$bits(use_t)-1:0] rsp_use_o,
   output logic [3:0]  rsp_result_o,
   output pa_t         rsp_pa_o,
-  output logic [63:0] live0_o,
+  output logic [63:0] live0_o,  // bit u of all together: use u
   output logic [63:0] live1_o,
   output logic [63:0] live2_o,
+  output logic [63:0] live3_o,
+  output logic [63:0] live4_o,
+  output logic [63:0] live5_o,
+  output logic [63:0] live6_o,
+  output logic [63:0] live7_o,
   output logic        inv_ready_o,
   output logic [31:0] inv_busy_o,
   output logic        rd_valid_o,
@@ -135,8 +140,8 @@ module xlt_tb
   assign rsp_use_o = rsp.id;
   assign rsp_result_o = rsp.result;
   assign rsp_pa_o = rsp.pa;
-  assign {live1_o, live0_o} = rx_live;
-  assign live2_o = tx_live;
+  assign {live3_o, live2_o, live1_o, live0_o} = 256'(rx_live);
+  assign {live7_o, live6_o, live5_o, live4_o} = 256'(tx_live);
   assign rd_id_o = rd.id;
   assign rd_pa_o = rd.pa;
   assign rd_size_o = rd.size;

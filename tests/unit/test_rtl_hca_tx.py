@@ -27,7 +27,7 @@ def passed(**settings: int) -> Outcome:
 def test_all_kinds_of_packets_and_trouble(pairs: int, seed: int) -> None:
     """Every alignment and split, bad addresses, refusing memory, translations that die, flushes, packets lost, damaged and cut."""
     numbers = passed(mode=RANDOM, packets=1000, qps=pairs, seed=seed, latency=5 + 11 * seed).numbers
-    assert numbers["left"] > 600
+    assert numbers["left"] > 400, "of a queue pair alone, all that wait go with one that fails"
     assert numbers["gone"] > 50
     assert numbers["failures"] > 30
     assert numbers["flushes"] > 5
@@ -40,10 +40,11 @@ def test_a_slow_cable() -> None:
     assert numbers["cycles"] >= 3 * numbers["bytes"] // 64
 
 
+@pytest.mark.parametrize("latency", [20, 120])
 @pytest.mark.parametrize("pairs", [1, 16])
-def test_small_packets(pairs: int) -> None:
-    """Packets of 64 bytes, with memory as near as the benches have it."""
-    numbers = passed(mode=EQUAL, packets=1000, qps=pairs, length=64, latency=20).numbers
+def test_small_packets(pairs: int, latency: int) -> None:
+    """Packets of 64 bytes, with memory near and far: there are slots for all that are on their way."""
+    numbers = passed(mode=EQUAL, packets=1000, qps=pairs, length=64, latency=latency).numbers
     assert numbers["cycles"] <= SMALL_PACKET_CYCLES * numbers["packets"]
 
 
