@@ -13,7 +13,7 @@ from collections import deque
 from typing import TYPE_CHECKING
 
 from hwif.gen.events import TraceEvent
-from hwif.gen.hca import TX_SLOTS, Counter, FaultDir, PktOp, XltResult
+from hwif.gen.hca import TX_LARGE, TX_LARGE_BYTES, TX_SLOTS, Counter, FaultDir, PktOp, XltResult
 from hwif.gen.timing import HCA_ISSUE, HCA_PAYLOAD, HCA_SEND, HCA_SLOT
 from pymodels.hca.oracle import beats_of
 from pymodels.hca.packets import Packet, flits_of
@@ -62,6 +62,8 @@ class Transmit:
         self._node = node
         self._link = link
         self._slots = TX_SLOTS
+        self._large = TX_LARGE
+        """How many more packets past TX_LARGE_BYTES may be in hand."""
         self._next_issue = 0
         self._pumping = self._answers_first = False
         self._starting: deque[Outbound] = deque()
@@ -71,7 +73,7 @@ class Transmit:
 
     def wake(self) -> None:
         """Somebody may have a packet to send."""
-        if not self._pumping and self._slots:
+        if not self._pumping and self._slots and self._large:
             self._pumping = True
             self._node.at(max(self._node.now, self._next_issue), self._pump)
 
@@ -92,6 +94,7 @@ class Transmit:
 
     def _accept(self, out: Outbound) -> None:
         self._slots -= 1
+        self._large -= out.packet.length > TX_LARGE_BYTES
         out.qp.tx[out.side].append(out)
         self._look_up(out)
 
@@ -152,7 +155,7 @@ class Transmit:
             out.dead = True
             if out.ready:
                 self._node.translation.done(out.segments)
-            self._slots += 1
+            self._free(out)
         self.wake()
 
     # ---- onto the wire -------------------------------------------------------------------------------------------------
@@ -190,7 +193,7 @@ class Transmit:
         if not out.segments:
             begin = max(node.now + HCA_SEND, link.free)
             link.free = begin + flits
-            self._leave()
+            self._leave(out)
             link.send(packet, link.free)
             return
         node.translation.start(out.segments)
@@ -206,7 +209,7 @@ class Transmit:
         payload = node.memory.gather(out.segments)
         node.translation.done(out.segments)
         out.qp.leave()
-        node.at(node.now + HCA_SLOT, self._leave)
+        node.at(node.now + HCA_SLOT, self._leave, out)
         if payload is None:
             packet.broken = True
             out.segments[0].result = int(XltResult.BAD_TABLE)
@@ -216,9 +219,13 @@ class Transmit:
             packet.payload = payload
         self._link.send(packet, end)
 
-    def _leave(self) -> None:
-        """A slot is free."""
+    def _free(self, out: Outbound) -> None:
         self._slots += 1
+        self._large += out.packet.length > TX_LARGE_BYTES
+
+    def _leave(self, out: Outbound) -> None:
+        """A packet has left its slot."""
+        self._free(out)
         self.wake()
 
     def _sent(self, packet: Packet) -> None:

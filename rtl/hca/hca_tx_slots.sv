@@ -115,7 +115,12 @@ module hca_tx_slots
   owner_t      owner, fail_owner_q;
   txslots_t    same, gone, dropped;
   txslots_t    mute_q;  // FLY, and its side has been told already: should memory fail, nobody hears of it
-  assign tx_ready_o = enable_i && free != '0;
+  // A slot is little for a packet of a line, and much of the link's time for a large one. What waits here waits before whatever
+  // comes next, so of large ones only as many are taken as keep the link busy.
+  txslots_t    large_q;
+  logic        crowded;
+  assign crowded    = 32'($countones(large_q & busy)) >= TX_LARGE;
+  assign tx_ready_o = enable_i && free != '0 && !crowded;
   assign accept     = tx_valid_i && tx_ready_o;
   assign slot       = lowest_slot(free);
   assign req        = request_of(tx_i);
@@ -138,6 +143,7 @@ module hca_tx_slots
       pieces_q[slot] <= pieces_of(req);
       older_q[slot]  <= busy;
       behind_q[slot] <= busy & same;
+      large_q[slot]  <= 32'(tx_i.head.length) > TX_LARGE_BYTES;
       for (int unsigned s = 0; s < TX_SLOTS; s++) begin
         if (slot != txslot_t'(s)) begin
           older_q[s][slot]  <= 1'b0;

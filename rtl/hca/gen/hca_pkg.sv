@@ -24,6 +24,8 @@ package hca_pkg;
   localparam int unsigned NODE_IRQS = 16;  // interrupt lines a node has at the port; node n's line i is line 16 * n + i
   localparam int unsigned RX_SLOTS = 32;  // inbound packets in hand
   localparam int unsigned TX_SLOTS = 48;  // outbound packets in hand: one every three cycles over a memory latency of 120
+  localparam int unsigned TX_LARGE = 16;  // of them, packets with a payload past TX_LARGE_BYTES: what one that comes next must wait for at most
+  localparam int unsigned TX_LARGE_BYTES = 1024;  // payload past which a packet counts as large
   localparam int unsigned WALKERS = 32;  // translation walks outstanding
   localparam int unsigned MTT_ENTRIES = 1024;  // translations cached
   localparam int unsigned MTT_WAYS = 4;  // ways of that cache
