@@ -28,13 +28,17 @@ module hca_cq_props
   input index_t    c1_prod_q,
   input index_t    c1_cons_q,
   input logic [NUM_CQ-1:0] valid_q,
+  input logic [NUM_CQ-1:0] fired_q,
   input logic [6:0] flight_rd_q,
   input logic [6:0] flight_wr_q
 );
 
   logic    wait_q, answered_q;
   wr_req_t wr_q;
-  logic [NUM_CQ-1:0] owed_q;  // armed and not told yet
+  // Events a queue may still make: one an arm. A second arm may come while the first one's event is on its way out.
+  logic [NUM_CQ-1:0][1:0] owed_q;
+  logic armed;
+  assign armed = doorbell_i.cq_valid && doorbell_i.cq_arm;
   index_t  waiting;
   assign waiting = c1_prod_q - c1_cons_q;
 
@@ -46,8 +50,8 @@ module hca_cq_props
     end else begin
       wait_q     <= enable_i && wr_valid_o && !wr_ready_i;
       answered_q <= answer && !failed;
-      if (cq_fired_valid_o) owed_q[cq_fired_o] <= 1'b0;
-      if (doorbell_i.cq_valid && doorbell_i.cq_arm) owed_q[doorbell_i.cqn] <= 1'b1;
+      if (cq_fired_valid_o) owed_q[cq_fired_o] <= owed_q[cq_fired_o] - 1'b1;
+      if (armed) owed_q[doorbell_i.cqn] <= fired_q[doorbell_i.cqn] ? 2'd2 : 2'd1;
       if (!enable_i) owed_q <= '0;
     end
   end
@@ -58,7 +62,7 @@ module hca_cq_props
       entry_stable: assert (!wait_q || (wr_valid_o && wr_o == wr_q)) else $error("a completion changes while it waits");
       told_after_answer: assert (snoop_valid_o == answered_q) else $error("a completion is told of before memory has it, or not at all");
       answers_asked: assert (!answer || flight_rd_q != flight_wr_q) else $error("an answer to no completion");
-      fires_if_armed: assert (!cq_fired_valid_o || owed_q[cq_fired_o]) else $error("a queue fires that is not armed");
+      fires_if_armed: assert (!cq_fired_valid_o || owed_q[cq_fired_o] != 2'd0) else $error("a queue fires that is not armed");
       full_is_not_written: assert (!c1_write || (valid_q[c1_q.cqn] && !c1_lost)) else $error("a completion is written into no queue");
       ever_in_order: assert (!c1_valid_q || !valid_q[c1_q.cqn] || waiting <= index_t'(1) << (INDEX_WIDTH - 1))
         else $error("a queue holds more than any can");
