@@ -11,19 +11,17 @@ Costs: about a minute to build; some 15 us a cycle.
 from __future__ import annotations
 
 import ctypes
-import re
-import shutil
 from collections.abc import Callable, Sequence
-from functools import cache
 from pathlib import Path
 from types import SimpleNamespace
 
 from hwif.fields import Line
 from hwif.gen import hca as h
+from tb.block.stepped import Block, Library
 from tb.hil.hca_lines import Entry, entry_of, line_of, raw_of, word_of
-from tb.toolchain import ROOT, digest, locked, run_tool, verilator_root
+from tb.toolchain import ROOT
 
-__all__ = ["CMDQ", "FQ", "LABELS", "OUTSIDE", "Mmu", "StuckError"]
+__all__ = ["CMDQ", "FQ", "OUTSIDE", "Mmu", "StuckError"]
 
 HERE = Path(__file__).resolve().parent
 HCA = ROOT / "rtl/hca"
@@ -32,23 +30,22 @@ PROPS = sorted(
 )
 PACKAGES = [HCA / "gen/hca_pkg.sv", HCA / "gen/hca_csr_pkg.sv", HCA / "hca_int_pkg.sv", HCA / "hca_xlt_pkg.sv"]
 PARTS = ("arb", "cmd", "coalesce", "counters", "events", "fault", "mmu", "regs", "xlt")
-SOURCES = [
-    ROOT / "rtl/lint/waivers.vlt",
-    *PACKAGES,
-    *sorted((ROOT / "rtl/common").glob("*.sv")),
-    HCA / "gen/hca_csr.sv",
-    *sorted(path for part in PARTS for path in HCA.glob(f"hca_{part}*.sv") if path not in PACKAGES),
-    *PROPS,
-    HERE / "mmu_tb.sv",
-]
-OWN = [HERE / "mmu_lib.cpp", Path(__file__)]
-LABELS = {
-    (path.name, number): match[1]
-    for path in PROPS
-    for number, line in enumerate(path.read_text().splitlines(), 1)
-    if (match := re.match(r"\s*(\w+): assert", line))
-}
-"""Labels of the assertions, by file and line."""
+LIBRARY = Library(
+    "hca_mmu",
+    "mmu_tb",
+    [
+        ROOT / "rtl/lint/waivers.vlt",
+        *PACKAGES,
+        *sorted((ROOT / "rtl/common").glob("*.sv")),
+        HCA / "gen/hca_csr.sv",
+        *sorted(path for part in PARTS for path in HCA.glob(f"hca_{part}*.sv") if path not in PACKAGES),
+        *PROPS,
+        HERE / "mmu_tb.sv",
+    ],
+    PROPS,
+    HERE / "mmu_lib.cpp",
+    allow=["PINCONNECTEMPTY"],
+)
 
 MEMORY_BYTES = 1 << 20
 OUTSIDE = 1 << 21
@@ -61,73 +58,16 @@ class StuckError(Exception):
     """What was waited for did not come."""
 
 
-def _label(place: str) -> str:
-    """The failing statement's first line is the nearest label at or above the line reported."""
-    path, _, line = place.rpartition(":")
-    return LABELS[max(at for at in LABELS if at[0] == Path(path).name and at[1] <= int(line))]
-
-
-@cache
-def _library() -> ctypes.CDLL:
-    folder = ROOT / "build" / "hca_mmu" / digest([*SOURCES, *OWN], "")
-    target = folder / "libmmu.so"
-    folder.mkdir(parents=True, exist_ok=True)
-    with locked(folder / "lock"):
-        if not target.exists():
-            _build(folder, target)
-    library = ctypes.CDLL(str(target))
-    library.mmu_names.restype = ctypes.c_char_p
-    library.mmu_open.restype = ctypes.c_void_p
-    library.mmu_open.argtypes = [ctypes.c_int, ctypes.c_uint64, ctypes.c_uint64, ctypes.c_int]
-    library.mmu_memory.restype = ctypes.c_void_p
-    library.mmu_memory.argtypes = [ctypes.c_void_p]
-    library.mmu_failures.restype = ctypes.c_char_p
-    library.mmu_failures.argtypes = [ctypes.c_void_p]
-    library.mmu_close.argtypes = [ctypes.c_void_p]
-    library.mmu_step.argtypes = [ctypes.c_void_p, ctypes.c_void_p, ctypes.c_void_p]
-    return library
-
-
-def _build(folder: Path, target: Path) -> None:
-    model = folder / "model"
-    shutil.rmtree(model, ignore_errors=True)
-    hooks = "-DVL_USER_STOP -DVL_USER_FINISH -DVL_USER_FATAL"
-    partial = folder / "libmmu.partial"
-    command = [str(verilator_root() / "bin" / "verilator"), "--cc", "--exe", "--build", "-j", "2", "--assert", "-O3"]
-    command += [
-        "--no-timing",
-        "-Wall",
-        "-Wno-UNUSEDSIGNAL",
-        "-Wno-PINCONNECTEMPTY",
-        "--x-assign",
-        "unique",
-        "--x-initial",
-        "unique",
-    ]
-    command += ["--top-module", "mmu_tb", "-Mdir", str(model)]
-    command += ["-CFLAGS", f"-fPIC -std=c++17 {hooks}", "-LDFLAGS", "-shared"]
-    command += ["-MAKEFLAGS", "OPT_FAST=-O1 CFG_CXXFLAGS_PCH_I=-include", "-o", str(partial)]
-    command += [*map(str, SOURCES), str(HERE / "mmu_lib.cpp")]
-    run_tool(command, folder / "build.log")
-    partial.replace(target)
-
-
-class Mmu:
+class Mmu(Block):
     """One block under test, and its driver. `commands`, `records`: entries of the queues."""
 
     def __init__(
         self, *, mutant: int = 0, seed: int = 1, latency: int = 20, busy: int = 0, commands: int = 16, records: int = 64
     ) -> None:
-        self._library = _library()
-        names = [self._library.mmu_names(kind).decode().split() for kind in (0, 1)]
-        self._inputs = {name: index for index, name in enumerate(names[0])}
-        self._outputs = names[1]
-        self._in = (ctypes.c_uint64 * len(names[0]))()
-        self._out = (ctypes.c_uint64 * len(names[1]))()
-        self._model = self._library.mmu_open(seed, MEMORY_BYTES, latency, busy)
+        super().__init__(LIBRARY, mutant, seed, MEMORY_BYTES, latency, busy)
+        self._library.mmu_memory.restype = ctypes.c_void_p
+        self._library.mmu_memory.argtypes = [ctypes.c_void_p]
         self.memory = (ctypes.c_uint8 * MEMORY_BYTES).from_address(self._library.mmu_memory(self._model))
-        self._zero = bytes(ctypes.sizeof(self._in))
-        self.mutant = mutant
         self.commands, self.records = commands, records
         self.producer = self.consumer = 0
         self.log: list[tuple[int, str, tuple[int, ...]]] = []
@@ -138,12 +78,7 @@ class Mmu:
 
     def step(self, **inputs: int) -> SimpleNamespace:
         """One clock cycle. Inputs not named are zero."""
-        ctypes.memmove(self._in, self._zero, len(self._zero))
-        self._in[self._inputs["mutant"]] = self.mutant
-        for name, value in inputs.items():
-            self._in[self._inputs[name]] = value
-        self._library.mmu_step(self._model, self._in, self._out)
-        out = SimpleNamespace(**dict(zip(self._outputs, self._out)))
+        out = super().step(**inputs)
         self._note(out)
         return out
 
@@ -332,13 +267,3 @@ class Mmu:
     def peek(self, at: int, count: int) -> bytes:
         """Read memory."""
         return bytes(self.memory[at : at + count])
-
-    @property
-    def failed(self) -> set[str]:
-        """Labels of the assertions that failed."""
-        return {_label(place) for place in self._library.mmu_failures(self._model).decode().split()}
-
-    def close(self) -> None:
-        """Give the model back."""
-        self._library.mmu_close(self._model)
-        self._model = None

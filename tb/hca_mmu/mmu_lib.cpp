@@ -1,21 +1,18 @@
 // The Verilated hca_mmu as a library, with memory: one call a clock cycle.
 //
-// Promises: mmu_step puts `in` on the inputs, lets them settle, copies the outputs of that cycle to `out`, and clocks. The order of both
-//   arrays is that of mmu_names(). Memory is `size` bytes from address 0 (mmu_memory); outside it answers with SLVERR. It answers a request
-//   `latency` cycles after taking it, in order of the requests, and takes one in the cycles a seeded draw allows. A failing assertion is
-//   recorded by source line (mmu_failures), never ends the process.
-// Needs: one thread a model.
+// Promises: as stepped.h. Memory is `size` bytes from address 0 (mmu_memory); outside it answers with SLVERR. It answers a request
+//   `latency` cycles after taking it, in order of the requests, and takes one in the cycles a seeded draw allows.
 
 #include <cstdint>
 #include <cstring>
 #include <deque>
-#include <memory>
 #include <random>
-#include <string>
 #include <vector>
 
 #include "Vmmu_tb.h"
-#include "verilated.h"
+
+#define TOP Vmmu_tb
+#define STEPPED_OWN
 
 #define INPUTS(X) \
   X(mutant) X(write) X(read) X(addr) X(data) X(flt_valid) X(flt_qpn) X(flt_dir) X(flt_va) X(req_valid) X(req_use) X(req_key) \
@@ -29,6 +26,8 @@
 // Not ports: what memory said in this cycle, and how many requests it has not answered.
 #define EXTRA(X) X(rd_rsp) X(rd_rsp_id) X(wr_rsp) X(wr_rsp_id) X(pending)
 
+#include "stepped.h"
+
 namespace {
 
 constexpr uint64_t kLine = 64;
@@ -39,10 +38,7 @@ struct Waiting {
   uint64_t pa;
 };
 
-struct Model {
-  VerilatedContext context;
-  std::unique_ptr<Vmmu_tb> top;
-  std::string failures;
+struct Model : Block {
   std::vector<uint8_t> memory;
   std::deque<Waiting> reads, writes;
   uint64_t now = 0, latency = 0;
@@ -50,61 +46,30 @@ struct Model {
   std::mt19937 random;
 };
 
-Model* stepping = nullptr;  // whose assertion is failing; the run time's hook has no argument for it
-
 bool draw(Model* m) { return m->busy == 0 || static_cast<int>(m->random() % 100) >= m->busy; }
 
 }  // namespace
 
-// The run time calls these instead of ending the process.
-void vl_stop(const char* file, int line, const char*) {
-  if (stepping) stepping->failures += std::string(file) + ":" + std::to_string(line) + "\n";
-}
-void vl_finish(const char*, int, const char*) {}
-void vl_fatal(const char* file, int line, const char* hier, const char*) { vl_stop(file, line, hier); }
-
 extern "C" {
 
-const char* mmu_names(int outputs) {
-#define NAME(name) #name " "
-  return outputs ? OUTPUTS(NAME) EXTRA(NAME) : INPUTS(NAME);
-}
+const char* block_names(int outputs) { return outputs ? OUTPUTS(BLOCK_NAME) EXTRA(BLOCK_NAME) : INPUTS(BLOCK_NAME); }
 
-Model* mmu_open(int seed, uint64_t size, uint64_t latency, int busy) {
+Model* block_open(int seed, uint64_t size, uint64_t latency, int busy) {
   auto* m = new Model;
-  m->context.randReset(2);
-  m->context.randSeed(seed);
   m->random.seed(seed);
   m->memory.resize(size);
   m->latency = latency;
   m->busy = busy;
-  m->top = std::make_unique<Vmmu_tb>(&m->context, "tb");
-  stepping = m;
-  auto& t = *m->top;
-#define ZERO(name) t.name##_i = 0;
-  INPUTS(ZERO)
-  t.rd_ready_i = t.wr_ready_i = t.rd_rsp_valid_i = t.wr_rsp_valid_i = 0;
-  t.rst_ni = 1;
-  t.clk_i = 0;
-  t.eval();
-  t.rst_ni = 0;
-  t.eval();
-  for (int i = 0; i < 4; i++) {
-    t.clk_i = !t.clk_i;
-    t.eval();
-  }
-  t.rst_ni = 1;
-  t.eval();
+  power_on(m, seed);
   return m;
 }
 
 uint8_t* mmu_memory(Model* m) { return m->memory.data(); }
 
-void mmu_step(Model* m, const uint64_t* in, uint64_t* out) {
+void block_step(Model* m, const uint64_t* in, uint64_t* out) {
   stepping = m;
   auto& t = *m->top;
-#define SET(name) t.name##_i = *in++;
-  INPUTS(SET)
+INPUTS(BLOCK_SET)
   const auto inside = [m](uint64_t pa) { return pa + kLine <= m->memory.size(); };
   t.rd_ready_i = draw(m);
   t.wr_ready_i = draw(m);
@@ -134,8 +99,7 @@ void mmu_step(Model* m, const uint64_t* in, uint64_t* out) {
       if (t.wr_strb_o >> i & 1) m->memory[pa + i] = bytes[i];
     }
   }
-#define GET(name) *out++ = t.name##_o;
-  OUTPUTS(GET)
+OUTPUTS(BLOCK_GET)
   *out++ = t.rd_rsp_valid_i;
   *out++ = t.rd_rsp_id_i;
   *out++ = t.wr_rsp_valid_i;
@@ -146,7 +110,5 @@ void mmu_step(Model* m, const uint64_t* in, uint64_t* out) {
   m->now++;
 }
 
-const char* mmu_failures(Model* m) { return m->failures.c_str(); }
-
-void mmu_close(Model* m) { delete m; }
+void block_close(Model* m) { delete m; }
 }

@@ -3,7 +3,7 @@
 // Behavioural: what hca_tx, hca_rx, hca_fault, hca_cq and memory promise, no more. Checks that every message is carried out whole, in order
 // and once, that its completion comes, in order, once and with success, that packets name the right bytes, and that verdicts come in time.
 // Settings by plusargs: messages, pairs, loss, txfault, rxfault, norecv (permille), policy, mutant, size (0: mixed operations of mixed
-// sizes; n: RDMA WRITEs of n bytes); the seed is Verilator's. Prints one line at the end: "pass cycles=... messages=..." or "fail ...".
+// sizes; n: RDMA WRITEs of n bytes); the seed is Verilator's. Prints one line at the end: "PASS cycles=... messages=..." or "FAIL ...".
 
 module hca_qp_tb
   import hca_pkg::*;
@@ -44,7 +44,7 @@ module hca_qp_tb
   int unsigned errors;
 
   function automatic void wrong(string what);
-    if (errors < 5) $display("fail at %0d: %s", now, what);
+    if (errors < 5) $display("FAIL at %0d: %s", now, what);
     errors++;
   endfunction
 
@@ -467,7 +467,7 @@ module hca_qp_tb
             end
         end
         $display("%s cycles=%0d messages=%0d retransmit=%0d timeouts=%0d rnr=%0d nak=%0d oos=%0d dup=%0d bad=%0d",
-                 errors == 0 ? "pass" : "fail", last_progress - began, messages * pairs, tally[COUNT_RETRANSMIT], tally[COUNT_TIMEOUTS], tally[COUNT_RNR_NAK_SENT],
+                 errors == 0 ? "PASS" : "FAIL", last_progress - began, messages * pairs, tally[COUNT_RETRANSMIT], tally[COUNT_TIMEOUTS], tally[COUNT_RNR_NAK_SENT],
                  tally[COUNT_NAK_SENT], tally[COUNT_OUT_OF_SEQUENCE], tally[COUNT_DUPLICATE], tally[COUNT_BAD_PACKET]);
         $finish;
       end

@@ -9,15 +9,10 @@ Costs: about 30 s to build once for its sources; some 20 us a cycle.
 
 from __future__ import annotations
 
-import re
-import shutil
-import subprocess
-from collections.abc import Mapping
-from dataclasses import dataclass
-from functools import cache
 from pathlib import Path
 
-from tb.toolchain import ROOT, digest, locked, run_tool, verilator_root
+from tb.block.program import Outcome, Program
+from tb.toolchain import ROOT
 
 __all__ = ["Outcome", "run"]
 
@@ -32,55 +27,9 @@ SOURCES = [
     RTL / "props/hca_rx_props.sv",
     HERE / "hca_rx_tb.sv",
 ]
-WALL_SECONDS = 300
-
-
-@dataclass(frozen=True)
-class Outcome:
-    """What one run found. `numbers`: cycles; packets sent, taken, dropped; bytes written."""
-
-    passed: bool
-    complaint: str
-    numbers: Mapping[str, int]
-
-
-@cache
-def _bench() -> Path:
-    folder = ROOT / "build" / "hca_rx" / digest([*SOURCES, Path(__file__)], "")
-    target = folder / "bench"
-    folder.mkdir(parents=True, exist_ok=True)
-    with locked(folder / "lock"):
-        if not target.exists():
-            _build(folder, target)
-    return target
-
-
-def _build(folder: Path, target: Path) -> None:
-    model = folder / "model"
-    shutil.rmtree(model, ignore_errors=True)
-    command = [
-        str(verilator_root() / "bin" / "verilator"),
-        "--binary",
-        "--timing",
-        "-j",
-        "2",
-        "--assert",
-        "-O3",
-        "-Wno-fatal",
-        "-Wno-WIDTH",
-    ]
-    command += ["--x-assign", "unique", "--x-initial", "unique", "--top-module", "hca_rx_tb", "-CFLAGS", "-fcoroutines"]
-    command += ["-Mdir", str(model), "-MAKEFLAGS", "OPT_FAST=-O1 CFG_CXXFLAGS_PCH_I=-include", "-o", str(target)]
-    run_tool([*command, *map(str, SOURCES)], folder / "build.log")
+PROGRAM = Program("hca_rx", SOURCES)
 
 
 def run(*, seed: int = 1, **settings: int) -> Outcome:
     """One run; settings are the plusargs of hca_rx_tb.sv."""
-    command = [str(_bench()), f"+seed={seed}", f"+verilator+seed+{seed}", "+verilator+rand+reset+2"]
-    command += [f"+{name}={value}" for name, value in settings.items()]
-    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=WALL_SECONDS)
-    output = done.stdout + done.stderr
-    result = re.search(r"^PASS (.*)$", output, re.MULTILINE)
-    failed = re.search(r"^(FAIL .*|.*%Error.*)$", output, re.MULTILINE)
-    numbers = {name: int(value) for name, value in re.findall(r"\b([a-z]+)=(\d+)", result[1] if result else "")}
-    return Outcome(result is not None and failed is None and done.returncode == 0, failed[0] if failed else "", numbers)
+    return PROGRAM.run(seed=seed, **settings)

