@@ -4,11 +4,15 @@ Software reacts to the device's cycles, so the two runs part ways where a latenc
 An error is |model - RTL| / RTL. Percentiles are of the latencies the report shows (shootdown/measure.py): a fault from its miss to
 the control block running again, a shootdown from its command to the status the driver saw.
 
-Promises: both runs end clean, or it is a MeasureError. Costs: about a minute on two cores, one run after the other.
+For a pair of HCAs also `model_over_native`: seconds of the native host over the model's, for the same run in which the devices do
+nearly all the work (bench/hca_streaming.py), the median of a few rounds. The GRU's stands in bench/speed.py.
+
+Promises: both runs end clean, or it is a MeasureError. Costs: one to three minutes on two cores, one run after the other.
 """
 
 from __future__ import annotations
 
+import statistics
 import tempfile
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -17,30 +21,60 @@ from typing import Any
 import numpy as np
 
 from bench.errors import MeasureError
+from bench.hca_streaming import streaming_job
 from shootdown.commands.cosim import DEFAULT_SEED, DEFAULT_TRACE
 from shootdown.result import CosimConfig, ProgressUpdate, RunResult, Verdict
-from shootdown.rig import run
+from shootdown.rig import open_device, play, run
+from shootdown.session import Session
 
 __all__ = ["MeasureError", "errors", "figures", "measure"]
+
+BACKENDS = ("native", "model")
+ROUNDS = 3
+STREAM_ROUNDS = 2
 
 Progress = Callable[[ProgressUpdate], None]
 
 
-def measure(progress: Progress, limit: int | None = None) -> dict[str, Any]:
-    """The errors, and the figures of both sides. `limit`: VM events after which the program stops."""
+def measure(progress: Progress, limit: int | None = None, device: str = "gru", rounds: int = ROUNDS) -> dict[str, Any]:
+    """The errors, and the figures of both sides. `limit`: VM events after which the program stops; `rounds` of the speed's runs."""
     with tempfile.TemporaryDirectory(prefix="shootdown-bench-") as folder:
-        sides = {backend: figures(_run(backend, Path(folder), progress, limit)) for backend in ("native", "model")}
+        sides = {backend: figures(_run(backend, Path(folder), progress, limit, device)) for backend in BACKENDS}
+        speed = {"model_over_native": _speed(Path(folder), rounds)} if device == "hca" else {}
     return {
         **errors(sides["native"], sides["model"]),
+        **speed,
         "rtl": sides["native"],
         "model": sides["model"],
-        "run": {"trace": DEFAULT_TRACE.name, "seed": DEFAULT_SEED, "limit": limit},
+        "run": {"trace": DEFAULT_TRACE.name, "seed": DEFAULT_SEED, "limit": limit, "device": device},
     }
 
 
-def _run(backend: str, folder: Path, progress: Progress, limit: int | None) -> RunResult:
-    config = CosimConfig(trace=DEFAULT_TRACE, seed=DEFAULT_SEED, out=folder, backend=backend, limit=limit)
-    result = run(config, progress)
+def _run(backend: str, folder: Path, progress: Progress, limit: int | None, device: str) -> RunResult:
+    config = CosimConfig(trace=DEFAULT_TRACE, seed=DEFAULT_SEED, out=folder, backend=backend, limit=limit, device=device)
+    return _clean(run(config, progress))
+
+
+def _speed(folder: Path, rounds: int) -> float:
+    """How much faster the model plays the devices' own work."""
+    ratios = []
+    for _ in range(rounds):
+        seconds = {}
+        for backend in BACKENDS:
+            session = Session(
+                CosimConfig(trace=None, seed=DEFAULT_SEED, out=folder, backend=backend, device="hca"),
+                streaming_job(STREAM_ROUNDS),
+                lambda _update: None,
+            )
+            with open_device(session.config, session) as opened:
+                play(session, opened)
+                seconds[backend] = _clean(session.result()).wall_s
+        ratios.append(seconds["native"] / seconds["model"])
+    return statistics.median(ratios)
+
+
+def _clean(result: RunResult) -> RunResult:
+    backend = result.config.backend
     if result.verdict is not Verdict.CLEAN:
         raise MeasureError(f"the run on {backend} ended {result.verdict.name.lower()}, not clean")
     return result

@@ -178,14 +178,15 @@ def bench_rtl(
     return run_rtl(as_json, device)
 
 
-@bench_app.command("model", epilog="Example: shootdown bench model --json")
+@bench_app.command("model", epilog="Example: shootdown bench model --device hca --json")
 def bench_model(
     as_json: Annotated[bool, typer.Option("--json", help="Print the numbers as JSON.")] = False,
+    device: Annotated[str, typer.Option(help="gru, or hca (two systems and a link).")] = "gru",
 ) -> int:
-    """How far the model is from the RTL on the shipped program. About a minute."""
+    """How far the model is from the RTL on the shipped program. About a minute; the HCA's, three."""
     from shootdown.commands.bench_model import run_model  # noqa: PLC0415
 
-    return run_model(as_json)
+    return run_model(as_json, device)
 
 
 @bench_app.command("speed", epilog="Example: shootdown bench speed --only native_over_bare,oracle_overhead")
