@@ -1,5 +1,5 @@
 """Where mutants of the HCA's RTL and of its driver are hunted: every scenario of two systems, one of them over a narrow memory
-port, and the shipped program under pressure.
+port, the RTL without driver or operating system (hca_alone.py), and the shipped program under pressure.
 
 Promises: the likely places come first, and nothing is left out.
 """
@@ -11,12 +11,13 @@ from dataclasses import replace
 from pathlib import Path
 
 from hwif.gen.hca import HCA_MUTANT_TEXT, HcaMutant
+from shootdown.hca_alone import ALONE as ALONE_GROUNDS
 from shootdown.result import CosimConfig
 from shootdown.software.kinds import rtl_mutants
 from sw_stack.drivers.hca.policy import MUTANT_TEXT
 from sw_stack.workloads.hca_scenarios import names as scenario_names
 
-__all__ = ["AIMED", "NARROW", "PROGRAM", "config", "grounds", "texts"]
+__all__ = ["AIMED", "ALONE", "NARROW", "PROGRAM", "config", "grounds", "texts"]
 
 PRESSURE_FRAMES = 700
 PRESSURE_ODDS = 2
@@ -24,6 +25,8 @@ PRESSURE_SEEDS = (1, 2, 3)
 PRESSURE_EVENTS = 1_500  # VM events of the program's run
 NARROW_BYTES = 8  # a cycle: the memory port pushes back
 NARROW = "narrow "
+ALONE = "alone "
+ALONE_SEEDS = 3
 PROGRAM = "program under pressure"
 
 # Scenarios that aim at what a mutant breaks. Order only: every other one follows.
@@ -48,8 +51,11 @@ def texts() -> list[tuple[str, str, str]]:
 
 def grounds(mutant: str, seed: int) -> Iterator[tuple[str, int]]:
     """Where to look for a mutant, and with which seed."""
-    order = dict.fromkeys([*AIMED.get(mutant, ()), *scenario_names(), *(NARROW + name for name in scenario_names()[:1])])
+    aimed = AIMED.get(mutant, ())
+    alone = [ALONE + name for name in ALONE_GROUNDS] if mutant in rtl_mutants("hca") else []
+    order = dict.fromkeys([*aimed, *alone, *scenario_names(), *(NARROW + name for name in scenario_names()[:1])])
     yield from ((ground, seed) for ground in order)
+    yield from ((ground, seed + extra) for extra in range(1, ALONE_SEEDS) for ground in alone)
     yield from ((PROGRAM, seed + extra - 1) for extra in PRESSURE_SEEDS)
 
 

@@ -1,9 +1,9 @@
 """Must-fail proof: every broken variant of the RTL and of the driver is played until a check objects.
 
 A mutant is hunted through the scenarios, those named for its rule first; one of the TLB also through the UVM tests of the TLB
-alone; and then through the shipped program under memory pressure with many preemptions, a few seeds. The first objection ends
-the hunt: the oracle, an assertion of the RTL, the UVM scoreboard, a comparison of data, a broken rule of the notifiers, a stall,
-or over-invalidation beyond what the same hunt shows without a mutant.
+alone, one of the HCA's RTL through two HCAs without an operating system; and then through the shipped program under memory pressure
+with many preemptions, a few seeds. The first objection ends the hunt: the oracle, an assertion of the RTL, the UVM scoreboard, a
+comparison of data, a broken rule of the notifiers, a stall, or over-invalidation beyond what the same hunt shows without a mutant.
 
 Promises: each hunt is also played without a mutant, and only a clean one counts; a mutant is caught only beside a clean control.
 Needs: the native host. Costs a few seconds a mutant; `jobs` processes at once.
@@ -22,8 +22,10 @@ from pathlib import Path
 
 from hwif.gen.gru import LAST_TLB_MUTANT, RTL_MUTANT_TEXT, RtlMutant
 from shootdown import hunts_hca
+from shootdown.hca_alone import objection as alone_objection
 from shootdown.result import ChainRow, CosimConfig, RunResult, Verdict
 from shootdown.rig import RTL_MUTANTS, run
+from shootdown.software.kinds import rtl_mutants
 from shootdown.uvm_hunt import objection as uvm_objection
 from shootdown.uvm_hunt import uvm_tests
 from sw_stack.drivers.gru.policy import MUTANT_TEXT
@@ -170,12 +172,28 @@ def _config(hunt: Hunt, trace: Path, mutant: str | None, asserts: bool) -> Cosim
     return replace(common, scenario=hunt.ground)
 
 
-def _run_uvm(hunt: Hunt, mutant: str | None) -> tuple[str, int] | None:
-    return uvm_objection(hunt.ground.removeprefix(UVM), hunt.seed, RTL_MUTANTS[mutant] if mutant is not None else 0)
-
-
 Objection = tuple[str, str, int, tuple[ChainRow, ...]]
 """Who, what, cycle, chain."""
+
+
+def _without_system(hunt: Hunt) -> bool:
+    """The RTL alone, without driver or operating system?"""
+    return hunt.ground.startswith((UVM, hunts_hca.ALONE))
+
+
+def _run_alone(hunt: Hunt, mutant: str | None, asserts: bool) -> Objection | None:
+    number = rtl_mutants(hunt.device)[mutant] if mutant is not None else 0
+    if hunt.ground.startswith(UVM):
+        said = uvm_objection(hunt.ground.removeprefix(UVM), hunt.seed, number)
+        return None if said is None else ("UVM scoreboard", *said, ())
+    found = alone_objection(hunt.ground.removeprefix(hunts_hca.ALONE), hunt.seed, number, asserts)
+    return None if found is None else (_who(found.by, found.what), found.what, found.cycle, ())
+
+
+def _who(rule: str, what: str) -> str:
+    """An assertion by its own name."""
+    label = ASSERTION.search(what)
+    return f"assertion {label[1]}" if rule == "SVA" and label else rule
 
 
 def _objection(result: RunResult, control: Control) -> Objection | None:
@@ -183,9 +201,7 @@ def _objection(result: RunResult, control: Control) -> Objection | None:
     for report in (*result.violations, *result.data_failures):
         if report.rule == "NOT_MET":
             continue  # the scenario missed its race: nobody has seen anything wrong
-        label = ASSERTION.search(report.what)
-        by = f"assertion {label[1]}" if report.rule == "SVA" and label else report.rule
-        return by, report.what, report.cycle, report.chain
+        return _who(report.rule, report.what), report.what, report.cycle, report.chain
     if result.stalled is not None:
         return "LIVENESS", "no progress", result.cycles, ()
     extra = result.over_invalidated - control.over_invalidated
@@ -197,9 +213,9 @@ def _objection(result: RunResult, control: Control) -> Objection | None:
 @cache
 def control(hunt: Hunt, trace: Path, asserts: bool) -> Control:
     """The hunt as it is without a mutant. Played once a process."""
-    if hunt.ground.startswith(UVM):
-        found = _run_uvm(hunt, None)
-        return Control(hunt, found is None, 0, "" if found is None else found[0])
+    if _without_system(hunt):
+        found = _run_alone(hunt, None, asserts)
+        return Control(hunt, found is None, 0, "" if found is None else found[1])
     result = run(_config(hunt, trace, None, asserts), _quiet, waves=False)
     clean = result.verdict is Verdict.CLEAN
     reports = (*result.violations, *result.data_failures)
@@ -219,9 +235,8 @@ def hunt_one(mutant: Mutant, trace: Path, seed: int, asserts: bool) -> MutantRep
         controls.append(beside)
         if not beside.clean:
             continue  # proves nothing; the report says so
-        if hunt.ground.startswith(UVM):
-            said = _run_uvm(hunt, mutant.name)
-            found: Objection | None = None if said is None else ("UVM scoreboard", said[0], said[1], ())
+        if _without_system(hunt):
+            found = _run_alone(hunt, mutant.name, asserts)
         else:
             found = _objection(run(_config(hunt, trace, mutant.name, asserts), _quiet, waves=False), beside)
         if found is not None:

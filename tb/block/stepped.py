@@ -22,7 +22,7 @@ from tb.toolchain import ROOT, digest, locked, run_tool, verilator_root
 __all__ = ["Block", "Library"]
 
 HERE = Path(__file__).resolve().parent
-HEADER = HERE / "stepped.h"
+HEADERS = (HERE / "stepped.h", HERE / "quiet.h")
 
 
 @dataclass(frozen=True)
@@ -55,7 +55,7 @@ class Library:
     @cached_property
     def loaded(self) -> ctypes.CDLL:
         """The library, built if need be."""
-        folder = ROOT / "build" / self.name / digest([*self.sources, self.cpp, HEADER, Path(__file__)], " ".join(self.allow))
+        folder = ROOT / "build" / self.name / digest([*self.sources, self.cpp, *HEADERS, Path(__file__)], " ".join(self.allow))
         target = folder / "libblock.so"
         folder.mkdir(parents=True, exist_ok=True)
         with locked(folder / "lock"):
@@ -78,7 +78,9 @@ class Library:
         command += ["--x-assign", "unique", "--x-initial", "unique", "--top-module", self.top, "-Mdir", str(model)]
         hooks = "-DVL_USER_STOP -DVL_USER_FINISH -DVL_USER_FATAL"
         command += ["-CFLAGS", f"-fPIC -std=c++17 {hooks} -I{HERE}", "-LDFLAGS", "-shared"]
-        command += ["-MAKEFLAGS", "OPT_FAST=-O1 CFG_CXXFLAGS_PCH_I=-include", "-o", str(partial)]
+        # quiet.h for the run time only: a second -include hides the model's precompiled header from GCC.
+        make = f"OPT_FAST=-O1 CFG_CXXFLAGS_PCH_I=-include OPT_GLOBAL='-Os {hooks} -include {HERE}/quiet.h'"
+        command += ["-MAKEFLAGS", make, "-o", str(partial)]
         run_tool([*command, *map(str, self.sources), str(self.cpp)], folder / "build.log")
         partial.replace(target)
 
@@ -111,7 +113,8 @@ class Block:
 
     @property
     def failed(self) -> set[str]:
-        """Labels of the assertions that failed."""
+        """Labels of the assertions that failed. Not after `close`."""
+        assert self._model is not None, "closed"
         return {self._from.label(place) for place in self._library.block_failures(self._model).decode().split()}
 
     def close(self) -> None:

@@ -18,7 +18,7 @@ from hwif.gen.hca import TABLE_BITS, Mtt, Need
 from tb.hca_xlt.checked import SLOTS, USER_SHIFT, Ask, CheckedXlt, Shoot, use_of
 from tb.hca_xlt.world import PAGE, Inval, Leaf, Region
 
-__all__ = ["BROKEN_KEY", "KEYS", "Style", "Traffic"]
+__all__ = ["BROKEN_KEY", "KEYS", "STYLES", "Style", "Traffic"]
 
 BROKEN_KEY = 77
 MOST_OWED = 16  # invalidations; software that is further behind waits
@@ -45,6 +45,17 @@ class Style:
     flight: int = 60  # cycles an access may last
     hold: int = 40  # cycles a use may be held
     rekey: float = 0.002  # regions registered anew a cycle
+
+
+STYLES = {
+    "plain": Style(),
+    "storms": Style(storm=0.02, flight=300),
+    "crowded": Style(change=0.2, ask=0.9, places=6),
+    "few uses": Style(slots=4, places=4, ask=0.9, change=0.1),
+    "keys": Style(rekey=0.03, hold=200, storm=0.01),
+    "wide": Style(places=60, ask=1.0),
+}
+"""Mixes by name."""
 
 
 class Traffic:

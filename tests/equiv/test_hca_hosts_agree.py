@@ -12,7 +12,7 @@ from hwif.gen.hca import HcaMutant
 from tb.hil.abi import HcaOptions
 from tb.hil.hca_bare import BareError
 
-PROGRAM = "tests.equiv.hca_programs:mixed"
+PROGRAM = "tb.hil.hca_mixed:mixed"
 TIGHT = HcaOptions(
     read_latency=37, write_latency=11, bytes_per_cycle=16, max_outstanding=4, link_latency=20, link_cycles_per_flit=3
 )

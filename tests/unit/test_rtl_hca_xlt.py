@@ -15,22 +15,15 @@ from bench import hca_xlt as numbers
 from hwif.gen.hca import Counter, HcaMutant, Mtt, Need, XltResult
 from tb.hca_xlt.bench import LABELS
 from tb.hca_xlt.checked import Ask, CheckedXlt, MismatchError, Shoot, use_of
-from tb.hca_xlt.rig import INDEX, KEY, Rig, page_shoot, rig, uses
-from tb.hca_xlt.traffic import Style, Traffic
+from tb.hca_xlt.races import race_of_fill
+from tb.hca_xlt.rig import INDEX, KEY, page_shoot, rig, uses
+from tb.hca_xlt.traffic import STYLES, Style, Traffic
 from tb.hca_xlt.world import PAGE, Inval
 
 SETS, SLOTS, WALKERS = 256, 8, 32
 OK, ABSENT, READ_ONLY = XltResult.OK, XltResult.FAULT_NOT_PRESENT, XltResult.FAULT_READ_ONLY
 BAD_KEY, WRONG_PD, NO_RIGHT = XltResult.BAD_KEY, XltResult.WRONG_PD, XltResult.NO_RIGHT
 OUT_OF_BOUNDS, BAD_TABLE = XltResult.OUT_OF_BOUNDS, XltResult.BAD_TABLE
-STYLES = {
-    "plain": Style(),
-    "storms": Style(storm=0.02, flight=300),
-    "crowded": Style(change=0.2, ask=0.9, places=6),
-    "few uses": Style(slots=4, places=4, ask=0.9, change=0.1),
-    "keys": Style(rekey=0.03, hold=200, storm=0.01),
-    "wide": Style(places=60, ask=1.0),
-}
 
 
 def asks(pages: list[int], user: int = 0) -> list[Ask]:
@@ -369,23 +362,6 @@ def test_invalidation_against_look_up(level: int, whole: bool) -> None:
                 it.cycle(ask, shoot=page_shoot(page + 511 * level, whole=whole) if cycle == at else None)
             it.idle(220)
             assert not it.asked
-
-
-def race_of_fill(it: Rig) -> None:
-    """An invalidation in every cycle around the end of a walk, and a look-up after it."""
-    it.map(0)
-    it.lookup(0)
-    took = it.stream([Ask(0, KEY, PAGE)])[0].latency
-    for at in range(took - 8, took + 2):
-        page = at
-        it.map(page)
-        for cycle in range(at + 1):
-            if cycle == at:
-                it.map(page)
-            ask = Ask(use_of(0, 0), KEY, page * PAGE) if cycle == 0 else None
-            it.cycle(ask, shoot=page_shoot(page) if cycle == at else None)
-        it.idle(130)
-        it.lookup(page * PAGE)
 
 
 def test_walks_that_end_as_an_invalidation_comes() -> None:

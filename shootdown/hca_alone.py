@@ -1,0 +1,111 @@
+"""The HCA's RTL without driver or operating system as hunting grounds for mutants: its translation alone, beside the untimed
+reference; and two adapters, queue pairs of every policy and every verb at once, pages that come and go under them, over links and
+memories that no driver's program would choose.
+
+Promises: an objection is the oracle's or the reference's, an assertion's, or a byte that is not what the work requests made it;
+without a mutant there is none. Native, in this process; nothing is written.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from functools import partial
+from typing import Any
+
+from hwif.gen.hca import HcaMutant
+from hwif.memory import HostMemory
+from hwif.port import AssertionFailure
+from hwif.shadow import Shadow
+from tb.hca_xlt.checked import CheckedXlt, MismatchError
+from tb.hca_xlt.races import race_of_fill
+from tb.hca_xlt.rig import rig
+from tb.hca_xlt.traffic import STYLES, Traffic
+from tb.hil.abi import HcaOptions
+from tb.hil.hca_bare import Bare, BareError
+from tb.hil.hca_directed import lost_packet, refused_fault
+from tb.hil.hca_mixed import mixed
+from tb.hil.native import NativeHca
+
+__all__ = ["ALONE", "Found", "objection"]
+
+FRAMES = 4_000  # a node
+NODES = 2
+CYCLES = 2_500  # of random traffic
+
+Program = Callable[[Bare, int], Any]
+"""Called with the adapters and a seed; raises when something is not as it must be."""
+
+
+@dataclass(frozen=True)
+class Found:
+    """Who objected ("SVA" for an assertion, a rule of the oracle, "reference", "BYTES" or "LIVENESS"), what was said, the cycle."""
+
+    by: str
+    what: str
+    cycle: int
+
+
+def objection(ground: str, seed: int, mutant: int, asserts: bool) -> Found | None:
+    """Play one ground of ALONE; the first objection, None if there is none."""
+    return ALONE[ground](seed, HcaMutant(mutant), asserts)
+
+
+def _translation(style: str, seed: int, mutant: HcaMutant, asserts: bool) -> Found | None:
+    """Random traffic on hca_xlt, many of its requests wrong."""
+    xlt = CheckedXlt(mutant=mutant, seed=seed)
+    try:
+        Traffic(xlt, seed, replace(STYLES[style], wrong=0.3)).run(CYCLES)
+        return _of_block(xlt, asserts)
+    except MismatchError as error:
+        return Found("reference", str(error), xlt.now)
+    finally:
+        xlt.dut.close()
+
+
+def _walk_races(_seed: int, mutant: HcaMutant, asserts: bool) -> Found | None:
+    with rig(mutant=mutant, check=False) as xlt:
+        race_of_fill(xlt)
+        return _of_block(xlt, asserts)
+
+
+def _of_block(xlt: CheckedXlt, asserts: bool) -> Found | None:
+    failed = sorted(xlt.dut.failed) if asserts else []
+    return Found(f"assertion {failed[0]}", f"failed on the block alone: {', '.join(failed)}", xlt.now) if failed else None
+
+
+def _adapters(
+    program: Callable[[Bare, int], Any], options: HcaOptions, seed: int, mutant: HcaMutant, asserts: bool
+) -> Found | None:
+    """Two adapters on a link; the program compares what comes of it."""
+    chosen = replace(options, mutant=mutant, asserts=asserts, link_seed=seed)
+    with NativeHca([(HostMemory(FRAMES), Shadow(FRAMES)) for _ in range(NODES)], chosen) as device:
+        try:
+            program(Bare(device), seed)
+        except AssertionFailure as error:
+            return Found("SVA", error.text, error.cycle)
+        except (AssertionError, BareError) as error:
+            said = device.violations()
+            if said:
+                return Found(said[0].reason.name, str(said[0]), said[0].cycle)
+            return Found("LIVENESS" if "did not come" in str(error) else "BYTES", str(error), device.cycle)
+    return None
+
+
+LOSSY_LINK = HcaOptions(link_loss=10_000, link_corrupt=10_000, link_truncate=5_000)
+CROWD = partial(mixed, rounds=5, pairs=10, moves=24)
+
+ALONE: Mapping[str, Callable[[int, HcaMutant, bool], Found | None]] = {
+    "mixed": partial(_adapters, mixed, HcaOptions()),
+    "crowded": partial(_adapters, CROWD, HcaOptions(link_latency=10, read_latency=200)),
+    "lossy": partial(_adapters, partial(mixed, rounds=6), LOSSY_LINK),
+    "narrow": partial(_adapters, partial(mixed, pairs=10), HcaOptions(bytes_per_cycle=8)),
+    "slow writes": partial(_adapters, CROWD, HcaOptions(write_latency=4_000, link_latency=10)),
+    "lost packet": partial(_adapters, lost_packet, HcaOptions()),
+    "refused fault": partial(_adapters, refused_fault, HcaOptions()),
+    "translation in storms": partial(_translation, "storms"),
+    "translation crowded": partial(_translation, "crowded"),
+    "translation with new keys": partial(_translation, "keys"),
+    "walk races": _walk_races,
+}
+"""What is played, by name: called with seed, mutant, and whether assertions count."""
