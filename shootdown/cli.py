@@ -123,12 +123,20 @@ def mutants(
     explain: Annotated[bool, typer.Option("--explain", help="Show the interleaving of each catch.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print the outcome as JSON.")] = False,
     device: Annotated[str | None, typer.Option(help="Only those of gru or hca.", show_default=False)] = None,
+    backend: Annotated[str, typer.Option(help="native or cocotb (the RTL), or model: the driver's mutants alone.")] = "native",
 ) -> int:
     """Break the RTL and the driver on purpose, one mutant at a time: a check must catch each."""
     from shootdown.commands.mutants import run as run_mutants  # noqa: PLC0415
 
     return run_mutants(
-        only or [], seed=seed, jobs=jobs, assertions=not no_assertions, as_json=as_json, explain=explain, device=device
+        only or [],
+        seed=seed,
+        jobs=jobs,
+        assertions=not no_assertions,
+        as_json=as_json,
+        explain=explain,
+        device=device,
+        backend=backend,
     )
 
 

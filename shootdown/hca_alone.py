@@ -3,13 +3,14 @@ reference; and two adapters, queue pairs of every policy and every verb at once,
 memories that no driver's program would choose.
 
 Promises: an objection is the oracle's or the reference's, an assertion's, or a byte that is not what the work requests made it;
-without a mutant there is none. Native, in this process; nothing is written.
+without a mutant there is none. The adapters run in this process (native) or in a simulator's (cocotb) and meet the same cycles; the
+block is stepped in this process whatever the host. Nothing is written.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any
 
@@ -22,8 +23,9 @@ from tb.hca_xlt.races import race_of_fill
 from tb.hca_xlt.rig import rig
 from tb.hca_xlt.traffic import STYLES, Traffic
 from tb.hil.abi import HcaOptions
-from tb.hil.hca_bare import Bare, BareError
-from tb.hil.hca_directed import lost_packet, refused_fault
+from tb.hil.cocotb_host import Simulator, run_under_cocotb
+from tb.hil.hca_bare import Bare, BareError, BareTarget
+from tb.hil.hca_directed import lost_packet, refused_fault, unanswered_fault
 from tb.hil.hca_mixed import mixed
 from tb.hil.native import NativeHca
 
@@ -32,9 +34,6 @@ __all__ = ["ALONE", "Found", "objection"]
 FRAMES = 4_000  # a node
 NODES = 2
 CYCLES = 2_500  # of random traffic
-
-Program = Callable[[Bare, int], Any]
-"""Called with the adapters and a seed; raises when something is not as it must be."""
 
 
 @dataclass(frozen=True)
@@ -46,9 +45,54 @@ class Found:
     cycle: int
 
 
-def objection(ground: str, seed: int, mutant: int, asserts: bool) -> Found | None:
-    """Play one ground of ALONE; the first objection, None if there is none."""
-    return ALONE[ground](seed, HcaMutant(mutant), asserts)
+@dataclass(frozen=True)
+class Adapters:
+    """Two adapters on a link: a program, which raises when something is not as it must be, and their settings."""
+
+    program: Callable[[Bare, int], Any]
+    options: HcaOptions = field(default_factory=HcaOptions)
+
+    def chosen(self, seed: int, mutant: int, asserts: bool) -> HcaOptions:
+        """The settings of one run."""
+        return replace(self.options, mutant=mutant, asserts=asserts, link_seed=seed)
+
+    def judged(self, device: BareTarget, seed: int) -> Found | None:
+        """Play; the first objection."""
+        try:
+            self.program(Bare(device), seed)
+        except AssertionFailure as error:
+            return Found("SVA", error.text, error.cycle)
+        except (AssertionError, BareError) as error:
+            said = device.violations()
+            if said:
+                return Found(said[0].reason.name, str(said[0]), said[0].cycle)
+            return Found("LIVENESS" if "did not come" in str(error) else "BYTES", str(error), device.cycle)
+        return None
+
+
+def objection(ground: str, seed: int, mutant: int, asserts: bool, host: str = "native") -> Found | None:
+    """Play one ground of ALONE on a host, "native" or "cocotb"; the first objection, None if there is none."""
+    if ground in BLOCK:
+        return BLOCK[ground](seed, HcaMutant(mutant), asserts)
+    if host == "cocotb":
+        order = (ground, seed, mutant, asserts)
+        found: Found | None = run_under_cocotb("shootdown.hca_alone:cocotb_session", order, nodes=NODES)
+        return found
+    adapters = ADAPTERS[ground]
+    with NativeHca(_places(), adapters.chosen(seed, mutant, asserts)) as device:
+        return adapters.judged(device, seed)
+
+
+async def cocotb_session(simulator: Simulator, order: tuple[str, int, int, bool]) -> Found | None:
+    """Entry point inside the simulator's process."""
+    ground, seed, mutant, asserts = order
+    adapters = ADAPTERS[ground]
+    device = simulator.hca(_places(), adapters.chosen(seed, mutant, asserts))
+    return await simulator.synchronous(device, lambda device: adapters.judged(device, seed))
+
+
+def _places() -> list[tuple[HostMemory, Shadow]]:
+    return [(HostMemory(FRAMES), Shadow(FRAMES)) for _ in range(NODES)]
 
 
 def _translation(style: str, seed: int, mutant: HcaMutant, asserts: bool) -> Found | None:
@@ -74,38 +118,24 @@ def _of_block(xlt: CheckedXlt, asserts: bool) -> Found | None:
     return Found(f"assertion {failed[0]}", f"failed on the block alone: {', '.join(failed)}", xlt.now) if failed else None
 
 
-def _adapters(
-    program: Callable[[Bare, int], Any], options: HcaOptions, seed: int, mutant: HcaMutant, asserts: bool
-) -> Found | None:
-    """Two adapters on a link; the program compares what comes of it."""
-    chosen = replace(options, mutant=mutant, asserts=asserts, link_seed=seed)
-    with NativeHca([(HostMemory(FRAMES), Shadow(FRAMES)) for _ in range(NODES)], chosen) as device:
-        try:
-            program(Bare(device), seed)
-        except AssertionFailure as error:
-            return Found("SVA", error.text, error.cycle)
-        except (AssertionError, BareError) as error:
-            said = device.violations()
-            if said:
-                return Found(said[0].reason.name, str(said[0]), said[0].cycle)
-            return Found("LIVENESS" if "did not come" in str(error) else "BYTES", str(error), device.cycle)
-    return None
-
-
 LOSSY_LINK = HcaOptions(link_loss=10_000, link_corrupt=10_000, link_truncate=5_000)
 CROWD = partial(mixed, rounds=5, pairs=10, moves=24)
 
-ALONE: Mapping[str, Callable[[int, HcaMutant, bool], Found | None]] = {
-    "mixed": partial(_adapters, mixed, HcaOptions()),
-    "crowded": partial(_adapters, CROWD, HcaOptions(link_latency=10, read_latency=200)),
-    "lossy": partial(_adapters, partial(mixed, rounds=6), LOSSY_LINK),
-    "narrow": partial(_adapters, partial(mixed, pairs=10), HcaOptions(bytes_per_cycle=8)),
-    "slow writes": partial(_adapters, CROWD, HcaOptions(write_latency=4_000, link_latency=10)),
-    "lost packet": partial(_adapters, lost_packet, HcaOptions()),
-    "refused fault": partial(_adapters, refused_fault, HcaOptions()),
+ADAPTERS: Mapping[str, Adapters] = {
+    "mixed": Adapters(mixed),
+    "crowded": Adapters(CROWD, HcaOptions(link_latency=10, read_latency=200)),
+    "lossy": Adapters(partial(mixed, rounds=6), LOSSY_LINK),
+    "narrow": Adapters(partial(mixed, pairs=10), HcaOptions(bytes_per_cycle=8)),
+    "slow writes": Adapters(CROWD, HcaOptions(write_latency=4_000, link_latency=10)),
+    "lost packet": Adapters(lost_packet),
+    "refused fault": Adapters(refused_fault),
+    "unanswered fault": Adapters(unanswered_fault),
+}
+BLOCK: Mapping[str, Callable[[int, HcaMutant, bool], Found | None]] = {
     "translation in storms": partial(_translation, "storms"),
     "translation crowded": partial(_translation, "crowded"),
     "translation with new keys": partial(_translation, "keys"),
     "walk races": _walk_races,
 }
-"""What is played, by name: called with seed, mutant, and whether assertions count."""
+ALONE = (*ADAPTERS, *BLOCK)
+"""What is played, by name."""

@@ -6,7 +6,8 @@ with many preemptions, a few seeds. The first objection ends the hunt: the oracl
 comparison of data, a broken rule of the notifiers, a stall, or over-invalidation beyond what the same hunt shows without a mutant.
 
 Promises: each hunt is also played without a mutant, and only a clean one counts; a mutant is caught only beside a clean control.
-Needs: the native host. Costs a few seconds a mutant; `jobs` processes at once.
+The model has no RTL to break: `catalogue` has only the driver's for it. UVM tests run under cocotb whatever the backend.
+Costs a few seconds a mutant; `jobs` processes at once.
 """
 
 from __future__ import annotations
@@ -91,6 +92,7 @@ class Hunt:
     ground: str
     seed: int
     device: str = "gru"
+    backend: str = "native"
 
     def __str__(self) -> str:
         return f"{self.ground}, seed {self.seed}"
@@ -141,30 +143,33 @@ class MutantReport:
         return len(self.controls)
 
 
-def catalogue(device: str = "gru") -> list[Mutant]:
-    """Every mutant of a device."""
+def catalogue(device: str = "gru", backend: str = "native") -> list[Mutant]:
+    """Every mutant of a device that a backend can show."""
     if device == "hca":
-        return [Mutant(name, layer, what, device) for name, layer, what in hunts_hca.texts()]
-    rtl = [Mutant(name, "rtl", RTL_MUTANT_TEXT[RtlMutant(value)]) for name, value in RTL_MUTANTS.items()]
-    return [*rtl, *(Mutant(name, "driver", what) for name, what in MUTANT_TEXT.items())]
+        known = [Mutant(name, layer, what, device) for name, layer, what in hunts_hca.texts()]
+    else:
+        known = [Mutant(name, "rtl", RTL_MUTANT_TEXT[RtlMutant(value)]) for name, value in RTL_MUTANTS.items()]
+        known += [Mutant(name, "driver", what) for name, what in MUTANT_TEXT.items()]
+    return [mutant for mutant in known if backend != "model" or mutant.layer == "driver"]
 
 
-def hunts_for(mutant: Mutant, seed: int) -> Iterator[Hunt]:
+def hunts_for(mutant: Mutant, seed: int, backend: str = "native") -> Iterator[Hunt]:
     """Where to look, the likely places first."""
     if mutant.device == "hca":
-        yield from (Hunt(ground, at, "hca") for ground, at in hunts_hca.grounds(mutant.name, seed))
+        yield from (Hunt(ground, at, "hca", backend) for ground, at in hunts_hca.grounds(mutant.name, seed))
         return
     in_tlb = mutant.layer == "rtl" and RTL_MUTANTS[mutant.name] <= LAST_TLB_MUTANT
     uvm = [UVM + name for name in uvm_tests()] if in_tlb else []
     order = dict.fromkeys([*AIMED.get(mutant.name, ()), *FIRST, *uvm, *scenario_names(), NARROW])
-    yield from (Hunt(ground, seed) for ground in order)
-    yield from (Hunt(PROGRAM, seed + extra - 1) for extra in PRESSURE_SEEDS)
+    yield from (Hunt(ground, seed, backend=backend) for ground in order)
+    yield from (Hunt(PROGRAM, seed + extra - 1, backend=backend) for extra in PRESSURE_SEEDS)
 
 
 def _config(hunt: Hunt, trace: Path, mutant: str | None, asserts: bool) -> CosimConfig:
+    nothing = Path()  # is written
+    common = CosimConfig(None, hunt.seed, nothing, device=hunt.device, backend=hunt.backend, mutant=mutant, asserts=asserts)
     if hunt.device == "hca":
-        return hunts_hca.config(hunt.ground, hunt.seed, trace, mutant, asserts)
-    common = CosimConfig(trace=None, seed=hunt.seed, out=Path(), mutant=mutant, asserts=asserts)  # nothing is written
+        return hunts_hca.played(hunt.ground, common, trace)
     if hunt.ground == PROGRAM:
         return replace(common, trace=trace, memory=PRESSURE_FRAMES, limit=PRESSURE_EVENTS, preempt_odds=PRESSURE_ODDS)
     if hunt.ground == NARROW:
@@ -186,7 +191,7 @@ def _run_alone(hunt: Hunt, mutant: str | None, asserts: bool) -> Objection | Non
     if hunt.ground.startswith(UVM):
         said = uvm_objection(hunt.ground.removeprefix(UVM), hunt.seed, number)
         return None if said is None else ("UVM scoreboard", *said, ())
-    found = alone_objection(hunt.ground.removeprefix(hunts_hca.ALONE), hunt.seed, number, asserts)
+    found = alone_objection(hunt.ground.removeprefix(hunts_hca.ALONE), hunt.seed, number, asserts, hunt.backend)
     return None if found is None else (_who(found.by, found.what), found.what, found.cycle, ())
 
 
@@ -227,10 +232,10 @@ def _quiet(_update: object) -> None:
     pass
 
 
-def hunt_one(mutant: Mutant, trace: Path, seed: int, asserts: bool) -> MutantReport:
+def hunt_one(mutant: Mutant, trace: Path, seed: int, asserts: bool, backend: str = "native") -> MutantReport:
     """Play until something objects."""
     controls: list[Control] = []
-    for hunt in hunts_for(mutant, seed):
+    for hunt in hunts_for(mutant, seed, backend):
         beside = control(hunt, trace, asserts)
         controls.append(beside)
         if not beside.clean:
@@ -245,12 +250,14 @@ def hunt_one(mutant: Mutant, trace: Path, seed: int, asserts: bool) -> MutantRep
     return MutantReport(mutant, None, tuple(controls))
 
 
-def hunt_all(mutants: Sequence[Mutant], trace: Path, seed: int, *, asserts: bool = True, jobs: int = 2) -> Iterator[MutantReport]:
+def hunt_all(
+    mutants: Sequence[Mutant], trace: Path, seed: int, *, asserts: bool = True, jobs: int = 2, backend: str = "native"
+) -> Iterator[MutantReport]:
     """Every mutant's report, as it comes. Closing the iterator abandons the rest."""
     # Fresh processes: a forked child would share the parent's simulator.
     with ProcessPoolExecutor(jobs, multiprocessing.get_context("spawn"), initializer=_ignore_interrupt) as pool:
         try:
-            for item in as_completed([pool.submit(hunt_one, mutant, trace, seed, asserts) for mutant in mutants]):
+            for item in as_completed([pool.submit(hunt_one, mutant, trace, seed, asserts, backend) for mutant in mutants]):
                 yield item.result()
         finally:
             pool.shutdown(wait=True, cancel_futures=True)

@@ -28,7 +28,9 @@ module hca_cq_props
   input index_t    c1_prod_q,
   input index_t    c1_cons_q,
   input logic [NUM_CQ-1:0] valid_q,
+  input logic [NUM_CQ-1:0] armed_q,
   input logic [NUM_CQ-1:0] fired_q,
+  input cqn_t answered_cqn,
   input logic [6:0] flight_rd_q,
   input logic [6:0] flight_wr_q
 );
@@ -37,8 +39,10 @@ module hca_cq_props
   wr_req_t wr_q;
   // Events a queue may still make: one an arm. A second arm may come while the first one's event is on its way out.
   logic [NUM_CQ-1:0][1:0] owed_q;
-  logic armed;
+  // Software may have polled the entry before its answer is here: then the second arm and that answer come in one cycle.
+  logic armed, owing;
   assign armed = doorbell_i.cq_valid && doorbell_i.cq_arm;
+  assign owing = fired_q[doorbell_i.cqn] || (answer && armed_q[answered_cqn] && answered_cqn == doorbell_i.cqn);
   index_t  waiting;
   assign waiting = c1_prod_q - c1_cons_q;
 
@@ -51,7 +55,7 @@ module hca_cq_props
       wait_q     <= enable_i && wr_valid_o && !wr_ready_i;
       answered_q <= answer && !failed;
       if (cq_fired_valid_o) owed_q[cq_fired_o] <= owed_q[cq_fired_o] - 1'b1;
-      if (armed) owed_q[doorbell_i.cqn] <= fired_q[doorbell_i.cqn] ? 2'd2 : 2'd1;
+      if (armed) owed_q[doorbell_i.cqn] <= owing ? 2'd2 : 2'd1;
       if (!enable_i) owed_q <= '0;
     end
   end
@@ -72,4 +76,4 @@ module hca_cq_props
 
 endmodule
 
-bind hca_cq hca_cq_props u_props (.*);
+bind hca_cq hca_cq_props u_props (.*, .answered_cqn(oldest.cqn));

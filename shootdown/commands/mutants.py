@@ -2,20 +2,20 @@
 
 Promises: exit status 0 if every mutant was caught beside a clean control, 1 if one survived or a control was not clean, 130 when
 interrupted (what is known by then is printed).
-JSON keys: caught, total, survivors, seed, assertions, controls {hunt: clean}, and mutants, a list of {name, device, layer, what,
-caught, by, hunt, cycle, hunts}.
+JSON keys: caught, total, survivors, seed, backend, assertions, controls {hunt: clean}, and mutants, a list of {name, device, layer,
+what, caught, by, hunt, cycle, hunts}.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
 from rich.table import Table
 
-from shootdown.commands.cosim import DEFAULT_TRACE, DEVICES
+from shootdown.commands.cosim import BACKENDS, DEFAULT_TRACE, DEVICES
 from shootdown.console import Display
 from shootdown.errors import InputError, unknown
 from shootdown.result import ProgressUpdate
@@ -29,16 +29,30 @@ INTERRUPTED = 130
 
 
 def run(
-    only: Sequence[str], *, seed: int, jobs: int, assertions: bool, as_json: bool, explain: bool, device: str | None = None
+    only: Sequence[str],
+    *,
+    seed: int,
+    jobs: int,
+    assertions: bool,
+    as_json: bool,
+    explain: bool,
+    device: str | None = None,
+    backend: str = "native",
 ) -> int:
-    """The whole command; its exit status. `only`: names, empty for all; `device`: of one device alone."""
+    """The whole command; its exit status. `only`: names, empty for all; `device`: of one device alone. The model is shown the
+    driver's alone: it has no RTL to break."""
     from shootdown.mutants import catalogue, hunt_all  # noqa: PLC0415 - loads the simulator
 
     if device is not None and device not in DEVICES:
         raise InputError(f"--device {device}: there is no such choice", f"choose {' or '.join(DEVICES)}")
-    known = [mutant for kind in DEVICES if device in (None, kind) for mutant in catalogue(kind)]
+    if backend not in BACKENDS:
+        raise InputError(f"--backend {backend}: there is no such choice", f"choose {' or '.join(BACKENDS)}")
+    known = [mutant for kind in DEVICES if device in (None, kind) for mutant in catalogue(kind, backend)]
+    every = {mutant.name for kind in DEVICES if device in (None, kind) for mutant in catalogue(kind)}
     names = [mutant.name for mutant in known]
     for name in only:
+        if name in every.difference(names):
+            raise InputError(f"--only {name}: breaks the RTL, and the {backend} has none", "use --backend native or cocotb")
         if name not in names:
             raise unknown("mutant", name, "mutant", names)
     if jobs < 1:
@@ -50,7 +64,7 @@ def run(
     with Display() as display:
         display(ProgressUpdate("mutants", 0, len(chosen)))
         try:
-            for report in hunt_all(chosen, DEFAULT_TRACE, seed, asserts=assertions, jobs=jobs):
+            for report in hunt_all(chosen, DEFAULT_TRACE, seed, asserts=assertions, jobs=jobs, backend=backend):
                 reports.append(report)
                 display(ProgressUpdate("mutants", len(reports), len(chosen), note=report.mutant.name))
         except KeyboardInterrupt:
@@ -61,7 +75,8 @@ def run(
     caught = sum(report.caught is not None for report in reports)
     dirty = [entry for entry in controls.values() if not entry.clean]
     if as_json:
-        print(json.dumps(_as_json(list(controls.values()), reports, seed, assertions), indent=2))
+        order = {"seed": seed, "backend": backend, "assertions": assertions}
+        print(json.dumps(_as_json(list(controls.values()), reports, order), indent=2))
     else:
         _show(reports, explain)
         for entry in dirty:
@@ -92,7 +107,7 @@ def _row(report: MutantReport) -> dict[str, Any]:
     }
 
 
-def _as_json(controls: Sequence[Control], reports: Sequence[MutantReport], seed: int, assertions: bool) -> dict[str, Any]:
+def _as_json(controls: Sequence[Control], reports: Sequence[MutantReport], order: Mapping[str, Any]) -> dict[str, Any]:
     rows = [_row(report) for report in reports]
     clean = {str(entry.hunt): entry.clean for entry in controls}
     names = [row["name"] for row in rows if not row["caught"]]
@@ -100,8 +115,7 @@ def _as_json(controls: Sequence[Control], reports: Sequence[MutantReport], seed:
         "caught": len(rows) - len(names),
         "total": len(rows),
         "survivors": names,
-        "seed": seed,
-        "assertions": assertions,
+        **order,
         "controls": clean,
         "mutants": rows,
     }

@@ -236,16 +236,21 @@ class BareNode(Tables):
         """Completions not yet seen, oldest first; tells the device the consumer index."""
         queue = self.cqs[cqn]
         found: list[Entry] = []
-        while True:
-            at = queue.base + LINE_BYTES * (queue.taken % (1 << queue.log))
-            entry = entry_of(h.Cqe, self.memory.read(at, LINE_BYTES))
-            if entry["owner"] != (queue.taken >> queue.log & 1) ^ 1:
-                break
+        while (entry := self._completed(queue)) is not None:
             queue.taken += 1
             found.append(entry)
         if found or arm:
             self.store(h.CqDoorbellReg, wait=False, cqn=cqn, index=queue.taken & 0xFFFF, arm=arm)
         return found
+
+    def arrived(self, cqn: int) -> bool:
+        """Is there a completion not yet seen? The device is told nothing."""
+        return self._completed(self.cqs[cqn]) is not None
+
+    def _completed(self, queue: _Cq) -> Entry | None:
+        at = queue.base + LINE_BYTES * (queue.taken % (1 << queue.log))
+        entry = entry_of(h.Cqe, self.memory.read(at, LINE_BYTES))
+        return entry if entry["owner"] == (queue.taken >> queue.log & 1) ^ 1 else None
 
     # ---- faults and events -----------------------------------------------------------------------------------------
 

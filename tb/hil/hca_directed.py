@@ -8,12 +8,13 @@ from __future__ import annotations
 from hwif.gen import hca as h
 from hwif.memory import FRAME_BYTES
 from tb.hil.abi import Fate, LinkFault
-from tb.hil.hca_bare import Bare, settings
+from tb.hil.hca_bare import Bare, BareNode, settings
 
-__all__ = ["lost_packet", "refused_fault"]
+__all__ = ["lost_packet", "refused_fault", "unanswered_fault"]
 
 A, B = 0x10_0000, 0x20_0000
 PAGES = 4
+ATTEMPTS = 4  # of one packet while its fault is not answered
 NEVER = 10_000_000  # cycles: longer than any test waits
 
 
@@ -37,10 +38,7 @@ def refused_fault(bare: Bare, _seed: int) -> None:
     a, b = bare.nodes[0], bare.nodes[-1]
     source, target = a.region(1, A, 1), b.region(2, B, 1, fill=0x5A)
     qa, _qb = bare.pair(a, b, policy=h.FaultPolicy.STALL)
-    frame = b.unmap(target, B)
-    b.revoke(target, B)
-    assert b.invalidate(target, B, FRAME_BYTES) is h.CmdStatus.OK
-    assert b.fence() is h.CmdStatus.OK
+    frame = _take(b, target)
     qa.write(source, A, target, B, FRAME_BYTES)
     fault = b.wait_faults()[0]
     b.map(target, B, frame)  # too late: the answer is no
@@ -48,3 +46,30 @@ def refused_fault(bare: Bare, _seed: int) -> None:
     status = bare.wait(qa)[0]["status"]
     assert status == h.WcStatus.REM_OP_ERR, f"a refused page ended with {h.WcStatus(status).name}"
     assert b.peek(target, B, FRAME_BYTES) == bytes([0x5A]) * FRAME_BYTES, "a refused request has written"
+
+
+def unanswered_fault(bare: Bare, _seed: int) -> None:
+    """Software takes its time, and the sender comes back again and again for the same page: one fault, so one record."""
+    a, b = bare.nodes[0], bare.nodes[-1]
+    source, target = a.region(1, A, 1, fill=0xA5), b.region(2, B, 1)
+    qa, _qb = bare.pair(a, b, policy=h.FaultPolicy.DISCARD)
+    frame = _take(b, target)
+    qa.write(source, A, target, B, FRAME_BYTES)
+    faults = b.wait_faults()
+    bare.run(lambda: b.counters()["FAULTS_MERGED"] >= ATTEMPTS, "another attempt of the sender")
+    faults += b.faults()
+    assert len(faults) == 1, f"one page, not there, made {len(faults)} fault records"
+    b.map(target, B, frame)
+    assert b.resume(faults[0]) is h.CmdStatus.OK
+    status = bare.wait(qa)[0]["status"]
+    assert status == h.WcStatus.SUCCESS, f"an answered fault ended with {h.WcStatus(status).name}"
+    assert b.peek(target, B, FRAME_BYTES) == bytes([0xA5]) * FRAME_BYTES, "bytes are missing"
+
+
+def _take(node: BareNode, key: int) -> int:
+    """Take the page at B away from a region, its frame still held; the frame."""
+    frame = node.unmap(key, B)
+    node.revoke(key, B)
+    assert node.invalidate(key, B, FRAME_BYTES) is h.CmdStatus.OK
+    assert node.fence() is h.CmdStatus.OK
+    return frame

@@ -320,6 +320,29 @@ def test_armed_queue_fires_once(bare: Bare) -> None:
     assert (node.irq[line], node.cq_events()) == (0, [])
 
 
+def test_arms_beside_the_answer_to_a_completion(bare: Bare) -> None:
+    """A completion is in memory some cycles before the device knows. Whenever it is polled and the queue armed anew: the
+    completion has made an event, and no arm makes two (fires_if_armed)."""
+    ends, cqn = small_cq(bare, log=4)
+    node = ends.near
+    post(ends, 1)
+    begin = bare.device.cycle
+    while not node.arrived(cqn):
+        bare.sleep(1)
+    landing = bare.device.cycle - begin
+    for delay in range(-5, 115):
+        node.poll(cqn, arm=True)
+        bare.sleep(300)
+        node.cq_events()
+        node.poll(cqn, arm=True)
+        post(ends, 1)
+        bare.sleep(landing + delay)
+        first = node.poll(cqn, arm=True)
+        bare.sleep(1000)
+        assert node.cq_events() == [cqn], f"polled {delay} cycles after the entry is in memory"
+        assert len(first + node.poll(cqn)) == 1
+
+
 def test_queue_given_anew_starts_at_zero(bare: Bare) -> None:
     """Index, round and arm of its old life are gone; a destroyed queue takes nothing."""
     ends, cqn = small_cq(bare, log=1)
