@@ -62,6 +62,7 @@ AIMED: Mapping[str, tuple[str, ...]] = {
     "upgrade_kept": ("upgrade_livelock",),
     "map_writable": ("upgrade_livelock",),
     "ignore_sequence": ("packet_damming", "optimistic_restart"),
+    "token_before": ("more_faults_than_queue",),
     "missing_qp_resumed": ("queue_pair_gone",),
     "unpin_early": ("pinned_in_flight",),
     "free_before_fence": ("page_in_flight",),

@@ -132,7 +132,8 @@ def _job(config: CosimConfig) -> Job:
 def _run_here(config: CosimConfig, job: Job, progress: Report) -> RunResult:
     """native or model, in this process."""
     session = Session(config, job, progress)
-    progress(ProgressUpdate("build"))
+    if config.backend != "model":
+        progress(ProgressUpdate("build"))
     with open_device(config, session) as device:
         play(session, device)
         return session.result()

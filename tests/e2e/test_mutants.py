@@ -1,4 +1,4 @@
-"""Every mutant must be caught; a survivor is a defect of the checks. The command says both."""
+"""Every mutant of either device must be caught; a survivor is a defect of the checks. The command says both."""
 
 from __future__ import annotations
 
@@ -9,14 +9,18 @@ from pathlib import Path
 import pytest
 
 import shootdown.mutants as module
+from shootdown import hunts_hca
 from shootdown.cli import run as shootdown
 from shootdown.commands.cosim import DEFAULT_TRACE
-from shootdown.mutants import AIMED, NARROW, PROGRAM, UVM, Control, Hunt, Mutant, catalogue, hunt_one, hunts_for
+from shootdown.hca_alone import ALONE
+from shootdown.mutants import AIMED, NARROW, PROGRAM, UVM, Caught, Control, Hunt, Mutant, catalogue, hunt_one, hunts_for
 from shootdown.result import CosimConfig, RunResult, ViolationReport
 from shootdown.uvm_hunt import uvm_tests
+from sw_stack.workloads.hca_scenarios import names as hca_names
 from sw_stack.workloads.scenarios import names
 
 ALL = catalogue()
+HCA = catalogue("hca")
 
 
 def of(name: str) -> Mutant:
@@ -25,9 +29,41 @@ def of(name: str) -> Mutant:
 
 @pytest.mark.parametrize("mutant", ALL, ids=lambda mutant: mutant.name)
 def test_every_broken_variant_is_caught(mutant: Mutant) -> None:
-    report = hunt_one(mutant, DEFAULT_TRACE, 1, True)
-    assert report.caught is not None, f"{mutant.name} survived {report.hunts} hunts: shootdown mutants --only {mutant.name}"
+    caught(mutant, "native")
+
+
+@pytest.mark.parametrize("mutant", HCA, ids=lambda mutant: f"{mutant.layer}-{mutant.name}")
+def test_every_broken_variant_of_the_hca_is_caught(mutant: Mutant) -> None:
+    caught(mutant, "native")
+
+
+@pytest.mark.parametrize("mutant", [*catalogue("gru", "model"), *catalogue("hca", "model")], ids=lambda m: f"{m.device}-{m.name}")
+def test_every_broken_driver_is_caught_on_the_model(mutant: Mutant) -> None:
+    caught(mutant, "model")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("mutant", [*ALL, *HCA], ids=lambda mutant: f"{mutant.device}-{mutant.layer}-{mutant.name}")
+def test_every_broken_variant_is_caught_under_cocotb(mutant: Mutant) -> None:
+    caught(mutant, "cocotb")
+
+
+@pytest.mark.parametrize("name", ["dup_executed", "nak_lost", "free_before_fence"])
+def test_native_and_cocotb_catch_in_the_same_cycle(name: str) -> None:
+    """Without driver and system (the RTL's) and with them (the driver's)."""
+    mutant = next(mutant for mutant in HCA if mutant.name == name)
+    native, cocotb = caught(mutant, "native"), caught(mutant, "cocotb")
+    assert native == replace(cocotb, hunt=replace(cocotb.hunt, backend="native"))
+
+
+def caught(mutant: Mutant, backend: str) -> Caught:
+    """Hunt it; who caught it."""
+    again = f"shootdown mutants --device {mutant.device} --only {mutant.name} --backend {backend}"
+    print(again)
+    report = hunt_one(mutant, DEFAULT_TRACE, 1, True, backend)
     assert all(entry.clean for entry in report.controls), report.controls
+    assert report.caught is not None, f"{mutant.name} survived {report.hunts} hunts: {again}"
+    return report.caught
 
 
 def test_what_is_not_broken_survives(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -68,6 +104,35 @@ def test_hunts_begin_where_a_mutant_is_likely_and_leave_nothing_out() -> None:
         assert [hunt.ground for hunt in hunts[: len(AIMED.get(mutant.name, ()))]] == list(AIMED.get(mutant.name, ()))
         assert {hunt.ground for hunt in hunts} >= {*names(), NARROW, PROGRAM}
         assert len(set(hunts)) == len(hunts)
+
+
+@pytest.mark.parametrize("device", ["gru", "hca"])
+def test_a_name_breaks_one_thing(device: str) -> None:
+    """--mutant has the name alone."""
+    known = [mutant.name for mutant in catalogue(device)]
+    assert len(set(known)) == len(known)
+
+
+def test_hunts_of_the_hca_do_so_too() -> None:
+    assert set(hunts_hca.AIMED) <= {mutant.name for mutant in HCA}
+    alone = {hunts_hca.ALONE + name for name in ALONE}
+    narrow = {hunts_hca.NARROW + name for name in hunts_hca.NARROWED}
+    systems = {*hca_names(), *narrow, hunts_hca.PROGRAM}
+    assert {name for aimed in hunts_hca.AIMED.values() for name in aimed} <= systems | alone
+    for mutant in HCA:
+        hunts = list(hunts_for(mutant, 5))
+        aimed = [name for name in hunts_hca.AIMED.get(mutant.name, ()) if mutant.layer == "rtl" or name not in alone]
+        assert [hunt.ground for hunt in hunts[: len(aimed)]] == aimed
+        assert {hunt.ground for hunt in hunts} == systems | (alone if mutant.layer == "rtl" else set())
+        assert len(set(hunts)) == len(hunts)
+
+
+def test_the_model_has_no_rtl_to_break(capsys: pytest.CaptureFixture[str]) -> None:
+    assert shootdown(["mutants", "--backend", "model", "--only", "nak_lost"]) == 2
+    assert "the model has none" in capsys.readouterr().err
+    assert {mutant.layer for device in ("gru", "hca") for mutant in catalogue(device, "model")} == {"driver"}
+    assert shootdown(["mutants", "--backend", "verilog"]) == 2
+    assert "choose native or cocotb or model" in capsys.readouterr().err
 
 
 def test_the_command_reports_what_was_caught(capsys: pytest.CaptureFixture[str]) -> None:

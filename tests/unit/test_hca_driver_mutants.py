@@ -216,7 +216,7 @@ SCENES: dict[Mutant, Scene] = {
     "pin_uncounted": locked_memory,
     "unpin_early": pinned_goes,
     "stale_key": old_key,
-    "stale_token": one_fault,
+    "token_before": one_fault,
     "lost_wakeup": few_items,
     "missing_qp_resumed": nobody,
 }

@@ -241,7 +241,7 @@ def _span(mr: Mr, record: FaultRecord) -> tuple[int, int]:
 
 async def _resume(drv: DriverCore, record: FaultRecord, pages: int, error: int) -> None:
     token = record.token
-    if drv.policy.mutant == "stale_token":
+    if drv.policy.mutant == "token_before":
         token = (token - TOKEN_STEP) & 0xFFFF_FFFF
     order = Order(h.CmdOp.RESUME, qpn=record.qpn, token=token, direction=record.direction, error=bool(error))
     status = await drv.commands.command(order)

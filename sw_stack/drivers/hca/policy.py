@@ -26,7 +26,7 @@ Mutant = Literal[
     "pin_uncounted",
     "unpin_early",
     "stale_key",
-    "stale_token",
+    "token_before",
     "lost_wakeup",
     "missing_qp_resumed",
 ]
@@ -45,7 +45,7 @@ MUTANT_TEXT: Mapping[str, str] = {
     "pin_uncounted": "pinned pages are not held against the limit",
     "unpin_early": "deregistration gives the pages back before the device has forgotten the key",
     "stale_key": "a key given out again keeps its variant: old holders of it are served",
-    "stale_token": "a resume names the fault before the one it answers",
+    "token_before": "a resume names the fault before the one it answers",
     "lost_wakeup": "a fault queue left alone for want of work items is not looked at again",
     "missing_qp_resumed": "a fault of a queue pair that is gone is resumed all the same",
 }

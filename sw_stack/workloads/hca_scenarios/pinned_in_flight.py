@@ -1,8 +1,8 @@
 """A pinned region is deregistered with accesses in flight, and its frames are somebody else's a moment later.
 
-The pins hold the frames whatever the program does to the addresses; deregistration takes them off. It may do so only when the device
-has forgotten the key and every access through it is done, or writes land in a page of another process. What was in flight ends with
-success or is refused, nothing in between.
+The pins hold the frames whatever the program does to the addresses; deregistration takes them off. It may do so only when the
+device has forgotten the key and every access through it is done, or writes land in a page of another process. What was in flight
+ends with success or is refused, nothing in between.
 """
 
 from hwif.gen.hca import WcStatus, WrOpcode
