@@ -25,7 +25,7 @@ from tb.hca_xlt.traffic import STYLES, Traffic
 from tb.hil.abi import HcaOptions
 from tb.hil.cocotb_host import Simulator, run_under_cocotb
 from tb.hil.hca_bare import Bare, BareError, BareTarget
-from tb.hil.hca_directed import lost_packet, refused_fault, unanswered_fault
+from tb.hil.hca_directed import lost_packet, refused_fault, stale_answer, unanswered_fault
 from tb.hil.hca_mixed import mixed
 from tb.hil.native import NativeHca
 
@@ -130,6 +130,7 @@ ADAPTERS: Mapping[str, Adapters] = {
     "lost packet": Adapters(lost_packet),
     "refused fault": Adapters(refused_fault),
     "unanswered fault": Adapters(unanswered_fault),
+    "stale answer": Adapters(stale_answer),
 }
 BLOCK: Mapping[str, Callable[[int, HcaMutant, bool], Found | None]] = {
     "translation in storms": partial(_translation, "storms"),

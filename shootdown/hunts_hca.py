@@ -41,7 +41,7 @@ AIMED: Mapping[str, tuple[str, ...]] = {
     "drain_all": (ALONE + "translation in storms",),
     "record_lost": ("more_faults_than_queue",),
     "index_first": ("adapters_under_pressure",),
-    "stale_token": ("adapters_under_pressure",),
+    "stale_token": (ALONE + "stale answer",),
     "irq_edge": ("more_faults_than_queue",),
     "rnr_skips": (ALONE + "crowded",),
     "held_survives": (ALONE + "translation in storms",),

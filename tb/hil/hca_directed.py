@@ -9,8 +9,9 @@ from hwif.gen import hca as h
 from hwif.memory import FRAME_BYTES
 from tb.hil.abi import Fate, LinkFault
 from tb.hil.hca_bare import Bare, BareNode, settings
+from tb.hil.hca_lines import Entry
 
-__all__ = ["lost_packet", "refused_fault", "unanswered_fault"]
+__all__ = ["lost_packet", "refused_fault", "stale_answer", "unanswered_fault"]
 
 A, B = 0x10_0000, 0x20_0000
 PAGES = 4
@@ -64,6 +65,26 @@ def unanswered_fault(bare: Bare, _seed: int) -> None:
     status = bare.wait(qa)[0]["status"]
     assert status == h.WcStatus.SUCCESS, f"an answered fault ended with {h.WcStatus(status).name}"
     assert b.peek(target, B, FRAME_BYTES) == bytes([0xA5]) * FRAME_BYTES, "bytes are missing"
+
+
+def stale_answer(bare: Bare, _seed: int) -> None:
+    """A fault is answered with the token of the one before. Nothing may happen until its own comes."""
+    a, b = bare.nodes[0], bare.nodes[-1]
+    source, target = a.region(1, A, 1, fill=0xA5), b.region(2, B, 1)
+    qa, _qb = bare.pair(a, b, policy=h.FaultPolicy.STALL)
+    old: Entry | None = None
+    for _ in range(2):
+        frame = _take(b, target)
+        qa.write(source, A, target, B, FRAME_BYTES)
+        (fault,) = b.wait_faults()
+        if old is not None:
+            refused = b.resume(old)
+            assert refused is h.CmdStatus.BAD_TOKEN, f"a resume with the token of an earlier fault ended with {refused.name}"
+        b.map(target, B, frame)
+        assert b.resume(fault) is h.CmdStatus.OK
+        status = bare.wait(qa)[0]["status"]
+        assert status == h.WcStatus.SUCCESS, f"an answered fault ended with {h.WcStatus(status).name}"
+        old = fault
 
 
 def _take(node: BareNode, key: int) -> int:
