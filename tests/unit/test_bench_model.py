@@ -28,6 +28,17 @@ def test_the_model_is_within_its_bounds() -> None:
     assert bench_model.side_table(numbers).row_count == len(numbers["rtl"])
 
 
+def test_the_model_of_the_hca_is_within_its_bounds() -> None:
+    """The speed is a benchmark's affair: only that it is measured."""
+    numbers = model.measure(lambda _update: None, limit=400, device="hca", rounds=1)
+    assert all(bound.met(numbers[key]) in ("yes", "") for key, bound in bench_model.REACH.items()), numbers
+    assert numbers["rtl"]["faults"] > 100 and numbers["rtl"]["shootdowns"] > 20
+    assert set(bench_model.HCA_REACH) - set(bench_model.REACH) == {"model_over_native"}
+    assert numbers["model_over_native"] > 0
+    assert json.loads(json.dumps(numbers)) == numbers
+    assert bench_model.side_table(numbers).row_count == len(numbers["rtl"])
+
+
 @pytest.mark.parametrize(
     ("key", "value", "expected"),
     [
