@@ -68,7 +68,7 @@ def caught(mutant: Mutant, backend: str) -> Caught:
 
 def test_what_is_not_broken_survives(monkeypatch: pytest.MonkeyPatch) -> None:
     """The hunt itself: without a defect nothing objects, so a catch is the defect's."""
-    monkeypatch.setattr(module, "hunts_for", lambda _mutant, seed: iter([Hunt("write_clean_entry", seed)]))
+    monkeypatch.setattr(module, "hunts_for", lambda _mutant, seed, _backend: iter([Hunt("write_clean_entry", seed)]))
     sound = module._config
     monkeypatch.setattr(module, "_config", lambda hunt, trace, _mutant, asserts: sound(hunt, trace, None, asserts))
     report = hunt_one(Mutant("nothing", "rtl", "nothing is broken"), DEFAULT_TRACE, 1, True)
@@ -80,7 +80,7 @@ def test_a_control_that_is_not_clean_proves_nothing(monkeypatch: pytest.MonkeyPa
     hunt = Hunt("write_clean_entry", 1)
     broken = Control(hunt, False, 0, "fails by itself")
     monkeypatch.setattr(module, "control", lambda *_arguments: broken)
-    monkeypatch.setattr(module, "hunts_for", lambda _mutant, _seed: iter([hunt]))
+    monkeypatch.setattr(module, "hunts_for", lambda _mutant, _seed, _backend: iter([hunt]))
     report = hunt_one(of("mod_lost"), DEFAULT_TRACE, 1, True)
     assert report.caught is None
     assert report.controls == (broken,)
