@@ -29,7 +29,7 @@ from tb.hil.hca_directed import lost_packet, refused_fault, stale_answer, unansw
 from tb.hil.hca_mixed import mixed
 from tb.hil.native import NativeHca
 
-__all__ = ["ALONE", "Found", "objection"]
+__all__ = ["GROUNDS", "Found", "objection"]
 
 FRAMES = 4_000  # a node
 NODES = 2
@@ -38,7 +38,8 @@ CYCLES = 2_500  # of random traffic
 
 @dataclass(frozen=True)
 class Found:
-    """Who objected ("SVA" for an assertion, a rule of the oracle, "reference", "BYTES" or "LIVENESS"), what was said, the cycle."""
+    """Who objected (an assertion by name, or "SVA" and its name in `what`; a rule of the oracle; "reference"; "BYTES"; "LIVENESS"),
+    what was said, the cycle."""
 
     by: str
     what: str
@@ -71,7 +72,7 @@ class Adapters:
 
 
 def objection(ground: str, seed: int, mutant: int, asserts: bool, host: str = "native") -> Found | None:
-    """Play one ground of ALONE on a host, "native" or "cocotb"; the first objection, None if there is none."""
+    """Play one ground of GROUNDS on a host, "native" or "cocotb"; the first objection, None if there is none."""
     if ground in BLOCK:
         return BLOCK[ground](seed, HcaMutant(mutant), asserts)
     if host == "cocotb":
@@ -138,5 +139,5 @@ BLOCK: Mapping[str, Callable[[int, HcaMutant, bool], Found | None]] = {
     "translation with new keys": partial(_translation, "keys"),
     "walk races": _walk_races,
 }
-ALONE = (*ADAPTERS, *BLOCK)
+GROUNDS = (*ADAPTERS, *BLOCK)
 """What is played, by name."""

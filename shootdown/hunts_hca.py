@@ -11,7 +11,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from hwif.gen.hca import HCA_MUTANT_TEXT, HcaMutant
-from shootdown.hca_alone import ALONE as ALONE_GROUNDS
+from shootdown.hca_alone import GROUNDS
 from shootdown.result import CosimConfig
 from shootdown.software.kinds import rtl_mutants
 from sw_stack.drivers.hca.policy import MUTANT_TEXT
@@ -30,7 +30,7 @@ ALONE = "alone "
 ALONE_SEEDS = 3
 PROGRAM = "program under pressure"
 
-# Scenarios that aim at what a mutant breaks. Order only: every other one follows.
+# Grounds that aim at what a mutant breaks. Order only: every other one follows.
 AIMED: Mapping[str, tuple[str, ...]] = {
     "ack_before_drain": (ALONE + "slow writes",),
     "walk_not_dropped": (ALONE + "translation crowded",),
@@ -87,7 +87,7 @@ def texts() -> list[tuple[str, str, str]]:
 def grounds(mutant: str, seed: int) -> Iterator[tuple[str, int]]:
     """Where to look for a mutant, and with which seed."""
     aimed = AIMED.get(mutant, ())
-    alone = [ALONE + name for name in ALONE_GROUNDS] if mutant in rtl_mutants("hca") else []
+    alone = [ALONE + name for name in GROUNDS] if mutant in rtl_mutants("hca") else []
     order = dict.fromkeys([*aimed, *alone, *scenario_names(), *(NARROW + name for name in NARROWED)])
     yield from ((ground, seed) for ground in order)
     yield from ((ground, seed + extra) for extra in range(1, ALONE_SEEDS) for ground in alone)

@@ -52,7 +52,6 @@ class MeasureBase(ABC):
     def __init__(self, relevant: NDArray[np.uint64]) -> None:
         self.fault_latency: list[int] = []
         self.shootdown_latency: list[int] = []
-        self.fence_latency: list[int] = []
         self.over_invalidated = 0
         self.shootdown_pages = 0
         self._relevant = relevant

@@ -1,9 +1,8 @@
 """What the trace of a pair of HCAs says in numbers, as shootdown/measure.py.
 
 A fault lasts from the device's objection to its resume, each side of a queue pair for itself; a shootdown from the fence's ring to
-its value seen, which is what a notifier waits for. The device's part of it, `fence_latency`, lasts from the first invalidation
-accepted since the last fence to the fence's value in memory. A translation killed by the sweep was over-invalidated when no
-invalidation of its key since covers it; one that a fill of the same page replaced was not invalidated at all.
+its value seen, which is what a notifier waits for. A translation killed by the sweep was over-invalidated when no invalidation of
+its key since covers it; one that a fill of the same page replaced was not invalidated at all.
 """
 
 from __future__ import annotations
@@ -26,7 +25,6 @@ RELEVANT = np.array(
         TraceEvent.HDEV_INVALIDATE,
         TraceEvent.HDEV_FILL,
         TraceEvent.HDEV_KILL,
-        TraceEvent.HDEV_FENCE,
         TraceEvent.HCA_UNMAP,
         TraceEvent.HCA_FENCE,
         TraceEvent.HCA_FENCE_DONE,
@@ -44,7 +42,6 @@ class HcaMeasure(MeasureBase):
         super().__init__(RELEVANT)
         self._faulted: dict[tuple[int, int, int], int] = {}  # node, queue pair, side
         self._fenced: dict[tuple[int, int], int] = {}  # node, value
-        self._unfenced: dict[int, int] = {}  # node; the first invalidation
         self._accepted: deque[tuple[int, int, int, int, int]] = deque()  # cycle, node, key, first page, last page
         self._filled: deque[tuple[int, int, int, int]] = deque()  # cycle, node, key, page
 
@@ -60,10 +57,6 @@ class HcaMeasure(MeasureBase):
             self.shootdown_pages += row[5]
         elif event == TraceEvent.HCA_FENCE:
             self._fenced[node, row[2]] = cycle
-        elif event == TraceEvent.HDEV_FENCE:
-            start = self._unfenced.pop(node, None)
-            if start is not None:
-                self.fence_latency.append(cycle - start)
         elif event == TraceEvent.HCA_FENCE_DONE:
             start = self._fenced.pop((node, row[2]), None)
             if start is not None:
@@ -71,7 +64,6 @@ class HcaMeasure(MeasureBase):
         elif event == TraceEvent.HDEV_FILL:
             self._filled.append((cycle, node, row[2] >> KEY_SHIFT, row[3] >> PAGE_SHIFT))
         elif event == TraceEvent.HDEV_INVALIDATE:
-            self._unfenced.setdefault(node, cycle)
             whole, first = bool(row[6]), row[4] >> PAGE_SHIFT
             last = (row[4] + max(row[5], 1) - 1) >> PAGE_SHIFT
             self._accepted.append((cycle, node, row[3] >> KEY_SHIFT, 0 if whole else first, 1 << 64 if whole else last))

@@ -155,9 +155,9 @@ class RunResult:
     """Everything a run leaves behind. Counts are totals of the run; latencies are samples in device cycles.
 
     `fault_latency`: translation parked (miss) to control block restarted. `shootdown_latency`: shootdown issued by the driver to
-    its status seen by the driver; `fence_latency`, of HCAs: invalidation accepted to its fence's value in memory.
-    `tlb_hits + tlb_misses == translations`. `over_invalidated`: entries that died without the invalidated range covering a byte
-    of them. `statistics` and `driver` are the device's and the driver's own counters, under their real names.
+    its status seen by the driver. `tlb_hits + tlb_misses == translations`. `over_invalidated`: entries that died without the
+    invalidated range covering a byte of them. `statistics` and `driver` are the device's and the driver's own counters, under
+    their real names.
     """
 
     config: CosimConfig
@@ -183,7 +183,6 @@ class RunResult:
     workload: Mapping[str, int] = field(default_factory=dict)
     fault_latency: Samples = field(default_factory=_no_samples)
     shootdown_latency: Samples = field(default_factory=_no_samples)
-    fence_latency: Samples = field(default_factory=_no_samples)
     hit_rate: HitRate | None = None
     violations: tuple[ViolationReport, ...] = ()
     data_failures: tuple[ViolationReport, ...] = ()

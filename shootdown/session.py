@@ -230,7 +230,6 @@ class Session:
             workload=self.workload.counters(),
             fault_latency=np.array(self.measure.fault_latency, dtype=np.int64),
             shootdown_latency=np.array(self.measure.shootdown_latency, dtype=np.int64),
-            fence_latency=np.array(self.measure.fence_latency, dtype=np.int64),
             hit_rate=rate,
             violations=reports,
             data_failures=wrong,

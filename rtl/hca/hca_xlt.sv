@@ -42,7 +42,7 @@ module hca_xlt
   input  logic [1:0]                            done_valid_i,
   input  use_t [1:0]                            done_i,
   input  logic [1:0]                            drop_valid_i,
-  input  logic [1:0][UseSlotW-1:0]                       drop_slot_i,
+  input  logic [1:0][UseSlotW-1:0]              drop_slot_i,
 
   input  logic                                  inv_valid_i,
   output logic                                  inv_ready_o,

@@ -6,8 +6,8 @@
 //   and is covered; it waits for no other (SD-2, exact).
 // Needs: start_i only of a live use; done_i only of one in flight, a cycle or more after its start; a tag is not reused while busy;
 //   ask_* (a new look-up of this use) only when it is not in flight: it gives back what is held.
-// Costs: a span and a comparator for each of the 512 uses (a power of two above what the slots of both users can name). The comparators serve the accepting cycle only, which
-//   is what makes the time until the fence independent of the number of accesses in flight.
+// Costs: a span and a comparator for each use there is (320; a use's number could name 512). The comparators serve the accepting cycle
+//   only, which is what makes the time until the fence independent of the number of accesses in flight.
 
 module hca_xlt_uses
   import hca_pkg::*;
@@ -29,7 +29,7 @@ module hca_xlt_uses
   input  logic [1:0]                            done_valid_i,
   input  use_t [1:0]                            done_i,
   input  logic [1:0]                            drop_valid_i,
-  input  logic [1:0][UseSlotW-1:0]                       drop_slot_i,
+  input  logic [1:0][UseSlotW-1:0]              drop_slot_i,
   output logic [RX_SLOTS-1:0][MAX_SEGMENTS-1:0] rx_live_o,
   output logic [TX_SLOTS-1:0][MAX_SEGMENTS-1:0] tx_live_o,
 
@@ -41,6 +41,11 @@ module hca_xlt_uses
 
   typedef logic [NumUses-1:0] uses_t;
   localparam int unsigned PerUser = NumUses / 2;
+
+  // A slot's number has room for more slots than a user has. What is not there costs nothing.
+  function automatic logic exists(input int unsigned use_ix);
+    return use_ix % PerUser < (use_ix < PerUser ? RX_SLOTS : TX_SLOTS) * MAX_SEGMENTS;
+  endfunction
 
   span_t span_q[NumUses];
   uses_t held_q, held_d, flying_q, flying_d, started, finished, dropped, covered;
@@ -67,7 +72,7 @@ module hca_xlt_uses
     if (accept_i) begin
       // verilator unroll_disable
       for (int unsigned i = 0; i < NumUses; i++) begin
-        if (held_q[i] || flying_q[i]) covered[i] = covers(inval_i, span_q[i], mutant_i);
+        if (exists(i) && (held_q[i] || flying_q[i])) covered[i] = covers(inval_i, span_q[i], mutant_i);
       end
     end
   end
@@ -115,7 +120,7 @@ module hca_xlt_uses
   assign rx_live_o = live[RX_SLOTS*MAX_SEGMENTS-1:0];
   assign tx_live_o = live[PerUser+TX_SLOTS*MAX_SEGMENTS-1:PerUser];
 
-  logic unused_live;  // a user has fewer slots than its part of a use's number can name
+  logic unused_live;
   assign unused_live = ^live;
 
 endmodule

