@@ -29,7 +29,7 @@ from hwif.gen.port import SHADOW_RIGHTS_BITS as RIGHTS_BITS
 from hwif.gen.port import SHADOW_VPN_BITS as VPN_BITS
 from hwif.gen.port import SHADOW_WRITE as WRITE
 
-__all__ = ["KERNEL", "MAX_MM", "READ", "WRITE", "Shadow", "ShadowError"]
+__all__ = ["KERNEL", "MAX_MM", "READ", "RIGHTS_BITS", "RIGHTS_MASK", "WRITE", "Shadow", "ShadowError"]
 
 VPN_MASK = (1 << VPN_BITS) - 1
 MAX_MM = (1 << (64 - VPN_BITS)) - 1
@@ -52,7 +52,8 @@ class Shadow:
         self.qp_pd: NDArray[np.uint32] = np.zeros(NUM_QP, dtype=np.uint32)
         # A flat memoryview indexes five times faster than numpy scalars, and every PTE change comes through here.
         self._flat = memoryview(self.words.data).cast("B").cast("Q")
-        self._free = list(range(frames + self.pool - 1, frames - 1, -1))
+        self._free: list[int] = []  # records given back
+        self._fresh = frames  # the next one never used
 
     @staticmethod
     def _tag(mm: int, vpn: int) -> int:
@@ -73,9 +74,13 @@ class Shadow:
             if not following:
                 break
             index = following
-        if not self._free:
+        if self._free:
+            fresh = self._free.pop()
+        elif self._fresh < self.frames + self.pool:
+            fresh = self._fresh
+            self._fresh += 1
+        else:
             raise ShadowError(f"frame {frame} has more mappings than the oracle's pool of {self.pool} can hold")
-        fresh = self._free.pop()
         flat[2 * fresh] = tag
         flat[2 * fresh + 1] = rights
         flat[2 * index + 1] |= fresh << RIGHTS_BITS

@@ -82,7 +82,7 @@ class Trace:
         """Set by the machine: the task that is running."""
         self.tasks: list[TracedTask] = []
         """Tasks that have emitted something; the task numbered n is `tasks[n - 1]`."""
-        self._numbers: dict[int, int] = {}
+        self._who: dict[int, int] = {}
 
     def subscribe(self, sink: TraceSink) -> None:
         """Every later record also goes to `sink`, software and device blocks each in order of time."""
@@ -90,7 +90,10 @@ class Trace:
 
     def emit(self, cycle: int, event: TraceEvent, *args: int) -> None:
         """One software event; at most six arguments, taken modulo 2**64."""
-        who = (self.current_cpu() + 1) << CPU_SHIFT | self._number() << TASK_SHIFT
+        task = self.current_task()
+        who = self._who.get(id(task))  # `tasks` keeps them alive, so no two share an id
+        if who is None:
+            who = self._introduce(task)
         padding = _PADDING[len(args)]
         try:
             record = _RECORD.pack(cycle, event | who, *args, *padding)
@@ -100,17 +103,14 @@ class Trace:
         if len(self._block) >= BLOCK_BYTES:
             self.flush()
 
-    def _number(self) -> int:
-        task = self.current_task()
-        if task is None:
-            return 0
-        number = self._numbers.get(id(task))  # `tasks` keeps them alive, so no two share an id
-        if number is None:
-            if len(self.tasks) == MAX_TASKS:
-                return 0
+    def _introduce(self, task: TracedTask | None) -> int:
+        """The upper half of a task's event words: a task stays on its processor and keeps its number."""
+        who = (self.current_cpu() + 1) << CPU_SHIFT
+        if task is not None and len(self.tasks) < MAX_TASKS:
             self.tasks.append(task)
-            number = self._numbers[id(task)] = len(self.tasks)
-        return number
+            who |= len(self.tasks) << TASK_SHIFT
+            self._who[id(task)] = who
+        return who
 
     def feed_device(self, records: NDArray[np.uint64]) -> None:
         """Records drained from the device, shape (n, 8)."""

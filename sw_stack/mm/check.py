@@ -52,7 +52,7 @@ def _audit_table(machine: Machine, mm: Mm, mapped: Counter[int], swapped: Counte
             _expect(unmapping or (vma is not None and vma.shift == shift), f"{mm.name}: entry at page {vpn:#x} outside every area")
         if pte & PRESENT:
             mapped[value] += 1
-            _expect((mm.id, vpn) in machine.frames[value].rmap, f"{mm.name}: frame {value} does not know of page {vpn:#x}")
+            _expect(machine.frames[value].maps(mm, vpn), f"{mm.name}: frame {value} does not know of page {vpn:#x}")
         elif pte & SWAP:
             swapped[value] += 1
         elif pte & MIGRATION:
@@ -62,11 +62,11 @@ def _audit_table(machine: Machine, mm: Mm, mapped: Counter[int], swapped: Counte
 
 def _audit_frame(machine: Machine, frame: Frame, mapped: int, moving: int, quiet: bool) -> None:
     name = f"frame {frame.pfn}"
-    in_transit = frame.lock.locked or any(mm.pte_lock.locked for mm in frame.rmap.values())
+    in_transit = frame.lock.locked or any(mm.pte_lock.locked for mm, _vpn in frame.mappings())
     if not in_transit:
         _expect(frame.mapcount == mapped, f"{name}: {frame.mapcount} mappings, {mapped} entries")
         _expect(len(frame.moving) == moving, f"{name}: {len(frame.moving)} moving, {moving} migration entries")
-        for (_number, vpn), mm in frame.rmap.items():
+        for mm, vpn in frame.mappings():
             entry = mm.page_table.lookup(vpn)
             if entry is not None and entry.pte & WRITE:
                 _expect(frame.mapcount == 1, f"{name}: writable at page {vpn:#x} of {mm.name} and shared")

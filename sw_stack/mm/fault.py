@@ -148,7 +148,7 @@ async def _write_protected(mm: Mm, vma: Vma, vpn: int, pte: int, vaddr: int) -> 
 def _protected(mm: Mm, vma: Vma, vpn: int, frame: Frame) -> bool:
     """The entry still maps `frame` without the right to write."""
     pte = mm.page_table.get(vpn, vma.shift)
-    return bool(pte & PRESENT) and pte >> VALUE_SHIFT == frame.pfn and not pte & WRITE and (mm.id, vpn) in frame.rmap
+    return bool(pte & PRESENT) and pte >> VALUE_SHIFT == frame.pfn and not pte & WRITE and frame.maps(mm, vpn)
 
 
 async def _reuse(mm: Mm, vma: Vma, vpn: int, frame: Frame, vaddr: int) -> bool:

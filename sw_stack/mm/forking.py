@@ -63,7 +63,7 @@ def _share(parent: Mm, child: Mm, entry: Entry) -> None:
     elif pte & SWAP:
         machine.swap[value].entries += 1
     elif pte & MIGRATION:
-        machine.frames[value].moving[child.id, vpn] = child
+        machine.frames[value].add_moving(child, vpn)
         pte &= ~WAS_WRITE
     parent.page_table.set(vpn, pte, shift)
     parent.shadow.established(vpn, pte, shift)

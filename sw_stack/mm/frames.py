@@ -7,20 +7,30 @@ that is mapped, pinned or on a list raises FrameError.
 
 from __future__ import annotations
 
-from enum import Enum
-from typing import TYPE_CHECKING
+from enum import Enum, IntFlag
+from typing import TYPE_CHECKING, Final
 
 from sw_stack.sched import Mutex, Scheduler
 
 if TYPE_CHECKING:
+    from sw_stack.mm.files import File
     from sw_stack.mm.mm import Mm
     from sw_stack.mm.swap import Slot
 
-__all__ = ["Frame", "FrameAllocator", "FrameError", "Lru"]
+__all__ = ["Frame", "FrameAllocator", "FrameError", "Lru", "Mappings", "PageFlag"]
 
 
 class FrameError(Exception):
     """The VM's own accounting of a frame is broken."""
+
+
+class PageFlag(IntFlag):
+    """What the VM has noted of a page."""
+
+    DIRTY = 1  # a file's page that differs from what is stored
+    LOCKED = 2  # mlocked somewhere: reclaim leaves it alone
+    KSM = 4  # merged: write-protected wherever it is mapped
+    EXTERNAL_RMAP = 8  # a driver keeps reverse maps of its own (PG_external_rmap)
 
 
 class Lru(Enum):
@@ -31,27 +41,69 @@ class Lru(Enum):
     INACTIVE = 2
 
 
-class Frame:
-    """A block of 2**order frames in use, named by its first."""
+Mappings = dict[tuple[int, int], "Mm"]
+"""(address space, vpn) of entries that name a frame."""
 
-    __slots__ = ("_lock", "_sched", "isolated", "kernel", "lru", "moving", "order", "pfn", "pins", "rmap", "slot")
+
+_NOT_MOVING: Final[Mappings] = {}  # shared by all frames that do not move: never written to
+
+
+class Frame:
+    """A block of 2**order frames in use, named by its first. Small: there may be a million."""
+
+    __slots__ = (
+        "_lock", "_one", "_one_vpn", "_rmap", "_sched",
+        "clean", "file", "flags", "index", "isolated", "kernel", "lru", "moving", "order", "pfn", "pins", "slot",
+    )  # fmt: skip
 
     def __init__(self, sched: Scheduler, pfn: int, order: int) -> None:
         self._sched = sched
         self._lock: Mutex | None = None
+        # One mapping stands in the frame itself, more in a dictionary.
+        self._one: Mm | None = None
+        self._one_vpn = 0
+        self._rmap: Mappings | None = None
+        self.clean = False
+        """Its bytes are zeros: nobody has used these frames yet. Only for the task that was just given it."""
         self.pfn = pfn
         self.order = order
         self.kernel = False
         self.lru = Lru.NONE
         self.isolated = False  # reclaim has it in hand
-        self.pins = 1  # references that are no mapping: the allocating task, a fault at work, isolation by reclaim
-        self.rmap: dict[tuple[int, int], Mm] = {}  # (address space, vpn) of every entry that maps the block
-        self.moving: dict[tuple[int, int], Mm] = {}  # the same for migration entries
+        self.pins = 1  # references that are no mapping: the allocating task, a fault at work, isolation by reclaim, a driver
+        self.moving: Mappings = _NOT_MOVING  # migration entries
         self.slot: Slot | None = None  # swap cache: the slot that belongs to this content
+        self.file: File | None = None  # page cache: whose page it is,
+        self.index = 0  # and which
+        self.flags = 0  # of PageFlag
 
     @property
     def mapcount(self) -> int:
-        return len(self.rmap)
+        if self._rmap is not None:
+            return len(self._rmap)
+        return int(self._one is not None)
+
+    @property
+    def mapped(self) -> bool:
+        return self._one is not None or bool(self._rmap)
+
+    def mappings(self) -> list[tuple[Mm, int]]:
+        """Address space and page of every entry that maps the block, oldest first."""
+        if self._rmap is not None:
+            return [(mm, vpn) for (_number, vpn), mm in self._rmap.items()]
+        return [] if self._one is None else [(self._one, self._one_vpn)]
+
+    def maps(self, mm: Mm, vpn: int) -> bool:
+        """True if that entry maps the block."""
+        if self._rmap is not None:
+            return (mm.id, vpn) in self._rmap
+        return self._one is mm and self._one_vpn == vpn
+
+    def add_moving(self, mm: Mm, vpn: int) -> None:
+        """A migration entry stands for it."""
+        if self.moving is _NOT_MOVING:
+            self.moving = {}
+        self.moving[mm.id, vpn] = mm
 
     @property
     def lock(self) -> Mutex:
@@ -62,14 +114,26 @@ class Frame:
 
     def map(self, mm: Mm, vpn: int) -> None:
         """An entry now maps the block."""
-        if (mm.id, vpn) in self.rmap:
+        if self.maps(mm, vpn):
             raise FrameError(f"frame {self.pfn} is mapped twice at page {vpn:#x} of {mm.name}")
-        self.rmap[mm.id, vpn] = mm
+        if self._rmap is not None:
+            self._rmap[mm.id, vpn] = mm
+        elif self._one is None:
+            self._one, self._one_vpn = mm, vpn
+        else:
+            self._rmap = {(self._one.id, self._one_vpn): self._one, (mm.id, vpn): mm}
+            self._one = None
 
     def unmap(self, mm: Mm, vpn: int) -> None:
         """An entry no longer maps the block."""
-        if self.rmap.pop((mm.id, vpn), None) is None:
+        if not self.maps(mm, vpn):
             raise FrameError(f"frame {self.pfn} is not mapped at page {vpn:#x} of {mm.name}")
+        if self._rmap is None:
+            self._one = None
+        else:
+            del self._rmap[mm.id, vpn]
+            if not self._rmap:
+                self._rmap = None
 
 
 class FrameAllocator:
@@ -82,6 +146,7 @@ class FrameAllocator:
         self.count = count
         self.free = count
         self._used: list[Frame | None] = [None] * count
+        self._dirty = bytearray(count)  # frames that have been in use
         # Dictionaries as ordered sets: popitem takes the block freed last.
         self._lists: list[dict[int, None]] = [{} for _ in range(self.MAX_ORDER + 1)]
         blocks = []
@@ -116,7 +181,12 @@ class FrameAllocator:
             available -= 1
             self._lists[available][pfn + (1 << available)] = None
         frame = Frame(self._sched, pfn, order)
-        self._used[pfn : pfn + (1 << order)] = [frame] * (1 << order)
+        if order:
+            frame.clean = self._dirty.find(1, pfn, pfn + (1 << order)) < 0
+            self._used[pfn : pfn + (1 << order)] = [frame] * (1 << order)
+        else:
+            frame.clean = not self._dirty[pfn]
+            self._used[pfn] = frame
         self.free -= 1 << order
         return frame
 
@@ -128,15 +198,20 @@ class FrameAllocator:
 
     def release(self, frame: Frame) -> None:
         """Take a block back."""
-        if frame.rmap or frame.moving or frame.pins or frame.slot is not None or frame.lru is not Lru.NONE:
+        if frame.mapped or frame.moving or frame.pins or frame.slot is not None or frame.file or frame.lru is not Lru.NONE:
             raise FrameError(
                 f"frame {frame.pfn} is freed with {frame.mapcount} mappings, {len(frame.moving)} migration entries, "
-                f"{frame.pins} pins, list {frame.lru.name}, swap cache {frame.slot is not None}"
+                f"{frame.pins} pins, list {frame.lru.name}, swap cache {frame.slot is not None}, page cache {frame.file is not None}"
             )
         if self._used[frame.pfn] is not frame:
             raise FrameError(f"frame {frame.pfn} is freed twice")
         pfn, order = frame.pfn, frame.order
-        self._used[pfn : pfn + (1 << order)] = [None] * (1 << order)
+        if order:
+            self._used[pfn : pfn + (1 << order)] = [None] * (1 << order)
+            self._dirty[pfn : pfn + (1 << order)] = b"\1" * (1 << order)
+        else:
+            self._used[pfn] = None
+            self._dirty[pfn] = 1
         self.free += 1 << order
         while order < self.MAX_ORDER and pfn ^ (1 << order) in self._lists[order]:
             buddy = pfn ^ (1 << order)

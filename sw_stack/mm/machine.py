@@ -188,7 +188,7 @@ class Machine:
             self._free_if_unused(frame)
 
     def _free_if_unused(self, frame: Frame) -> bool:
-        if frame.pins or frame.rmap or frame.moving or (frame.slot is not None and frame.slot.entries):
+        if frame.pins or frame.mapped or frame.moving or (frame.slot is not None and frame.slot.entries):
             return False
         self.swap.detach(frame)
         self.reclaimer.remove(frame)
@@ -197,7 +197,9 @@ class Machine:
         return True
 
     def clear(self, frame: Frame) -> None:
-        """Zero a block."""
+        """Zero a block that was just allocated."""
+        if frame.clean:
+            return
         start = frame.pfn * FRAME_BYTES
         self.memory.bytes[start : start + (FRAME_BYTES << frame.order)] = 0
 

@@ -56,7 +56,7 @@ async def _move(machine: Machine, old: Frame, new: Frame) -> bool:
         return False
 
     def migration_entry(mm: Mm, vpn: int, pte: int) -> int:
-        old.moving[mm.id, vpn] = mm
+        old.add_moving(mm, vpn)
         return make(old.pfn, MIGRATION | (WAS_WRITE if pte & WRITE else 0) | (pte & (ACCESSED | DIRTY)))
 
     moved = await try_to_unmap(old, aging=False, replace=migration_entry)

@@ -23,7 +23,7 @@ __all__ = ["page_referenced", "try_to_unmap"]
 async def page_referenced(frame: Frame) -> bool:
     """True if a processor or a device used the page since the last call."""
     young = False
-    for (_number, vpn), mm in list(frame.rmap.items()):
+    for mm, vpn in frame.mappings():
         async with mm.pte_lock:
             if _maps(mm, vpn, frame):
                 young |= await _test_and_clear_young(mm, vpn)
@@ -35,7 +35,7 @@ async def try_to_unmap(frame: Frame, *, aging: bool, replace: Callable[[Mm, int,
 
     With `aging`, a page found in use is left alone and the result is False. False also if a mapping is left over.
     """
-    for (_number, vpn), mm in list(frame.rmap.items()):
+    for mm, vpn in frame.mappings():
         async with mm.pte_lock:
             if not _maps(mm, vpn, frame):
                 continue
@@ -52,7 +52,7 @@ async def try_to_unmap(frame: Frame, *, aging: bool, replace: Callable[[Mm, int,
 
 def _maps(mm: Mm, vpn: int, frame: Frame) -> bool:
     pte = mm.page_table.get(vpn)
-    return bool(pte & PRESENT) and pte >> VALUE_SHIFT == frame.pfn and (mm.id, vpn) in frame.rmap
+    return bool(pte & PRESENT) and pte >> VALUE_SHIFT == frame.pfn and frame.maps(mm, vpn)
 
 
 async def _test_and_clear_young(mm: Mm, vpn: int) -> bool:

@@ -10,6 +10,7 @@ its rights, has skipped its notifier call and raises NotifierError; so does free
 from __future__ import annotations
 
 from hwif import shadow as oracle
+from hwif.shadow import RIGHTS_BITS, RIGHTS_MASK
 from sw_stack.mm.pagetable import LEAF_ENTRIES, PRESENT, READ, VALUE_SHIFT, WRITE, PageTable
 from sw_stack.mm.types import PAGE_MASK, PAGE_SHIFT
 from sw_stack.notifier import NotifierError
@@ -49,13 +50,20 @@ class MmShadow:
         self._feed = feed
         self._mm = mm
         self._table = table
-        self._records: dict[int, dict[int, tuple[int, int]]] = {}  # leaf -> vpn -> (frame, rights)
+        # leaf -> for each of its pages frame << RIGHTS_BITS | rights, 0 without a record; and how many it has
+        self._records: dict[int, list[int]] = {}
+        self._counts: dict[int, int] = {}
         self._ranges: list[tuple[int, int]] = []  # begun and not ended, in pages
         self._released = False
 
     def records(self) -> dict[int, tuple[int, int]]:
         """Page -> (frame, rights) of every live record."""
-        return {vpn: record for leaf in self._records.values() for vpn, record in leaf.items()}
+        return {
+            key * LEAF_ENTRIES + index: (record >> RIGHTS_BITS, record & RIGHTS_MASK)
+            for key, leaf in self._records.items()
+            for index, record in enumerate(leaf)
+            if record
+        }
 
     def covered(self, vpn: int) -> bool:
         """True if a range between begin and end covers the page."""
@@ -72,19 +80,25 @@ class MmShadow:
                 self._grant(vpn + offset, base + offset, rights)
 
     def _grant(self, vpn: int, pfn: int, rights: int) -> None:
-        leaf = self._records.setdefault(vpn // LEAF_ENTRIES, {})
-        old = leaf.get(vpn)
-        if old is not None:
-            if old[0] != pfn or old[1] & ~rights:
+        key, index = divmod(vpn, LEAF_ENTRIES)
+        leaf = self._records.get(key)
+        old = 0 if leaf is None else leaf[index]
+        if old:
+            old_pfn, old_rights = old >> RIGHTS_BITS, old & RIGHTS_MASK
+            if old_pfn != pfn or old_rights & ~rights:
                 raise NotifierError(
-                    f"MN-3: page {vpn:#x} of mm {self._mm} changes from frame {old[0]} rights {old[1]} to frame {pfn} "
+                    f"MN-3: page {vpn:#x} of mm {self._mm} changes from frame {old_pfn} rights {old_rights} to frame {pfn} "
                     f"rights {rights} without a notifier call"
                 )
-            if old[1] == rights:
+            if old_rights == rights:
                 return
         if rights:
-            self._feed.grant(pfn, self._mm, vpn, rights, fresh=old is None)
-            leaf[vpn] = (pfn, rights)
+            self._feed.grant(pfn, self._mm, vpn, rights, fresh=not old)
+            if leaf is None:
+                leaf = self._records[key] = [0] * LEAF_ENTRIES
+                self._counts[key] = 0
+            leaf[index] = pfn << RIGHTS_BITS | rights
+            self._counts[key] += not old
 
     def _revoke(self, start: int, end: int) -> None:
         first, last = start // LEAF_ENTRIES, (end - 1) // LEAF_ENTRIES
@@ -93,12 +107,15 @@ class MmShadow:
         else:
             keys = [k for k in self._records if first <= k <= last]
         for key in keys:
-            leaf = self._records[key]
-            for vpn in [v for v in leaf if start <= v < end]:
-                pfn, _rights = leaf.pop(vpn)
-                self._feed.revoke(pfn, self._mm, vpn)
-            if not leaf:
-                del self._records[key]
+            leaf, base = self._records[key], key * LEAF_ENTRIES
+            for index in range(max(start - base, 0), min(end - base, LEAF_ENTRIES)):
+                record = leaf[index]
+                if record:
+                    leaf[index] = 0
+                    self._counts[key] -= 1
+                    self._feed.revoke(record >> RIGHTS_BITS, self._mm, base + index)
+            if not self._counts[key]:
+                del self._records[key], self._counts[key]
 
     # ---- TranslationObserver ---------------------------------------------------------------------------------------
 

@@ -5,8 +5,6 @@ Operations of one task nest, so vm_done needs no name: it ends the one entered l
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from hwif.gen.events import TraceEvent
@@ -17,11 +15,19 @@ if TYPE_CHECKING:
 __all__ = ["traced"]
 
 
-@contextmanager
-def traced(machine: Machine, event: TraceEvent, *args: int, mm: int = 0) -> Iterator[None]:
-    """`mm`: the address space named at the end; 0 for what belongs to none."""
-    machine.trace.emit(machine.sched.now, event, *args)
-    try:
-        yield
-    finally:
-        machine.trace.emit(machine.sched.now, TraceEvent.VM_DONE, mm)
+class traced:  # noqa: N801 - read as a verb: `with traced(machine, event, ...)`
+    """`with traced(machine, event, *args, mm=number):` `mm`: the address space named at the end; 0 for what belongs to none."""
+
+    __slots__ = ("_machine", "_mm")
+
+    def __init__(self, machine: Machine, event: TraceEvent, *args: int, mm: int = 0) -> None:
+        self._machine = machine
+        self._mm = mm
+        machine.trace.emit(machine.sched.now, event, *args)
+
+    def __enter__(self) -> None:
+        return None
+
+    def __exit__(self, *_exc: object) -> None:
+        machine = self._machine
+        machine.trace.emit(machine.sched.now, TraceEvent.VM_DONE, self._mm)

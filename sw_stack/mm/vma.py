@@ -33,6 +33,8 @@ class Vma:
 
     def clip(self, start: int, end: int) -> Vma:
         """The part inside start..end-1."""
+        if start <= self.start and self.end <= end:
+            return self
         return replace(self, start=max(self.start, start), end=min(self.end, end))
 
 

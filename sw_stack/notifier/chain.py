@@ -12,8 +12,8 @@ holds the clients to the contract.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import AbstractAsyncContextManager, contextmanager
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any, Final, Protocol
@@ -57,6 +57,23 @@ class ActiveRange:
     end: int
     atomic: bool
     clients: list[MmuNotifier] = field(default_factory=list)
+
+
+class _Range(AbstractAsyncContextManager["ActiveRange"]):
+    """A range as a block of the program."""
+
+    __slots__ = ("_active", "_arguments", "_chain")
+
+    def __init__(self, chain: MmuNotifierChain, *arguments: Any) -> None:
+        self._chain = chain
+        self._arguments = arguments
+
+    async def __aenter__(self) -> ActiveRange:
+        self._active = await self._chain.range_begin(*self._arguments)
+        return self._active
+
+    def __aexit__(self, *_exc: object) -> Awaitable[None]:  # type: ignore[override]
+        return self._chain.range_end(self._active)
 
 
 class MmuNotifierChain:
@@ -200,14 +217,9 @@ class MmuNotifierChain:
         finally:
             await self._dispatch_end(active)
 
-    @asynccontextmanager
-    async def range(self, start: int, end: int, atomic: bool = False) -> AsyncIterator[ActiveRange]:
+    def range(self, start: int, end: int, atomic: bool = False) -> _Range:
         """`async with mm.notifiers.range(start, end):` begin, body, end; the end also when the body raises."""
-        active = await self.range_begin(start, end, atomic)
-        try:
-            yield active
-        finally:
-            await self.range_end(active)
+        return _Range(self, start, end, atomic)
 
     # ---- inside ----------------------------------------------------------------------------------------------------
 

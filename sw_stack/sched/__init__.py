@@ -1,5 +1,6 @@
 """The deterministic scheduler software runs on: tasks, effects, locks, lockdep, schedules."""
 
+from sw_stack.sched.alone import run_alone
 from sw_stack.sched.choices import Chooser, RecordedChooser, ReplayChooser, ScheduleError, SeededChooser
 from sw_stack.sched.lockdep import Lockdep, LockdepError
 from sw_stack.sched.locks import Mutex, RwSem, SpinLock, WaitQueue
@@ -21,4 +22,5 @@ __all__ = [
     "SpinLock",
     "Task",
     "WaitQueue",
+    "run_alone",
 ]

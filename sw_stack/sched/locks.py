@@ -7,7 +7,7 @@ promise that the caller orders them. All hand over in arrival order, so nobody s
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable, Generator
 from contextlib import AbstractAsyncContextManager
 from types import TracebackType
 
@@ -16,6 +16,16 @@ from sw_stack.sched.scheduler import Scheduler
 from sw_stack.sched.task import Task
 
 __all__ = ["Lock", "Mutex", "RwSem", "SpinLock", "WaitQueue"]
+
+
+class _Done(Awaitable[None]):
+    """Awaited, it is over: what a release that never waits hands to `async with`."""
+
+    def __await__(self) -> Generator[None, None, None]:
+        return iter(())  # type: ignore[return-value]
+
+
+DONE = _Done()
 
 
 class Lock:
@@ -94,11 +104,14 @@ class _Exclusive(Lock):
         waiters = ", ".join(task.name for task in self._waiters) or "nobody"
         return f"{self.name}: held by {self.owner.name if self.owner else 'nobody'}, wanted by {waiters}"
 
-    async def __aenter__(self) -> None:
-        await self.acquire()
+    def __aenter__(self) -> Awaitable[None]:
+        return self.acquire()
 
-    async def __aexit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> Awaitable[None]:
         self.release()
+        return DONE
 
 
 class SpinLock(_Exclusive):
@@ -204,25 +217,31 @@ class RwSem(Lock):
 
 
 class _Reading(AbstractAsyncContextManager[None]):
+    __slots__ = ("_sem",)
+
     def __init__(self, sem: RwSem) -> None:
         self._sem = sem
 
-    async def __aenter__(self) -> None:
-        await self._sem.down_read()
+    def __aenter__(self) -> Awaitable[None]:  # type: ignore[override]
+        return self._sem.down_read()
 
-    async def __aexit__(self, *_exc: object) -> None:
+    def __aexit__(self, *_exc: object) -> Awaitable[None]:  # type: ignore[override]
         self._sem.up_read()
+        return DONE
 
 
 class _Writing(AbstractAsyncContextManager[None]):
+    __slots__ = ("_sem",)
+
     def __init__(self, sem: RwSem) -> None:
         self._sem = sem
 
-    async def __aenter__(self) -> None:
-        await self._sem.down_write()
+    def __aenter__(self) -> Awaitable[None]:  # type: ignore[override]
+        return self._sem.down_write()
 
-    async def __aexit__(self, *_exc: object) -> None:
+    def __aexit__(self, *_exc: object) -> Awaitable[None]:  # type: ignore[override]
         self._sem.up_write()
+        return DONE
 
 
 class WaitQueue:

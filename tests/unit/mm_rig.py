@@ -27,10 +27,11 @@ class NoChoice:
         pass
 
 
-def drive(sched: Scheduler, limit: int = 1_000_000_000) -> None:
-    """Run to the end as a host does, with no device."""
+def drive(sched: Scheduler, limit: int = 1_000_000_000, *, ahead: int = 0) -> None:
+    """Run to the end as a host does, with no device. `ahead`: cycles a task may run on by itself (sched/alone.py)."""
     try:
         while True:
+            sched.free_until = sched.now + ahead
             while sched.step():
                 pass
             if sched.finished:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from itertools import pairwise
+from types import SimpleNamespace as Namespace
 
 import pytest
 from hypothesis import given, settings
@@ -162,7 +163,7 @@ def test_a_frame_in_use_is_not_freed(why: str) -> None:
     assert frame is not None
     frame.pins = int(why == "pinned")
     if why == "mapped":
-        frame.rmap[1, 2] = None  # type: ignore[assignment]
+        frame.map(Namespace(id=1, name="a"), 2)  # type: ignore[arg-type]
     if why == "listed":
         frame.lru = Lru.ACTIVE
     if why == "cached":
