@@ -13,7 +13,7 @@ class TraceEvent(IntEnum):
     VM_MADVISE = 6  # madvise(DONTNEED) entered
     VM_FORK = 7  # fork entered
     VM_FAULT_BEGIN = 8  # CPU or driver fault entered
-    VM_FAULT = 9  # CPU or driver fault handled; kind: 0 anon, 1 swap-in, 2 cow copy, 3 reuse, 4 error
+    VM_FAULT = 9  # CPU or driver fault handled; kind: 0 anon, 1 swap-in, 2 cow copy, 3 reuse, 4 error, 5 file, 6 back from a device
     VM_PAGEOUT = 10  # reclaim begins to take a page out of its mappings
     VM_RECLAIM = 11  # a page was unmapped by reclaim
     VM_SWAP_OUT = 12  # a page's bytes went to swap
@@ -88,6 +88,20 @@ class TraceEvent(IntEnum):
     HDEV_NAK = 81  # negative acknowledgement sent (1) or received (0)
     HDEV_LAND = 82  # a packet's payload is in memory
     HDEV_CQE = 83  # completion written
+    VM_TRUNCATE = 84  # truncate or hole punch entered: these pages of the file go
+    VM_WRITEBACK = 85  # writeback of a file's page entered
+    VM_REMAP_FILE = 86  # remap_file_pages entered
+    VM_XIP_UNMAP = 87  # an execute-in-place page is about to be taken from every mapping
+    VM_MLOCK = 88  # mlock (1) or munlock (0) entered
+    VM_KSM = 89  # two pages of equal bytes are about to become one
+    VM_UNMERGE = 90  # madvise(UNMERGEABLE) entered
+    VM_OFFLINE = 91  # frames are about to be taken out of service
+    VM_PIN = 92  # pin_user_pages entered
+    VM_OOM = 93  # out of memory: this address space dies for it
+    VM_EXCLUSIVE = 94  # make_device_exclusive entered
+    MN_RANGE_FAILED = 95  # a client would have had to sleep: a range that may not is not begun
+    MN_RMAP_PAGE = 96  # rmap notifier: invalidate_page dispatched
+    MN_RMAP_PAGE_DONE = 97  # rmap notifier: invalidate_page returned
 
 
 # Event -> (layer, argument names).
@@ -175,4 +189,18 @@ CATALOGUE: Final[dict[TraceEvent, tuple[str, tuple[str, ...]]]] = {
     TraceEvent.HDEV_NAK: ("hca_device", ("qpn", "psn", "syndrome", "sent",)),
     TraceEvent.HDEV_LAND: ("hca_device", ("qpn", "psn", "va", "length",)),
     TraceEvent.HDEV_CQE: ("hca_device", ("cqn", "qpn", "status", "opcode", "wqe_index",)),
+    TraceEvent.VM_TRUNCATE: ("vm_file", ("file", "first", "last",)),
+    TraceEvent.VM_WRITEBACK: ("vm_file", ("file", "page", "frame",)),
+    TraceEvent.VM_REMAP_FILE: ("vm_file", ("mm", "start", "end", "page",)),
+    TraceEvent.VM_XIP_UNMAP: ("vm_file", ("file", "page", "frame",)),
+    TraceEvent.VM_MLOCK: ("vm_more", ("mm", "start", "end", "lock",)),
+    TraceEvent.VM_KSM: ("vm_more", ("frame", "other",)),
+    TraceEvent.VM_UNMERGE: ("vm_more", ("mm", "start", "end",)),
+    TraceEvent.VM_OFFLINE: ("vm_more", ("first", "last",)),
+    TraceEvent.VM_PIN: ("vm_more", ("mm", "start", "end", "write",)),
+    TraceEvent.VM_OOM: ("vm_more", ("mm", "frames",)),
+    TraceEvent.VM_EXCLUSIVE: ("vm_more", ("mm", "vaddr", "frame",)),
+    TraceEvent.MN_RANGE_FAILED: ("notifier_more", ("mm", "start", "end",)),
+    TraceEvent.MN_RMAP_PAGE: ("notifier_more", ("frame",)),
+    TraceEvent.MN_RMAP_PAGE_DONE: ("notifier_more", ("frame",)),
 }

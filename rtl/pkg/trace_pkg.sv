@@ -10,7 +10,7 @@ package trace_pkg;
   localparam int unsigned VM_MADVISE = 32'd6;  // madvise(DONTNEED) entered
   localparam int unsigned VM_FORK = 32'd7;  // fork entered
   localparam int unsigned VM_FAULT_BEGIN = 32'd8;  // CPU or driver fault entered
-  localparam int unsigned VM_FAULT = 32'd9;  // CPU or driver fault handled; kind: 0 anon, 1 swap-in, 2 cow copy, 3 reuse, 4 error
+  localparam int unsigned VM_FAULT = 32'd9;  // CPU or driver fault handled; kind: 0 anon, 1 swap-in, 2 cow copy, 3 reuse, 4 error, 5 file, 6 back from a device
   localparam int unsigned VM_PAGEOUT = 32'd10;  // reclaim begins to take a page out of its mappings
   localparam int unsigned VM_RECLAIM = 32'd11;  // a page was unmapped by reclaim
   localparam int unsigned VM_SWAP_OUT = 32'd12;  // a page's bytes went to swap
@@ -85,6 +85,20 @@ package trace_pkg;
   localparam int unsigned HDEV_NAK = 32'd81;  // negative acknowledgement sent (1) or received (0)
   localparam int unsigned HDEV_LAND = 32'd82;  // a packet's payload is in memory
   localparam int unsigned HDEV_CQE = 32'd83;  // completion written
+  localparam int unsigned VM_TRUNCATE = 32'd84;  // truncate or hole punch entered: these pages of the file go
+  localparam int unsigned VM_WRITEBACK = 32'd85;  // writeback of a file's page entered
+  localparam int unsigned VM_REMAP_FILE = 32'd86;  // remap_file_pages entered
+  localparam int unsigned VM_XIP_UNMAP = 32'd87;  // an execute-in-place page is about to be taken from every mapping
+  localparam int unsigned VM_MLOCK = 32'd88;  // mlock (1) or munlock (0) entered
+  localparam int unsigned VM_KSM = 32'd89;  // two pages of equal bytes are about to become one
+  localparam int unsigned VM_UNMERGE = 32'd90;  // madvise(UNMERGEABLE) entered
+  localparam int unsigned VM_OFFLINE = 32'd91;  // frames are about to be taken out of service
+  localparam int unsigned VM_PIN = 32'd92;  // pin_user_pages entered
+  localparam int unsigned VM_OOM = 32'd93;  // out of memory: this address space dies for it
+  localparam int unsigned VM_EXCLUSIVE = 32'd94;  // make_device_exclusive entered
+  localparam int unsigned MN_RANGE_FAILED = 32'd95;  // a client would have had to sleep: a range that may not is not begun
+  localparam int unsigned MN_RMAP_PAGE = 32'd96;  // rmap notifier: invalidate_page dispatched
+  localparam int unsigned MN_RMAP_PAGE_DONE = 32'd97;  // rmap notifier: invalidate_page returned
 
   // Kinds of lines the device tells of (hwif.port.LineKind).
   localparam int SNOOP_CB = 0;  // control block, by its physical number

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from hwif import shadow as oracle
 from sw_stack.mm.frames import Frame, FrameError, Lru
-from sw_stack.mm.pagetable import MIGRATION, PRESENT, READ, SWAP, VALUE_SHIFT, WRITE
+from sw_stack.mm.pagetable import EXCLUSIVE, MIGRATION, PRESENT, READ, SWAP, VALUE_SHIFT, WRITE
 from sw_stack.mm.types import ADDRESS_END, PAGE_SHIFT, PAGE_SIZE
 
 if TYPE_CHECKING:
@@ -50,7 +50,7 @@ def _audit_table(machine: Machine, mm: Mm, mapped: Counter[int], swapped: Counte
             vma = mm.vmas.find(vpn << PAGE_SHIFT)
             unmapping = mm.mmap_lock.writer is not None
             _expect(unmapping or (vma is not None and vma.shift == shift), f"{mm.name}: entry at page {vpn:#x} outside every area")
-        if pte & PRESENT:
+        if pte & (PRESENT | EXCLUSIVE):
             mapped[value] += 1
             _expect(machine.frames[value].maps(mm, vpn), f"{mm.name}: frame {value} does not know of page {vpn:#x}")
         elif pte & SWAP:
@@ -68,15 +68,19 @@ def _audit_frame(machine: Machine, frame: Frame, mapped: int, moving: int, quiet
         _expect(len(frame.moving) == moving, f"{name}: {len(frame.moving)} moving, {moving} migration entries")
         for mm, vpn in frame.mappings():
             entry = mm.page_table.lookup(vpn)
-            if entry is not None and entry.pte & WRITE:
+            if entry is not None and entry.pte & WRITE and frame.file is None:
                 _expect(frame.mapcount == 1, f"{name}: writable at page {vpn:#x} of {mm.name} and shared")
                 _expect(frame.slot is None, f"{name}: writable at page {vpn:#x} of {mm.name} and in the swap cache")
+        if frame.file is not None:
+            _expect(frame.file.pages.get(frame.index) is frame, f"{name}: not page {frame.index} of {frame.file.name} in its cache")
+            _expect(frame.slot is None, f"{name}: in the page cache and in the swap cache")
         if frame.slot is not None and frame.slot.data is not None:
             same = machine.memory.read(frame.pfn << PAGE_SHIFT, PAGE_SIZE) == frame.slot.data
             _expect(same, f"{name}: swap holds other bytes")
     if quiet:
-        _expect(frame.pins == int(frame.kernel), f"{name}: {frame.pins} pins")
-        _expect(frame.kernel or frame.order > 0 or frame.lru is not Lru.NONE, f"{name}: on no list")
+        held = frame.kernel or frame.reserved
+        _expect(frame.pins == int(held), f"{name}: {frame.pins} pins")
+        _expect(held or frame.order > 0 or frame.lru is not Lru.NONE, f"{name}: on no list")
 
 
 def _audit_oracle(mm: Mm) -> None:

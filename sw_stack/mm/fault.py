@@ -1,4 +1,4 @@
-"""Page faults: first touch, swap-in, copy-on-write, reuse in place, and waiting for a migration.
+"""Page faults: first touch, swap-in, copy-on-write, reuse in place, waiting for a migration, taking a page back from a device.
 
 Needs mmap_lock held for reading and no other lock. One call makes one step; the caller looks again and calls again if need be, so
 every path may give up when the entry changed under it. First touch, swap-in and reuse call no notifier: there was nothing, or
@@ -13,17 +13,32 @@ from typing import TYPE_CHECKING
 
 from hwif.gen import timing
 from hwif.gen.events import TraceEvent
-from sw_stack.mm.frames import Frame
-from sw_stack.mm.pagetable import ACCESSED, DIRTY, MIGRATION, PRESENT, READ, SWAP, VALUE_SHIFT, WRITE, make
+from sw_stack.mm.exclusive import take_back
+from sw_stack.mm.filemap import bus_error, establish, file_fault
+from sw_stack.mm.frames import Frame, PageFlag
+from sw_stack.mm.pagetable import (
+    ACCESSED,
+    DIRTY,
+    EXCLUSIVE,
+    FILE,
+    MIGRATION,
+    PRESENT,
+    READ,
+    SWAP,
+    VALUE_SHIFT,
+    WRITE,
+    make,
+)
 from sw_stack.mm.swap import Slot
 from sw_stack.mm.traced import traced
 from sw_stack.mm.types import ADDRESS_END, PAGE_SHIFT, PROT_READ, PROT_WRITE, MmError
 from sw_stack.mm.vma import Vma
+from sw_stack.mm.xip import block_for_store, xip_fault
 
 if TYPE_CHECKING:
     from sw_stack.mm.mm import Mm
 
-__all__ = ["FaultKind", "handle_fault"]
+__all__ = ["FaultKind", "break_sharing", "handle_fault"]
 
 
 class FaultKind(IntEnum):
@@ -34,6 +49,8 @@ class FaultKind(IntEnum):
     COW_COPY = 2
     REUSE = 3
     ERROR = 4
+    FILE = 5
+    EXCLUSIVE = 6
 
 
 async def handle_fault(mm: Mm, vaddr: int, write: bool) -> None:
@@ -44,20 +61,35 @@ async def handle_fault(mm: Mm, vaddr: int, write: bool) -> None:
 
 async def _handle_fault(mm: Mm, vaddr: int, write: bool) -> None:
     await mm.machine.sched.charge(timing.SW_MINOR_FAULT)
-    vma = mm.vmas.find(vaddr) if mm.alive and 0 <= vaddr < ADDRESS_END else None
+    vma = mm.vmas.find(vaddr) if mm.alive and not mm.oom_victim and 0 <= vaddr < ADDRESS_END else None
     if vma is None or not vma.prot & (PROT_WRITE if write else PROT_READ):
         _trace(mm, vaddr, write, FaultKind.ERROR)
         mm.machine.count("fault_error")
-        why = "exited" if not mm.alive else "no mapping" if vma is None else f"protection {vma.prot}"
+        why = (
+            "exited"
+            if not mm.alive
+            else "killed, out of memory"
+            if mm.oom_victim
+            else "no mapping"
+            if vma is None
+            else f"protection {vma.prot}"
+        )
         raise MmError(errno.EFAULT, f"{mm.name}: {'write' if write else 'read'} of {vaddr:#x}: {why}")
     vpn = (vaddr & -(1 << vma.shift)) >> PAGE_SHIFT
     pte = mm.page_table.get(vpn, vma.shift)
-    if not pte:
-        await _first_touch(mm, vma, vpn, vaddr, write)
+    if not pte or pte & FILE:
+        if vma.file is None:
+            await _first_touch(mm, vma, vpn, vaddr, write)
+        else:
+            await _file_page(mm, vma, vpn, pte, vaddr, write)
     elif pte & SWAP:
         await _swap_in(mm, vpn, pte, vaddr, write)
     elif pte & MIGRATION:
         await _wait_for_migration(mm, pte)
+    elif pte & EXCLUSIVE:
+        await take_back(mm, vpn, pte)
+        _trace(mm, vaddr, write, FaultKind.EXCLUSIVE)
+        mm.machine.count("fault_exclusive")
     elif write and not pte & WRITE:
         await _write_protected(mm, vma, vpn, pte, vaddr)
     # Else somebody else has just made the entry: the access finds it.
@@ -71,11 +103,27 @@ async def _first_touch(mm: Mm, vma: Vma, vpn: int, vaddr: int, write: bool) -> N
         fresh = not mm.page_table.get(vpn, vma.shift)
         if fresh:
             flags = PRESENT | READ | ACCESSED | (WRITE | DIRTY if vma.prot & PROT_WRITE else 0)
-            await _establish(mm, frame, vpn, make(frame.pfn, flags), vma.shift)
+            await establish(mm, frame, vpn, make(frame.pfn, flags), vma.shift)
     machine.unpin(frame)
     if fresh:
         _trace(mm, vaddr, write, FaultKind.ANON)
         machine.count("fault_anon")
+
+
+async def _file_page(mm: Mm, vma: Vma, vpn: int, pte: int, vaddr: int, write: bool) -> None:
+    file, index = vma.file, pte >> VALUE_SHIFT if pte & FILE else vma.file_page(vpn)
+    assert file is not None
+    if index >= file.size:
+        _trace(mm, vaddr, write, FaultKind.ERROR)
+        mm.machine.count("fault_error")
+        raise bus_error(mm, file, index)
+    if file.xip:
+        done = await xip_fault(mm, vma, vpn, index, write, pte)  # a store to a private area maps the block and faults again
+    else:
+        done = await file_fault(mm, vma, vpn, index, write, pte)
+    if done:
+        _trace(mm, vaddr, write, FaultKind.FILE)
+        mm.machine.count("fault_file")
 
 
 async def _swap_in(mm: Mm, vpn: int, pte: int, vaddr: int, write: bool) -> None:
@@ -102,7 +150,7 @@ async def _swap_in(mm: Mm, vpn: int, pte: int, vaddr: int, write: bool) -> None:
                 if write and frame.mapcount == 0 and slot.entries == 0:
                     flags |= WRITE | DIRTY
                     machine.swap.detach(frame)
-                await _establish(mm, frame, vpn, make(frame.pfn, flags), PAGE_SHIFT)
+                await establish(mm, frame, vpn, make(frame.pfn, flags))
     finally:
         frame.lock.release()
         machine.reclaimer.add(frame)  # also when the entry is gone: other entries may still name the slot
@@ -137,12 +185,29 @@ async def _wait_for_migration(mm: Mm, pte: int) -> None:
 async def _write_protected(mm: Mm, vma: Vma, vpn: int, pte: int, vaddr: int) -> None:
     machine = mm.machine
     frame = machine.frames[pte >> VALUE_SHIFT]
+    if vma.file is not None and vma.file.xip and not vma.cow and frame is vma.file.sparse:
+        # The zeros are nobody's to store to: the block that takes their place drives them out everywhere, here too.
+        await block_for_store(vma.file, vma.file_page(vpn))
+        return
     frame.pins += 1
     try:
         if not await _reuse(mm, vma, vpn, frame, vaddr):
             await _copy(mm, vma, vpn, frame, vaddr)
     finally:
         machine.unpin(frame)
+
+
+async def break_sharing(mm: Mm, vma: Vma, vpn: int) -> None:
+    """Give the area a copy of its own of a page it shares, whether or not it may store to it (break_ksm). Needs mmap_lock."""
+    pte = mm.page_table.get(vpn)
+    if not pte & PRESENT:
+        return
+    frame = mm.machine.frames[pte >> VALUE_SHIFT]
+    frame.pins += 1
+    try:
+        await _copy(mm, vma, vpn, frame, vpn << PAGE_SHIFT)
+    finally:
+        mm.machine.unpin(frame)
 
 
 def _protected(mm: Mm, vma: Vma, vpn: int, frame: Frame) -> bool:
@@ -158,7 +223,11 @@ async def _reuse(mm: Mm, vma: Vma, vpn: int, frame: Frame, vaddr: int) -> bool:
         if not _protected(mm, vma, vpn, frame):
             return True
         # Migration entries of other address spaces are sharers as well; the page lock keeps new ones out.
-        if frame.mapcount > 1 or frame.moving or (frame.slot is not None and frame.slot.entries):
+        if frame.file is not None or frame.reserved:
+            if vma.cow:
+                return False
+            frame.flags |= PageFlag.DIRTY  # page_mkwrite: the file's own page
+        elif frame.flags & PageFlag.KSM or frame.mapcount > 1 or frame.moving or (frame.slot is not None and frame.slot.entries):
             return False
         machine.swap.detach(frame)
         pte = mm.page_table.get(vpn, vma.shift) | WRITE | READ | DIRTY | ACCESSED
@@ -186,20 +255,12 @@ async def _copy(mm: Mm, vma: Vma, vpn: int, old: Frame, vaddr: int) -> None:
             mm.page_table.set(vpn, 0, vma.shift)
             await machine.sched.charge(timing.SW_CPU_TLB_FLUSH)
             old.unmap(mm, vpn)
-            await _establish(mm, new, vpn, make(new.pfn, PRESENT | READ | WRITE | DIRTY | ACCESSED), vma.shift)
+            rights = READ | WRITE if vma.prot & PROT_WRITE else READ if vma.prot & PROT_READ else 0
+            await establish(mm, new, vpn, make(new.pfn, PRESENT | rights | DIRTY | ACCESSED), vma.shift)
         _trace(mm, vaddr, True, FaultKind.COW_COPY)
         machine.count("fault_cow")
     finally:
         machine.unpin(new)
-
-
-async def _establish(mm: Mm, frame: Frame, vpn: int, pte: int, shift: int) -> None:
-    """Map `frame`, under the pte lock. The first mapping puts it on the LRU."""
-    mm.page_table.set(vpn, pte, shift)
-    frame.map(mm, vpn)
-    mm.shadow.established(vpn, pte, shift)
-    mm.machine.reclaimer.add(frame)
-    await mm.machine.sched.charge(timing.SW_PTE_OP)
 
 
 def _trace(mm: Mm, vaddr: int, write: bool, kind: FaultKind) -> None:

@@ -1,7 +1,8 @@
 """fork: the child gets the parent's entries, both lose the right to write.
 
-The parent's translations are invalidated area by area, over the whole area both at the begin and at the end. An error on the way
-ends the range, tears the half-made child down and is passed on.
+The parent's translations are invalidated area by area, of private areas only: shared ones lose nothing (is_cow_mapping). The
+range is the whole area, both at the begin and at the end. An error on the way ends the range, tears the half-made child down and
+is passed on.
 """
 
 from __future__ import annotations
@@ -11,15 +12,28 @@ from typing import TYPE_CHECKING
 from hwif.gen import timing
 from hwif.gen.events import TraceEvent
 from sw_stack.mm.mapping import check_alive
-from sw_stack.mm.pagetable import ACCESSED, MIGRATION, PRESENT, SWAP, VALUE_SHIFT, WAS_WRITE, WRITE, Entry
+from sw_stack.mm.pagetable import (
+    ACCESSED,
+    DIRTY,
+    EXCLUSIVE,
+    MIGRATION,
+    PRESENT,
+    READ,
+    SWAP,
+    VALUE_SHIFT,
+    WAS_WRITE,
+    WRITE,
+    Entry,
+    make,
+)
 from sw_stack.mm.traced import traced
 from sw_stack.mm.types import PAGE_SHIFT
-from sw_stack.mm.vma import Vma
+from sw_stack.mm.vma import Vma, VmaFlag
 
 if TYPE_CHECKING:
     from sw_stack.mm.mm import Mm
 
-__all__ = ["fork"]
+__all__ = ["copy_page_range", "fork"]
 
 
 async def fork(parent: Mm, name: str) -> Mm:
@@ -34,9 +48,13 @@ async def fork(parent: Mm, name: str) -> Mm:
                 async with child.mmap_lock.writing():
                     child.heap_start, child.heap_end = parent.heap_start, parent.heap_end
                     for vma in parent.vmas:
-                        child.vmas.insert(vma)
-                        async with parent.notifiers.range(vma.start, vma.end, atomic=False):
-                            await _copy_entries(parent, child, vma)
+                        child.vmas.insert(vma._replace(flags=vma.flags & ~VmaFlag.LOCKED))
+                        if vma.file is None:
+                            await copy_page_range(parent, child, vma, vma.start, vma.end)
+                        else:
+                            async with vma.file.i_mmap_lock:  # a truncate sees the child's area and entries, or neither
+                                vma.file.mms[child.id] = child
+                            await copy_page_range(parent, child, vma, vma.start, vma.end)
                     await machine.sched.charge(timing.SW_CPU_TLB_FLUSH)
             except BaseException:
                 await child.exit()
@@ -44,27 +62,55 @@ async def fork(parent: Mm, name: str) -> Mm:
     return child
 
 
-async def _copy_entries(parent: Mm, child: Mm, vma: Vma) -> None:
-    for first, last in parent.page_table.populated(vma.start >> PAGE_SHIFT, vma.end >> PAGE_SHIFT):
+async def copy_page_range(parent: Mm, child: Mm, vma: Vma, start: int, end: int) -> None:
+    """Give the child the parent's entries of [start, end), a part of `vma`. Both mmap locks held for writing."""
+    historical = parent.machine.historical
+    if not vma.cow or (historical.hugetlb_fork_silent and vma.shift != PAGE_SHIFT):
+        if vma.cow:
+            parent.shadow.overlooked(start, end)
+        await _copy_entries(parent, child, start, end)
+        return
+    active = await parent.notifiers.range_begin(start, end, atomic=False)
+    try:
+        await _copy_entries(parent, child, start, end)
+    except BaseException:
+        if historical.fork_error_no_end:
+            parent.notifiers.forget_range(active)
+        else:
+            await parent.notifiers.range_end(active)
+        raise
+    if historical.fork_end_from_area:
+        active.end_said = (vma.start, end)
+    await parent.notifiers.range_end(active)
+
+
+async def _copy_entries(parent: Mm, child: Mm, start: int, end: int) -> None:
+    cow = (vma := parent.vmas.find(start)) is None or vma.cow
+    for first, last in parent.page_table.populated(start >> PAGE_SHIFT, end >> PAGE_SHIFT):
         async with child.pte_lock, parent.pte_lock:
             entries = parent.page_table.entries(first, last)
             for entry in entries:
-                _share(parent, child, entry)
+                _share(parent, child, entry, cow)
             await parent.machine.sched.charge(timing.SW_PTE_OP * 2 * len(entries))
 
 
-def _share(parent: Mm, child: Mm, entry: Entry) -> None:
+def _share(parent: Mm, child: Mm, entry: Entry, cow: bool) -> None:
     machine = parent.machine
     vpn, shift, pte = entry
     value = pte >> VALUE_SHIFT
+    if pte & EXCLUSIVE:
+        # What a device has to itself cannot be shared: it loses it (the range is announced), and the page is shared like any other.
+        pte = make(value, PRESENT | READ | DIRTY | pte & ACCESSED)
     if pte & PRESENT:
         machine.frames[value].map(child, vpn)
-        pte &= ~WRITE
+        if cow:
+            pte &= ~WRITE
     elif pte & SWAP:
         machine.swap[value].entries += 1
     elif pte & MIGRATION:
         machine.frames[value].add_moving(child, vpn)
-        pte &= ~WAS_WRITE
+        if cow:
+            pte &= ~WAS_WRITE
     parent.page_table.set(vpn, pte, shift)
     parent.shadow.established(vpn, pte, shift)
     child_pte = pte & ~ACCESSED if pte & PRESENT else pte

@@ -30,7 +30,6 @@ class PageFlag(IntFlag):
     DIRTY = 1  # a file's page that differs from what is stored
     LOCKED = 2  # mlocked somewhere: reclaim leaves it alone
     KSM = 4  # merged: write-protected wherever it is mapped
-    EXTERNAL_RMAP = 8  # a driver keeps reverse maps of its own (PG_external_rmap)
 
 
 class Lru(Enum):
@@ -53,7 +52,8 @@ class Frame:
 
     __slots__ = (
         "_lock", "_one", "_one_vpn", "_rmap", "_sched",
-        "clean", "file", "flags", "index", "isolated", "kernel", "lru", "moving", "order", "pfn", "pins", "slot",
+        "clean", "exported", "file", "flags", "index", "isolated", "kernel", "lru", "moving", "order", "pfn", "pins", "reserved",
+        "slot",
     )  # fmt: skip
 
     def __init__(self, sched: Scheduler, pfn: int, order: int) -> None:
@@ -68,6 +68,8 @@ class Frame:
         self.pfn = pfn
         self.order = order
         self.kernel = False
+        self.reserved = False  # a block of an execute-in-place file, or its page of zeros: never moves, is on no list
+        self.exported = False  # PG_external_rmap: a driver keeps reverse maps of its own and wants to be told
         self.lru = Lru.NONE
         self.isolated = False  # reclaim has it in hand
         self.pins = 1  # references that are no mapping: the allocating task, a fault at work, isolation by reclaim, a driver
@@ -147,6 +149,8 @@ class FrameAllocator:
         self.free = count
         self._used: list[Frame | None] = [None] * count
         self._dirty = bytearray(count)  # frames that have been in use
+        self._isolated: list[tuple[int, int]] = []  # stretches out of service
+        self._held: dict[tuple[int, int], list[int]] = {}  # their free frames
         # Dictionaries as ordered sets: popitem takes the block freed last.
         self._lists: list[dict[int, None]] = [{} for _ in range(self.MAX_ORDER + 1)]
         blocks = []
@@ -168,6 +172,54 @@ class FrameAllocator:
     def in_use(self) -> list[Frame]:
         """Every block in use, in order."""
         return [f for n, f in enumerate(self._used) if f is not None and f.pfn == n]
+
+    def in_use_as(self, frame: Frame) -> bool:
+        """True while the block is in use and `frame` describes it."""
+        return self._used[frame.pfn] is frame
+
+    def used_in(self, first: int, last: int) -> list[Frame]:
+        """Every block in use that has frames in first..last-1."""
+        found: dict[int, Frame] = {}
+        for frame in self._used[first:last]:
+            if frame is not None:
+                found[frame.pfn] = frame
+        return list(found.values())
+
+    def isolate(self, first: int, last: int) -> bool:
+        """Hand out none of frames first..last-1 any more, free now or freed later. False, and nothing done, if one is isolated."""
+        if any(low < last and first < high for low, high in self._isolated):
+            return False
+        self._isolated.append((first, last))
+        for order, blocks in enumerate(self._lists):
+            for pfn in [pfn for pfn in blocks if pfn < last and pfn + (1 << order) > first]:
+                del blocks[pfn]
+                self.free -= 1 << order
+                self._put(pfn, order)
+        return True
+
+    def unisolate(self, first: int, last: int) -> None:
+        """Put frames back into service. ValueError unless exactly these were isolated."""
+        self._isolated.remove((first, last))
+        for pfn in self._held.pop((first, last), ()):
+            self._put(pfn, 0)
+
+    def _put(self, pfn: int, order: int) -> None:
+        """Free a block, to the lists or, what is isolated of it, frame by frame to where it is held."""
+        for low, high in self._isolated:
+            if pfn < high and pfn + (1 << order) > low:
+                if order:
+                    half = 1 << order - 1
+                    self._put(pfn, order - 1)
+                    self._put(pfn + half, order - 1)
+                else:
+                    self._held.setdefault((low, high), []).append(pfn)
+                return
+        self.free += 1 << order
+        while order < self.MAX_ORDER and pfn ^ (1 << order) in self._lists[order]:
+            del self._lists[order][pfn ^ (1 << order)]
+            pfn &= ~(1 << order)
+            order += 1
+        self._lists[order][pfn] = None
 
     def alloc(self, order: int = 0) -> Frame | None:
         """A block with one pin, contents undefined; None if there is none."""
@@ -201,7 +253,8 @@ class FrameAllocator:
         if frame.mapped or frame.moving or frame.pins or frame.slot is not None or frame.file or frame.lru is not Lru.NONE:
             raise FrameError(
                 f"frame {frame.pfn} is freed with {frame.mapcount} mappings, {len(frame.moving)} migration entries, "
-                f"{frame.pins} pins, list {frame.lru.name}, swap cache {frame.slot is not None}, page cache {frame.file is not None}"
+                f"{frame.pins} pins, list {frame.lru.name}, swap cache {frame.slot is not None}, "
+                f"page cache {frame.file is not None}"
             )
         if self._used[frame.pfn] is not frame:
             raise FrameError(f"frame {frame.pfn} is freed twice")
@@ -212,10 +265,4 @@ class FrameAllocator:
         else:
             self._used[pfn] = None
             self._dirty[pfn] = 1
-        self.free += 1 << order
-        while order < self.MAX_ORDER and pfn ^ (1 << order) in self._lists[order]:
-            buddy = pfn ^ (1 << order)
-            del self._lists[order][buddy]
-            pfn &= ~(1 << order)
-            order += 1
-        self._lists[order][pfn] = None
+        self._put(pfn, order)

@@ -15,13 +15,17 @@ from hwif.gen import timing
 from hwif.memory import FRAME_BYTES, HostMemory
 from hwif.shadow import MAX_MM, Shadow
 from hwif.trace import Trace
-from sw_stack.mm import migrate
-from sw_stack.mm.frames import Frame, FrameAllocator
+from sw_stack.mm import hotplug, ksm, migrate
+from sw_stack.mm.files import File
+from sw_stack.mm.frames import Frame, FrameAllocator, PageFlag
+from sw_stack.mm.historical import Historical
 from sw_stack.mm.mm import Mm
+from sw_stack.mm.oom import oom_kill
 from sw_stack.mm.reclaim import Reclaimer
 from sw_stack.mm.shadow_feed import ShadowFeed
 from sw_stack.mm.swap import Slot, SwapArea
 from sw_stack.mm.types import PAGE_SHIFT, MmError
+from sw_stack.notifier import RmapNotifiers
 from sw_stack.sched import Scheduler, Task, WaitQueue
 
 __all__ = ["Machine"]
@@ -30,6 +34,9 @@ COUNTERS: Final = (
     "mmap", "munmap", "mprotect", "mremap", "brk", "madvise", "fork", "exit", "split",
     "fault_anon", "fault_swapin", "fault_cow", "fault_reuse", "fault_error",
     "reclaimed", "swapped_out", "swapped_in", "migrated", "direct_reclaim", "kswapd_wakeups", "alloc_failed",
+    "fault_file", "fault_exclusive", "file_read", "file_dropped", "written_back", "truncate", "remap_file_pages",
+    "mlock", "munlock", "memlock_refused", "pinned", "unpinned", "exclusive", "ksm_merged", "ksm_unmerged",
+    "migrate_pinned", "offlined", "oom_kill", "oom_area_reaped", "oom_area_skipped", "oom_reap_failed",
 )  # fmt: skip
 
 RECLAIM_BATCH: Final = 16
@@ -42,7 +49,8 @@ NODE_NUMBERS: Final = (MAX_MM + 1) // 2
 
 
 class Machine:
-    """One node. `frames` limits what the VM may use of `memory`; `swap_slots` defaults to four times that."""
+    """One node. `frames` limits what the VM may use of `memory`; `swap_slots` defaults to four times that. `historical`: mistakes
+    of V6 to make. `oom_killer`: an allocation that fails kills an address space and tries again, instead of failing."""
 
     def __init__(
         self,
@@ -54,6 +62,8 @@ class Machine:
         frames: int | None = None,
         swap_slots: int | None = None,
         node: int = 0,
+        historical: Historical | None = None,
+        oom_killer: bool = False,
     ) -> None:
         count = memory.frames if frames is None else frames
         if not 0 < count <= min(memory.frames, shadow.frames):
@@ -66,6 +76,10 @@ class Machine:
         self.frames = FrameAllocator(sched, count)
         self.swap = SwapArea(4 * count if swap_slots is None else swap_slots)
         self.reclaimer = Reclaimer(self)
+        self.rmap_notifiers = RmapNotifiers(sched, trace)
+        self.historical = historical if historical is not None else Historical()
+        self._oom_killer = oom_killer
+        self._files = 0
         self.low_watermark = max(1, count // 64)
         self.high_watermark = 2 * self.low_watermark
         self.mms: dict[int, Mm] = {}
@@ -85,6 +99,11 @@ class Machine:
         number = self.take_number()
         mm = self.mms[number] = Mm(self, number, name)
         return mm
+
+    def new_file(self, name: str, pages: int, *, xip: bool = False) -> File:
+        """An empty file of `pages` pages, all of them holes. `xip`: one that is executed in place."""
+        self._files += 1
+        return File(self, self._files, name, pages, xip=xip)
 
     def take_number(self) -> int:
         """A number under which the oracle may know translations: of an address space, or of pages a driver pins. MmError EAGAIN."""
@@ -168,11 +187,16 @@ class Machine:
             frame = self.frames.alloc(order)
         if frame is not None:
             return frame
+        while self._oom_killer and await oom_kill(self):
+            frame = self.frames.alloc(order)
+            if frame is not None:
+                return frame
         self.count("alloc_failed")
         raise MmError(
             errno.ENOMEM,
             f"out of memory for {1 << order} frames: {self.frames.free} of {self.frames.count} free, "
-            f"{self.reclaimer.active} active, {self.reclaimer.inactive} inactive, swap {self.swap.used} of {self.swap.slots}",
+            f"{self.reclaimer.active} active, {self.reclaimer.inactive} inactive, swap {self.swap.used} of {self.swap.slots}; "
+            f"{self.reclaimer.scan.verdict()}",
         )
 
     def unpin(self, frame: Frame) -> bool:
@@ -188,13 +212,22 @@ class Machine:
             self._free_if_unused(frame)
 
     def _free_if_unused(self, frame: Frame) -> bool:
-        if frame.pins or frame.mapped or frame.moving or (frame.slot is not None and frame.slot.entries):
+        if frame.pins or frame.mapped or frame.moving or frame.file is not None:
+            return False
+        if frame.slot is not None and frame.slot.entries:
             return False
         self.swap.detach(frame)
         self.reclaimer.remove(frame)
         self.shadow_feed.check_free(frame.pfn, 1 << frame.order)
         self.frames.release(frame)
         return True
+
+    def set_page_dirty(self, frame: Frame) -> None:
+        """Somebody stored to the page behind the VM's back: its bytes in a file or in swap are old (MN-6)."""
+        if frame.file is not None:
+            frame.flags |= PageFlag.DIRTY
+        elif frame.slot is not None:
+            frame.slot.data = None
 
     def clear(self, frame: Frame) -> None:
         """Zero a block that was just allocated."""
@@ -217,6 +250,18 @@ class Machine:
     async def migrate_page(self, mm: Mm, vaddr: int) -> bool:
         """Move a page to another frame; False if it cannot be moved now."""
         return await migrate.migrate_page(self, mm, vaddr)
+
+    async def offline(self, first: int, count: int) -> None:
+        """Take frames out of service. MmError EBUSY if some cannot be emptied."""
+        await hotplug.offline_frames(self, first, count)
+
+    def online(self, first: int, count: int) -> None:
+        """Put frames back into service."""
+        hotplug.online_frames(self, first, count)
+
+    async def ksm_scan(self) -> int:
+        """One pass of KSM; pages given back."""
+        return await ksm.ksm_scan(self)
 
     def start_kswapd(self, cpu: int) -> Task:
         """Start the daemon that keeps free frames above the watermark."""

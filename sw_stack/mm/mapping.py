@@ -13,13 +13,14 @@ from typing import TYPE_CHECKING
 from hwif.gen import timing
 from hwif.gen.events import TraceEvent
 from hwif.gen.gru import PAGE_SHIFTS
-from sw_stack.mm.pagetable import MIGRATION, PRESENT, READ, WAS_WRITE, WRITE
+from sw_stack.mm.pagetable import EXCLUSIVE, MIGRATION, PRESENT, READ, WAS_WRITE, WRITE
 from sw_stack.mm.traced import traced
 from sw_stack.mm.types import ADDRESS_END, PAGE_MASK, PAGE_SHIFT, PAGE_SIZE, PROT_READ, PROT_WRITE, MmError
 from sw_stack.mm.unmapping import zap_range
-from sw_stack.mm.vma import Vma
+from sw_stack.mm.vma import Vma, VmaFlag
 
 if TYPE_CHECKING:
+    from sw_stack.mm.files import File
     from sw_stack.mm.mm import Mm
 
 __all__ = [
@@ -57,8 +58,12 @@ def _protection(prot: int) -> int:
     return prot | PROT_READ if prot & PROT_WRITE else prot
 
 
-async def mmap(mm: Mm, addr: int | None, length: int, prot: int, *, fixed: bool, shift: int) -> int:
+async def mmap(
+    mm: Mm, addr: int | None, length: int, prot: int, *, fixed: bool, shift: int, file: File | None, pgoff: int, shared: bool
+) -> int:
     prot = _protection(prot)
+    if file is not None and (shift != PAGE_SHIFT or pgoff < 0):
+        raise MmError(errno.EINVAL, f"{file.name} cannot be mapped from page {pgoff} in pages of 2**{shift} bytes")
     if shift not in PAGE_SHIFTS.values():
         raise MmError(errno.EINVAL, f"no page size of 2**{shift} bytes")
     size = 1 << shift
@@ -76,7 +81,11 @@ async def mmap(mm: Mm, addr: int | None, length: int, prot: int, *, fixed: bool,
         with _traced(mm, TraceEvent.VM_MMAP, start, start + length):
             if fixed:
                 await do_munmap(mm, start, start + length)
-            mm.vmas.insert(Vma(start, start + length, prot, shift))
+            if shared and file is None:
+                file = mm.machine.new_file(f"shared memory of {mm.name}", length >> PAGE_SHIFT)
+            if file is not None:
+                file.mms[mm.id] = mm
+            mm.vmas.insert(Vma(start, start + length, prot, shift, VmaFlag.SHARED if shared else 0, file, pgoff))
             mm.machine.count("mmap")
     return start
 
@@ -95,6 +104,7 @@ async def do_munmap(mm: Mm, start: int, end: int) -> None:
     """Unmap with mmap_lock held for writing."""
     parts = mm.vmas.carve(start, end)
     if parts:
+        mm.locked_vm -= sum(part.end - part.start for part in parts if part.flags & VmaFlag.LOCKED) >> PAGE_SHIFT
         async with mm.notifiers.range(start, end, atomic=False):
             await zap_range(mm, parts)
 
@@ -113,7 +123,7 @@ async def mprotect(mm: Mm, addr: int, length: int, prot: int) -> None:
                 if part.prot == prot:
                     continue
                 mm.vmas.carve(part.start, part.end)
-                mm.vmas.insert(Vma(part.start, part.end, prot, part.shift))
+                mm.vmas.insert(part._replace(prot=prot))
                 async with mm.notifiers.range(part.start, part.end, atomic=False):
                     await _change_protection(mm, part, prot)
 
@@ -125,6 +135,8 @@ async def _change_protection(mm: Mm, part: Vma, prot: int) -> None:
         async with mm.pte_lock:
             entries = mm.page_table.entries(first, last)
             for vpn, shift, pte in entries:
+                if pte & EXCLUSIVE:
+                    continue  # the fault that takes it back looks at the area
                 if pte & PRESENT:
                     new = (pte & ~(READ | WRITE)) | (READ if prot & PROT_READ else 0)
                 elif pte & MIGRATION and not prot & PROT_WRITE:
@@ -150,6 +162,8 @@ async def madvise_dontneed(mm: Mm, addr: int, length: int) -> None:
             for part in parts:
                 if part.shift != PAGE_SHIFT:
                     raise MmError(errno.EINVAL, f"large pages at {part.start:#x} cannot be dropped")
+                if part.flags & VmaFlag.LOCKED:
+                    raise MmError(errno.EINVAL, f"[{part.start:#x}, {part.end:#x}) is mlocked")
                 async with mm.notifiers.range(part.start, part.end, atomic=False):
                     await zap_range(mm, [part])
             if sum(part.end - part.start for part in parts) != end - addr:
@@ -188,6 +202,8 @@ async def exit_mm(mm: Mm) -> None:
     with _traced(mm, TraceEvent.VM_EXIT):
         # Without the lock: a client may take it, and nobody else is left to keep out.
         await mm.notifiers.release()
+        for file in {vma.file for vma in mm.vmas if vma.file is not None}:
+            file.mms.pop(mm.id, None)
         async with mm.mmap_lock.writing():
             parts = list(mm.vmas)
             for part in parts:

@@ -13,7 +13,7 @@ import errno
 from typing import TYPE_CHECKING, Final
 
 from hwif.gen import timing
-from sw_stack.mm import access, fault, forking, mapping, moving, splitting
+from sw_stack.mm import access, exclusive, fault, forking, ksm, mapping, mlock, moving, nonlinear, splitting
 from sw_stack.mm.pagetable import ACCESSED, DIRTY, READ, WRITE, PageTable
 from sw_stack.mm.shadow_feed import MmShadow
 from sw_stack.mm.types import PAGE_SHIFT, MmError, Translation
@@ -22,6 +22,7 @@ from sw_stack.notifier import MmuNotifierChain
 from sw_stack.sched import LockdepError, RwSem, SpinLock
 
 if TYPE_CHECKING:
+    from sw_stack.mm.files import File
     from sw_stack.mm.machine import Machine
 
 __all__ = ["Mm"]
@@ -43,7 +44,17 @@ class Mm:
         self.page_table = PageTable()
         self.vmas = VmaMap()
         self.shadow = MmShadow(machine.shadow_feed, number, self.page_table)
-        self.notifiers = MmuNotifierChain(machine.sched, machine.trace, self, number, self.mmap_lock, self.shadow)
+        self.notifiers = MmuNotifierChain(
+            machine.sched, machine.trace, self, number, self.mmap_lock, self.shadow,
+            under_rcu=machine.historical.dispatch_under_rcu,
+        )  # fmt: skip
+        self.rlimit_memlock: int | None = None
+        """RLIMIT_MEMLOCK, pages; None: CAP_IPC_LOCK."""
+        self.locked_vm = 0
+        """Pages locked and pinned, held against the limit."""
+        self.oom_victim = False
+        self.oom_exempt = False
+        """Never chosen by the OOM killer (OOM_DISABLE)."""
         self.heap_start = self.heap_end = HEAP_BASE
 
     def __repr__(self) -> str:
@@ -51,10 +62,23 @@ class Mm:
 
     # ---- system calls ----------------------------------------------------------------------------------------------
 
-    async def mmap(self, addr: int | None, length: int, prot: int, *, fixed: bool = False, huge: int = 0) -> int:
-        """Map private anonymous memory; where. `addr` is a hint unless `fixed`, which replaces what is there. `huge` is the page
-        shift of a mapping of large pages (0: 4 KiB)."""
-        return await mapping.mmap(self, addr, length, prot, fixed=fixed, shift=huge or PAGE_SHIFT)
+    async def mmap(
+        self,
+        addr: int | None,
+        length: int,
+        prot: int,
+        *,
+        fixed: bool = False,
+        huge: int = 0,
+        file: File | None = None,
+        pgoff: int = 0,
+        shared: bool = False,
+    ) -> int:
+        """Map memory; where. `addr` is a hint unless `fixed`, which replaces what is there. `huge` is the page shift of a mapping
+        of large pages (0: 4 KiB). `file`: its pages from `pgoff` on. `shared`: stores are seen by all who map it, children
+        included; private otherwise."""
+        shift = huge or PAGE_SHIFT
+        return await mapping.mmap(self, addr, length, prot, fixed=fixed, shift=shift, file=file, pgoff=pgoff, shared=shared)
 
     async def munmap(self, addr: int, length: int) -> None:
         """Unmap; holes in the range are no error."""
@@ -88,6 +112,22 @@ class Mm:
         """Make small pages of the large page at `vaddr`: from then on parts of it can be unmapped, protected, swapped and moved.
         MmError EBUSY if it is shared."""
         await splitting.split_large_page(self, vaddr)
+
+    async def remap_file_pages(self, addr: int, length: int, page: int) -> None:
+        """Show the pages of the file from `page` on in a range of a shared mapping of it."""
+        await nonlinear.remap_file_pages(self, addr, length, page)
+
+    async def mlock(self, addr: int, length: int) -> None:
+        """Keep a range in memory. MmError ENOMEM over RLIMIT_MEMLOCK."""
+        await mlock.mlock(self, addr, length)
+
+    async def munlock(self, addr: int, length: int) -> None:
+        """Let reclaim have it again."""
+        await mlock.munlock(self, addr, length)
+
+    async def madvise_mergeable(self, addr: int, length: int, *, mergeable: bool = True) -> None:
+        """Offer a range to KSM, or take it back."""
+        await ksm.madvise_mergeable(self, addr, length, mergeable=mergeable)
 
     async def exit(self) -> None:
         """Tear the address space down. Nothing may use it afterwards."""
@@ -142,6 +182,12 @@ class Mm:
             if translation is not None:
                 return translation
             await fault.handle_fault(self, vaddr, write)
+
+    async def make_device_exclusive(self, vaddr: int) -> Translation:
+        """Take the page from the processor until it is touched again; its translation. May sleep; needs mmap_lock for reading."""
+        self._need_mmap_lock("make_device_exclusive")
+        frame = await exclusive.make_device_exclusive(self, vaddr)
+        return Translation(frame.pfn, PAGE_SHIFT, writable=True, dirty=True)
 
     def _need_mmap_lock(self, what: str) -> None:
         task = self.machine.sched.current

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from hwif.gen import timing
 from hwif.gen.events import TraceEvent
 from sw_stack.mm.mapping import check_alive, check_range, do_munmap
-from sw_stack.mm.pagetable import MIGRATION, PRESENT, VALUE_SHIFT
+from sw_stack.mm.pagetable import EXCLUSIVE, MIGRATION, PRESENT, VALUE_SHIFT
 from sw_stack.mm.traced import traced
 from sw_stack.mm.types import ADDRESS_END, PAGE_SHIFT, PAGE_SIZE, MmError
 from sw_stack.mm.vma import Vma
@@ -47,13 +47,18 @@ async def mremap(mm: Mm, old: int, old_len: int, new_len: int, *, may_move: bool
                 if new_len == old_len:
                     return old
                 if old + new_len <= ADDRESS_END and not mm.vmas.overlapping(old_end, old + new_len):
-                    mm.vmas.insert(Vma(old_end, old + new_len, vma.prot, vma.shift))
+                    mm.vmas.insert(vma.part(old_end, old + new_len))
                     return old
                 if not may_move:
                     raise MmError(errno.ENOMEM, f"no room to grow [{old:#x}, {old_end:#x}) in place")
                 new = mm.vmas.free_area(new_len, PAGE_SIZE, None)
-            mm.vmas.insert(Vma(new, new + new_len, vma.prot, vma.shift))
-            await _move_page_tables(mm, old, old_end, new)
+            mm.vmas.insert(vma.clip(old, old_end).at(new, new + new_len))
+            if vma.file is None:
+                await _move_page_tables(mm, old, old_end, new)
+            else:
+                # A truncate must not look for the pages at the old place after they left it and at the new before they came.
+                async with vma.file.i_mmap_lock:
+                    await _move_page_tables(mm, old, old_end, new)
             await do_munmap(mm, old, old_end)
             return new
 
@@ -78,7 +83,7 @@ async def _move_page_tables(mm: Mm, old: int, old_end: int, new: int) -> None:
                 for vpn, _shift, pte in entries:
                     mm.page_table.set(vpn, 0)
                     mm.page_table.set(vpn + distance, pte)
-                    if pte & PRESENT:
+                    if pte & (PRESENT | EXCLUSIVE):
                         frame = machine.frames[pte >> VALUE_SHIFT]
                         frame.unmap(mm, vpn)
                         frame.map(mm, vpn + distance)

@@ -1,8 +1,10 @@
 """Page tables: an integer per entry, in leaves of 512, and one dictionary per large page size.
 
-An entry is 0 or a value << 8 with flags. Present: the value is the frame, READ and WRITE are what the hardware allows. SWAP: the
-value is the slot. MIGRATION: the value is the frame being moved, WAS_WRITE whether the entry may write again. READ and WRITE imply
-PRESENT, so one test decides an access. A large page has one entry, at its first page number; sizes never overlap.
+An entry is 0 or a value << VALUE_SHIFT with flags. Present: the value is the frame, READ and WRITE are what the hardware allows.
+SWAP: the value is the slot. MIGRATION: the value is the frame being moved, WAS_WRITE whether the entry may write again.
+EXCLUSIVE: the value is the frame a device has to itself, still mapped here for the reverse map. FILE: the value is a page of the
+area's file (remap_file_pages). READ and WRITE imply PRESENT, so one test decides an access. A large page has one entry, at its
+first page number; sizes never overlap.
 """
 
 from __future__ import annotations
@@ -14,6 +16,9 @@ from sw_stack.mm.types import PAGE_SHIFT
 __all__ = [
     "ACCESSED",
     "DIRTY",
+    "EXCLUSIVE",
+    "FILE",
+    "FLAGS",
     "LEAF_ENTRIES",
     "MIGRATION",
     "PRESENT",
@@ -35,7 +40,10 @@ DIRTY: Final = 16
 SWAP: Final = 32
 MIGRATION: Final = 64
 WAS_WRITE: Final = 128
-VALUE_SHIFT: Final = 8
+EXCLUSIVE: Final = 256
+FILE: Final = 512
+VALUE_SHIFT: Final = 10
+FLAGS: Final = (1 << VALUE_SHIFT) - 1
 
 LEAF_SHIFT: Final = 9
 LEAF_ENTRIES: Final = 1 << LEAF_SHIFT
@@ -138,6 +146,11 @@ class PageTable:
                 found += [Entry(vpn, shift, pte) for vpn, pte in table.items() if vpn < end and vpn + pages > start]
             found.sort()
         return found
+
+    def count(self) -> int:
+        """Pages, 4 KiB each, that have an entry."""
+        small = sum(LEAF_ENTRIES - leaf.count(0) for leaf in self._leaves.values())
+        return small + sum(len(table) << shift - PAGE_SHIFT for shift, table in self._large.items())
 
     def populated(self, start: int, end: int) -> list[tuple[int, int]]:
         """Disjoint stretches (first, last + 1) of pages inside start..end-1. Between them they meet every entry once, and each is

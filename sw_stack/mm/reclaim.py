@@ -1,31 +1,74 @@
-"""Reclaim: two lists, second chance, and out to swap.
+"""Reclaim: two lists, second chance, and out to swap or to its file.
 
 A page starts on the active list; found unused there it moves to the inactive list; found unused there it is unmapped everywhere,
-written to swap unless swap has its bytes, and freed. "Used" is the entry's accessed bit or a device's (age_page). Takes page locks
-by try-lock only, so a task that holds any may reclaim. Large and kernel pages are never on a list.
+written back unless swap or the file has its bytes, and freed. "Used" is the entry's accessed bit or a device's (age_page). Takes
+page locks by try-lock only, so a task that holds any may reclaim. Large and kernel pages are never on a list.
+
+That somebody holds a reference is found out last, as in 2.6.24: mlocked and pinned pages stay on the lists and are looked at
+again and again, and a pinned page is even unmapped each time. `Scan` counts it; with enough of them reclaim does nothing else
+(the thread's livelock), until it gives up and the allocation fails.
 """
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from hwif.gen import timing
 from hwif.gen.events import TraceEvent
-from sw_stack.mm.frames import Frame, Lru
-from sw_stack.mm.pagetable import SWAP, make
+from sw_stack.mm.filemap import write_page
+from sw_stack.mm.frames import Frame, Lru, PageFlag
+from sw_stack.mm.pagetable import FILE, SWAP, make
 from sw_stack.mm.rmap import page_referenced, try_to_unmap
 from sw_stack.mm.swap import Slot
 from sw_stack.mm.traced import traced
 from sw_stack.mm.types import PAGE_SHIFT, PAGE_SIZE
+from sw_stack.mm.vma import VmaFlag
 
 if TYPE_CHECKING:
     from sw_stack.mm.machine import Machine
     from sw_stack.mm.mm import Mm
 
-__all__ = ["Reclaimer"]
+__all__ = ["Reclaimer", "Scan"]
 
 # Looks at each page a call may take: used, used by a device a moment later, unused on the active list, unused on the inactive list.
 ROUNDS: Final = 4
+
+
+@dataclass
+class Scan:
+    """What reclaim has looked at, and what came of it: pages taken from the inactive list."""
+
+    scanned: int = 0
+    reclaimed: int = 0
+    referenced: int = 0
+    """Used since the last look, or mlocked: not unmapped."""
+    mlocked: int = 0
+    """Of those, mlocked."""
+    locked: int = 0
+    """Some task had the page lock."""
+    pinned: int = 0
+    """Unmapped in vain: somebody holds a reference."""
+    no_swap: int = 0
+    """Swap is full."""
+    remapped: int = 0
+    """Mapped again, or found in use, on the way out."""
+
+    @property
+    def in_vain(self) -> int:
+        return self.scanned - self.reclaimed
+
+    def verdict(self) -> str:
+        """One clause for the message of an allocation that fails."""
+        shares = {
+            "pinned": self.pinned,
+            "mlocked": self.mlocked,
+            "in use": self.referenced - self.mlocked,
+            "locked": self.locked,
+            "without swap": self.no_swap,
+        }
+        text = ", ".join(f"{count} {name}" for name, count in shares.items() if count)
+        return f"{self.scanned} scanned, {self.reclaimed} reclaimed" + (f", {text}" if text else "")
 
 
 class Reclaimer:
@@ -35,6 +78,7 @@ class Reclaimer:
         self._machine = machine
         self._lists: dict[Lru, dict[int, Frame]] = {Lru.ACTIVE: {}, Lru.INACTIVE: {}}
         self.busy = 0  # frames some task is working on
+        self.scan = Scan()
 
     @property
     def active(self) -> int:
@@ -46,7 +90,7 @@ class Reclaimer:
 
     def add(self, frame: Frame, which: Lru = Lru.ACTIVE) -> None:
         """Put a page at the young end of a list, unless it is on one, is being worked on, or can never be reclaimed."""
-        if frame.lru is Lru.NONE and frame.order == 0 and not frame.isolated:
+        if frame.lru is Lru.NONE and frame.order == 0 and not frame.isolated and not frame.reserved:
             frame.lru = which
             self._lists[which][frame.pfn] = frame
 
@@ -101,6 +145,7 @@ class Reclaimer:
     async def _shrink_one(self) -> int:
         frame = self._isolate(Lru.INACTIVE)
         which = Lru.ACTIVE
+        self.scan.scanned += 1
         try:
             await self._machine.sched.charge(timing.SW_PTE_OP)
             if frame.lock.try_acquire():
@@ -108,43 +153,77 @@ class Reclaimer:
                     which = await self._pageout(frame)
                 finally:
                     frame.lock.release()
+            else:
+                self.scan.locked += 1
         finally:
             freed = self._put_back(frame, which)
+        self.scan.reclaimed += freed
         self._machine.count("reclaimed", int(freed))
         return int(freed)
 
     async def _pageout(self, frame: Frame) -> Lru:
         """Get an isolated, locked page out of memory; on which list it belongs if it stays."""
-        machine = self._machine
-        if frame.pins > 1 or await page_referenced(frame):
+        if await page_referenced(frame):
+            self.scan.referenced += 1
+            self.scan.mlocked += bool(frame.flags & PageFlag.LOCKED)
             return Lru.ACTIVE
+        return await (self._swap_out(frame) if frame.file is None else self._drop_file_page(frame))
+
+    async def _swap_out(self, frame: Frame) -> Lru:
+        machine = self._machine
         slot = frame.slot
-        if frame.mapcount:
+        if frame.mapped:
             if slot is None:
                 slot = machine.swap.attach(frame)
                 if slot is None:
-                    return Lru.ACTIVE  # swap is full
+                    self.scan.no_swap += 1
+                    return Lru.ACTIVE
             await self._unmap(frame, slot)
-        if slot is not None and frame.mapcount == 0 and slot.data is None and slot.entries:
+        if slot is not None and not frame.mapped and frame.pins == 1 and slot.data is None and slot.entries:
             await machine.sched.charge(timing.SW_SWAP_WRITE)
             # Nobody maps it and whoever wants to waits for the page lock, so these bytes are the page's last.
             slot.data = machine.memory.read(frame.pfn << PAGE_SHIFT, PAGE_SIZE)
             machine.count("swapped_out")
             machine.trace.emit(machine.sched.now, TraceEvent.VM_SWAP_OUT, frame.pfn, slot.number)
-        if frame.mapcount or frame.pins > 1:
+        if self._kept(frame):
             if slot is not None and slot.data is None and not slot.entries:
                 machine.swap.detach(frame)  # its one mapping may write again
             return Lru.ACTIVE
         machine.swap.detach(frame)
         return Lru.INACTIVE
 
-    async def _unmap(self, frame: Frame, slot: Slot) -> None:
+    async def _drop_file_page(self, frame: Frame) -> Lru:
+        """A page of the page cache: unmapped, written back if dirty, taken out of the cache."""
+        machine, file = self._machine, frame.file
+        assert file is not None
+        if frame.mapped:
+            await self._unmap(frame, None)
+        if not frame.mapped and frame.pins == 1 and frame.flags & PageFlag.DIRTY:
+            await write_page(frame)
+        if self._kept(frame) or frame.flags & PageFlag.DIRTY:
+            return Lru.ACTIVE
+        file.forget_page(frame)
+        machine.count("file_dropped")
+        return Lru.INACTIVE
+
+    def _kept(self, frame: Frame) -> bool:
+        """True if the page cannot go, all considered."""
+        if frame.mapped:
+            self.scan.remapped += 1
+        elif frame.pins > 1:
+            self.scan.pinned += 1
+        return frame.mapped or frame.pins > 1
+
+    async def _unmap(self, frame: Frame, slot: Slot | None) -> None:
         machine = self._machine
 
-        def swap_entry(mm: Mm, vpn: int, _pte: int) -> int:
-            slot.entries += 1
+        def entry(mm: Mm, vpn: int, _pte: int) -> int:
             machine.trace.emit(machine.sched.now, TraceEvent.VM_RECLAIM, frame.pfn, mm.id, vpn << PAGE_SHIFT)
-            return make(slot.number, SWAP)
+            if slot is not None:
+                slot.entries += 1
+                return make(slot.number, SWAP)
+            vma = mm.vmas.find(vpn << PAGE_SHIFT)
+            return make(frame.index, FILE) if vma is not None and vma.flags & VmaFlag.NONLINEAR else 0
 
         with traced(machine, TraceEvent.VM_PAGEOUT, frame.pfn):
-            await try_to_unmap(frame, aging=True, replace=swap_entry)
+            await try_to_unmap(machine, frame, aging=True, replace=entry)

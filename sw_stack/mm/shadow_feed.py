@@ -79,6 +79,11 @@ class MmShadow:
             if not (self._ranges and self.covered(vpn + offset)):
                 self._grant(vpn + offset, base + offset, rights)
 
+    def overlooked(self, start: int, end: int) -> None:
+        """Entries of the range are about to lose rights and no client will be told: a mistake of V6. The records follow the page
+        table, so that it is the device's next access that is found to be illegal."""
+        self._revoke(start >> PAGE_SHIFT, (end + PAGE_MASK) >> PAGE_SHIFT)
+
     def _grant(self, vpn: int, pfn: int, rights: int) -> None:
         key, index = divmod(vpn, LEAF_ENTRIES)
         leaf = self._records.get(key)

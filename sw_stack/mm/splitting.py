@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from hwif.gen import timing
 from sw_stack.mm.mapping import check_alive
-from sw_stack.mm.pagetable import VALUE_SHIFT, make
+from sw_stack.mm.pagetable import FLAGS, VALUE_SHIFT, make
 from sw_stack.mm.types import PAGE_SHIFT, MmError
 from sw_stack.mm.vma import Vma
 
@@ -20,8 +20,6 @@ if TYPE_CHECKING:
     from sw_stack.mm.mm import Mm
 
 __all__ = ["split_large_page"]
-
-FLAGS = (1 << VALUE_SHIFT) - 1
 
 
 async def split_large_page(mm: Mm, vaddr: int) -> None:
@@ -37,7 +35,7 @@ async def split_large_page(mm: Mm, vaddr: int) -> None:
         if pte and (mm.machine.frames[pte >> VALUE_SHIFT].mapcount > 1 or mm.machine.frames[pte >> VALUE_SHIFT].pins):
             raise MmError(errno.EBUSY, f"{mm.name}: the large page at {vaddr:#x} is shared or in use")
         mm.vmas.carve(start, start + (1 << vma.shift))
-        mm.vmas.insert(Vma(start, start + (1 << vma.shift), vma.prot, PAGE_SHIFT))
+        mm.vmas.insert(Vma(start, start + (1 << vma.shift), vma.prot, flags=vma.flags))
         if pte:
             await _split_entry(mm, vpn, pte, vma.shift)
         mm.machine.count("split")

@@ -1,4 +1,4 @@
-"""Taking entries out of a page table: what munmap, madvise and exit share.
+"""Taking entries out of a page table: what munmap, madvise, truncate and exit share.
 
 The pages freed are handed back only after the processors' TLBs were flushed; the caller has told the notifiers before.
 """
@@ -8,26 +8,29 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from hwif.gen import timing
-from sw_stack.mm.frames import Frame
-from sw_stack.mm.pagetable import PRESENT, SWAP, VALUE_SHIFT, Entry
+from sw_stack.mm.frames import Frame, PageFlag
+from sw_stack.mm.pagetable import DIRTY, EXCLUSIVE, FILE, MIGRATION, PRESENT, SWAP, VALUE_SHIFT, Entry
 from sw_stack.mm.types import PAGE_SHIFT
-from sw_stack.mm.vma import Vma
+from sw_stack.mm.vma import Vma, VmaFlag
 
 if TYPE_CHECKING:
+    from sw_stack.mm.files import File
     from sw_stack.mm.mm import Mm
 
 __all__ = ["unmap_pages", "zap_range"]
 
 
-async def zap_range(mm: Mm, parts: list[Vma]) -> None:
-    """Unmap the parts, flush, free. Large pages get their own nested atomic range, as __unmap_hugepage_range does."""
+async def zap_range(mm: Mm, parts: list[Vma], only: tuple[File, int, int] | None = None) -> None:
+    """Unmap the parts, flush, free. Large pages get their own nested atomic range, as __unmap_hugepage_range does. `only`: of areas
+    that remap_file_pages has reordered, just these pages of the file (file, first, last)."""
     gathered: list[Frame] = []
     for part in parts:
+        of = only if part.flags & VmaFlag.NONLINEAR else None
         if part.shift == PAGE_SHIFT or not mm.alive:
-            await unmap_pages(mm, part.start, part.end, gathered)
+            await unmap_pages(mm, part.start, part.end, gathered, of)
         else:
             async with mm.notifiers.range(part.start, part.end, atomic=True):
-                await unmap_pages(mm, part.start, part.end, gathered)
+                await unmap_pages(mm, part.start, part.end, gathered, of)
     if gathered:
         await mm.machine.sched.charge(timing.SW_CPU_TLB_FLUSH)
         for frame in gathered:
@@ -36,25 +39,41 @@ async def zap_range(mm: Mm, parts: list[Vma]) -> None:
         mm.page_table.prune(part.start >> PAGE_SHIFT, part.end >> PAGE_SHIFT)
 
 
-async def unmap_pages(mm: Mm, start: int, end: int, gathered: list[Frame]) -> None:
+async def unmap_pages(mm: Mm, start: int, end: int, gathered: list[Frame], only: tuple[File, int, int] | None = None) -> None:
     """Empty the entries of a range; each frame keeps a pin for `gathered`."""
     for first, last in mm.page_table.populated(start >> PAGE_SHIFT, end >> PAGE_SHIFT):
         async with mm.pte_lock:
             entries = mm.page_table.entries(first, last)
+            if only is not None:
+                entries = [entry for entry in entries if _shows(mm, entry, *only)]
             for entry in entries:
                 _zap(mm, entry, gathered)
             await mm.machine.sched.charge(timing.SW_PTE_OP * len(entries))
 
 
-def _zap(mm: Mm, entry: Entry, gathered: list[Frame]) -> None:
-    mm.page_table.set(entry.vpn, 0, entry.shift)
+def _shows(mm: Mm, entry: Entry, file: File, first: int, last: int) -> bool:
+    """True if the entry is for one of these pages of the file."""
     value = entry.pte >> VALUE_SHIFT
-    if entry.pte & PRESENT:
+    if entry.pte & FILE:
+        return first <= value < last
+    if entry.pte & SWAP:
+        return False
+    frame = mm.machine.frames[value]
+    return frame.file is file and first <= frame.index < last
+
+
+def _zap(mm: Mm, entry: Entry, gathered: list[Frame]) -> None:
+    pte = entry.pte
+    mm.page_table.set(entry.vpn, 0, entry.shift)
+    value = pte >> VALUE_SHIFT
+    if pte & (PRESENT | EXCLUSIVE):
         frame = mm.machine.frames[value]
         frame.pins += 1
         frame.unmap(mm, entry.vpn)
+        if pte & DIRTY and frame.file is not None:
+            frame.flags |= PageFlag.DIRTY
         gathered.append(frame)
-    elif entry.pte & SWAP:
+    elif pte & SWAP:
         mm.machine.drop_swap_entry(mm.machine.swap[value])
-    else:
+    elif pte & MIGRATION:
         del mm.machine.frames[value].moving[mm.id, entry.vpn]

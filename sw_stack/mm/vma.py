@@ -1,6 +1,7 @@
 """The mappings of an address space: a sorted list of areas that never overlap.
 
-Promises: neighbours with the same attributes are one area; addresses are whole pages of the area's page size. Knows no pages.
+Promises: neighbours with the same attributes are one area, of a file if its pages follow each other too; addresses are whole
+pages of the area's page size. Knows no pages.
 """
 
 from __future__ import annotations
@@ -8,34 +9,74 @@ from __future__ import annotations
 import errno
 from bisect import bisect_right
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
-from typing import Final
+from enum import IntFlag
+from typing import TYPE_CHECKING, Final, NamedTuple
 
-from sw_stack.mm.types import ADDRESS_END, MmError
+from sw_stack.mm.types import ADDRESS_END, PAGE_SHIFT, MmError
 
-__all__ = ["MMAP_BASE", "Vma", "VmaMap"]
+if TYPE_CHECKING:
+    from sw_stack.mm.files import File
+
+__all__ = ["MMAP_BASE", "Vma", "VmaFlag", "VmaMap"]
 
 MMAP_BASE: Final = 0x2AAA_0000_0000
 
 
-@dataclass(frozen=True)
-class Vma:
-    """Bytes start..end-1, mapped private and anonymous with pages of 2**shift bytes."""
+class VmaFlag(IntFlag):
+    """What else holds for an area."""
+
+    SHARED = 1  # of a file: stores go to the file. Without: copy-on-write
+    LOCKED = 2  # mlock: reclaim leaves its pages in memory
+    NONLINEAR = 4  # remap_file_pages has been here: entries say which page of the file they are for
+    MERGEABLE = 8  # madvise(MERGEABLE): KSM may merge its pages
+
+
+class Vma(NamedTuple):
+    """Bytes start..end-1 in pages of 2**shift bytes: anonymous and private, or `file` from its page `pgoff` on."""
 
     start: int
     end: int
     prot: int
-    shift: int
+    shift: int = PAGE_SHIFT
+    flags: int = 0
+    file: File | None = None
+    pgoff: int = 0
 
     @property
     def order(self) -> int:
-        return self.shift - 12
+        return self.shift - PAGE_SHIFT
+
+    @property
+    def cow(self) -> bool:
+        """Stores copy a shared page (is_cow_mapping)."""
+        return not self.flags & VmaFlag.SHARED
+
+    def file_page(self, vpn: int) -> int:
+        """The page of the file that page `vpn` shows, entries of remap_file_pages aside."""
+        return self.pgoff + vpn - (self.start >> PAGE_SHIFT)
+
+    def part(self, start: int, end: int) -> Vma:
+        """Bytes start..end-1 of it."""
+        pgoff = self.pgoff + (start - self.start >> PAGE_SHIFT) if self.file is not None else 0
+        return Vma(start, end, self.prot, self.shift, self.flags, self.file, pgoff)
 
     def clip(self, start: int, end: int) -> Vma:
         """The part inside start..end-1."""
         if start <= self.start and self.end <= end:
             return self
-        return replace(self, start=max(self.start, start), end=min(self.end, end))
+        return self.part(max(self.start, start), min(self.end, end))
+
+    def at(self, start: int, end: int) -> Vma:
+        """The same kind of area elsewhere; of a file, from the same page on."""
+        return Vma(start, end, self.prot, self.shift, self.flags, self.file, self.pgoff)
+
+    def joins(self, right: Vma) -> bool:
+        """True if `right` continues this area."""
+        return (
+            self.end == right.start
+            and self[2:6] == right[2:6]
+            and (self.file is None or self.pgoff + (self.end - self.start >> PAGE_SHIFT) == right.pgoff)
+        )
 
 
 class VmaMap:
@@ -91,9 +132,9 @@ class VmaMap:
         last = bisect_right(self._starts, parts[-1].start) - 1
         keep = []
         if self._vmas[first].start < start:
-            keep.append(replace(self._vmas[first], end=start))
+            keep.append(self._vmas[first].clip(0, start))
         if self._vmas[last].end > end:
-            keep.append(replace(self._vmas[last], start=end))
+            keep.append(self._vmas[last].clip(end, ADDRESS_END))
         self._vmas[first : last + 1] = keep
         self._starts[first : last + 1] = [vma.start for vma in keep]
         return parts
@@ -112,18 +153,14 @@ class VmaMap:
             raise ValueError(f"[{vma.start:#x}, {vma.end:#x}) is mapped already")
         index = bisect_right(self._starts, vma.start)
         low = high = index
-        if index and self._joins(self._vmas[index - 1], vma):
+        if index and self._vmas[index - 1].joins(vma):
             low -= 1
-            vma = replace(vma, start=self._vmas[low].start)
-        if index < len(self._vmas) and self._joins(vma, self._vmas[index]):
+            vma = self._vmas[low].at(self._vmas[low].start, vma.end)
+        if index < len(self._vmas) and vma.joins(self._vmas[index]):
             high += 1
-            vma = replace(vma, end=self._vmas[index].end)
+            vma = vma.at(vma.start, self._vmas[index].end)
         self._vmas[low:high] = [vma]
         self._starts[low:high] = [vma.start]
-
-    @staticmethod
-    def _joins(left: Vma, right: Vma) -> bool:
-        return left.end == right.start and (left.prot, left.shift) == (right.prot, right.shift)
 
     def free_area(self, length: int, align: int, hint: int | None) -> int:
         """Where `length` bytes fit: at `hint` if that is free, else the first place from MMAP_BASE upwards. MmError ENOMEM."""

@@ -1,8 +1,10 @@
-"""MMU notifiers: the V6 chain a VM calls, the base class its clients extend, and the interval notifier built on them."""
+"""MMU notifiers: the V6 chain a VM calls, the base class its clients extend, the interval notifier built on them, and the rmap
+notifier."""
 
 from sw_stack.notifier.chain import ActiveRange, MmuNotifierChain, TranslationObserver
 from sw_stack.notifier.client import MmuNotifier, NotifierError
 from sw_stack.notifier.interval import IntervalSubscription, IntervalSubscriptions
+from sw_stack.notifier.rmap import MmuRmapNotifier, RmapNotifiers
 
 __all__ = [
     "ActiveRange",
@@ -10,6 +12,8 @@ __all__ = [
     "IntervalSubscriptions",
     "MmuNotifier",
     "MmuNotifierChain",
+    "MmuRmapNotifier",
     "NotifierError",
+    "RmapNotifiers",
     "TranslationObserver",
 ]

@@ -23,10 +23,12 @@ from hwif.gen.events import TraceEvent
 from hwif.trace import Trace
 from sw_stack.notifier.client import MmuNotifier, NotifierError
 from sw_stack.sched import LockdepError, RwSem, Scheduler, Task, WaitQueue
+from sw_stack.sched.callchain import call_chain
 
 __all__ = ["ActiveRange", "MmuNotifierChain", "TranslationObserver"]
 
 _OPERATIONS: Final = ("release", "age_page", "invalidate_page", "invalidate_range_begin", "invalidate_range_end")
+ADDRESS_END: Final = 1 << 64
 
 
 class TranslationObserver(Protocol):
@@ -57,6 +59,8 @@ class ActiveRange:
     end: int
     atomic: bool
     clients: list[MmuNotifier] = field(default_factory=list)
+    end_said: tuple[int, int] | None = None
+    """What the clients are told at the end, if that differs: a mistake of V6 (sw_stack.mm.historical)."""
 
 
 class _Range(AbstractAsyncContextManager["ActiveRange"]):
@@ -80,7 +84,15 @@ class MmuNotifierChain:
     """The clients of one address space. `owner` is the Mm handed to them, `mm_id` its number in the trace."""
 
     def __init__(
-        self, sched: Scheduler, trace: Trace, owner: Any, mm_id: int, mmap_lock: RwSem, observer: TranslationObserver
+        self,
+        sched: Scheduler,
+        trace: Trace,
+        owner: Any,
+        mm_id: int,
+        mmap_lock: RwSem,
+        observer: TranslationObserver,
+        *,
+        under_rcu: bool = False,
     ) -> None:
         self._sched = sched
         self._trace = trace
@@ -95,6 +107,7 @@ class MmuNotifierChain:
         self._in_flight: Counter[MmuNotifier] = Counter()
         self._quiescent = WaitQueue(sched, f"mmu_notifier callbacks of mm {mm_id}")
         self._released = False
+        self._under_rcu = under_rcu  # V6 as posted: no callback may sleep
 
     # ---- clients ---------------------------------------------------------------------------------------------------
 
@@ -178,8 +191,7 @@ class MmuNotifierChain:
 
     async def range_begin(self, start: int, end: int, atomic: bool) -> ActiveRange:
         """Begin a range; hand the result to `range_end`. Prefer `range`, which cannot forget the end."""
-        if start >= end:
-            raise NotifierError(f"MN-1: empty range [{start:#x}, {end:#x}) on mm {self._mm_id}")
+        self._check_range(start, end)
         if not atomic:
             self._sched.lockdep.may_sleep(self._sched.task(), "invalidate_range_begin with atomic=0")
         active = ActiveRange(start, end, atomic)
@@ -206,11 +218,55 @@ class MmuNotifierChain:
         self._observer.range_begun(start, end)
         return active
 
+    async def try_range(self, start: int, end: int) -> ActiveRange | None:
+        """Begin a range that may not sleep and may fail: None if a client would have had to sleep. Those that had agreed before it
+        have been told the end; the caller must not touch the range, and calls no end. Source: the -EAGAIN of a non-blockable
+        mmu_notifier_invalidate_range_start, whose only caller is the OOM reaper."""
+        self._check_range(start, end)
+        active = ActiveRange(start, end, True)
+        self._active.append(active)
+        if self._clients:
+            self._need_unreleased("invalidate_range_try")
+            self._emit(TraceEvent.MN_RANGE_BEGIN, start, end, 1)
+            agreed = True
+            try:
+                with self._walk(tuple(self._clients)) as clients:
+                    for client in clients:
+                        agreed = await self._call(
+                            client,
+                            "invalidate_range_begin",
+                            True,
+                            partial(client.invalidate_range_try, self._owner, start, end),
+                        )
+                        if agreed is False:
+                            break
+                        active.clients.append(client)
+            except BaseException:
+                self._active.remove(active)
+                await self._dispatch_end(active)
+                raise
+            self._emit(TraceEvent.MN_RANGE_BEGIN_DONE, start, end)
+            if agreed is False:
+                self._emit(TraceEvent.MN_RANGE_FAILED, start, end)
+                self._active.remove(active)
+                await self._dispatch_end(active)
+                return None
+        self._observer.range_begun(start, end)
+        return active
+
+    def forget_range(self, active: ActiveRange) -> None:
+        """The end of a range never comes: a mistake of V6. The observer is told, the clients are not."""
+        self._need_active(active)
+        self._active.remove(active)
+        self._observer.range_ending(active.start, active.end)
+
     async def range_end(self, active: ActiveRange) -> None:
         """End a range."""
-        if active not in self._active:
-            raise NotifierError(f"MN-1: end of [{active.start:#x}, {active.end:#x}) on mm {self._mm_id} without its begin")
+        self._need_active(active)
         self._active.remove(active)
+        if not self._clients and not active.clients:
+            self._observer.range_ending(active.start, active.end)
+            return
         # Before the callbacks: the first client may establish as soon as its own end has run.
         try:
             self._observer.range_ending(active.start, active.end)
@@ -224,22 +280,25 @@ class MmuNotifierChain:
     # ---- inside ----------------------------------------------------------------------------------------------------
 
     async def _dispatch_end(self, active: ActiveRange) -> None:
+        start, end = active.end_said or (active.start, active.end)
         with self._walk(tuple(active.clients)) as clients:
             for client in clients:
                 await self._call(
                     client,
                     "invalidate_range_end",
                     active.atomic,
-                    partial(client.invalidate_range_end, self._owner, active.start, active.end, active.atomic),
+                    partial(client.invalidate_range_end, self._owner, start, end, active.atomic),
                 )
         if active.clients:
-            self._emit(TraceEvent.MN_RANGE_END, active.start, active.end)
+            self._emit(TraceEvent.MN_RANGE_END, start, end)
 
     async def _call(self, client: MmuNotifier, operation: str, atomic: bool, start: Callable[[], Any]) -> Any:
         if operation not in self._implements[client]:
             return None
         task = self._sched.task()
+        atomic = atomic or self._under_rcu
         task.atomic += atomic
+        task.inside.append((operation, client))
         try:
             await self._sched.charge(timing.SW_NOTIFIER_CALL)
             if client not in self._clients and operation != "invalidate_range_end":
@@ -248,6 +307,7 @@ class MmuNotifierChain:
             return await start()
         finally:
             task.atomic -= atomic
+            task.inside.pop()
 
     @contextmanager
     def _walk(self, clients: tuple[MmuNotifier, ...]) -> Iterator[tuple[MmuNotifier, ...]]:
@@ -266,8 +326,38 @@ class MmuNotifierChain:
         task: Task = self._sched.task()
         if not self._mmap_lock.held_for_write(task):
             lock = self._mmap_lock.name
-            raise LockdepError(f"{task.name} (CPU {task.cpu}): MN-5: mmu_notifier {what} without {lock} held for writing")
+            raise LockdepError(
+                f"{task.name} (CPU {task.cpu}): MN-5: mmu_notifier {what} without {lock} held for writing"
+                f"{self._holder()}; called by {call_chain()}"
+            )
 
     def _need_unreleased(self, what: str) -> None:
         if self._released:
-            raise NotifierError(f"MN-4: {what} on mm {self._mm_id} after its release")
+            raise NotifierError(f"MN-4: {what} on mm {self._mm_id} after its release{self._blame()}")
+
+    def _need_active(self, active: ActiveRange) -> None:
+        if active not in self._active:
+            raise NotifierError(
+                f"MN-1: end of [{active.start:#x}, {active.end:#x}) on mm {self._mm_id} without its begin{self._blame()}"
+            )
+
+    def _check_range(self, start: int, end: int) -> None:
+        if 0 <= start < end <= ADDRESS_END:
+            return
+        what = "empty range" if start == end else "range past the end of the address space" if start < end else "wrapping range"
+        raise NotifierError(f"MN-1: {what} [{start:#x}, {end:#x}) on mm {self._mm_id}{self._blame()}")
+
+    def _holder(self) -> str:
+        """Who has the mmap lock instead."""
+        lock = self._mmap_lock
+        if lock.writer is not None:
+            return f", which {lock.writer.name} holds"
+        readers = ", ".join(task.name for task in lock.readers)
+        return f", held for reading by {readers}" if readers else ", which nobody holds"
+
+    def _blame(self) -> str:
+        """Who did it, and whom it concerns."""
+        task = self._sched.current
+        who = f" by {task.name} (CPU {task.cpu})" if task is not None else ""
+        clients = ", ".join(repr(client) for client in self._clients) or "no clients"
+        return f"{who}, before {clients}; called by {call_chain()}"

@@ -19,6 +19,10 @@ class NotifierError(Exception):
 class MmuNotifier:
     """Base of every client. `start` is inclusive, `end` exclusive, both byte addresses of whole pages."""
 
+    def __repr__(self) -> str:
+        """How the checkers name the client."""
+        return f"<{type(self).__name__}>"
+
     async def release(self, mm: Any) -> None:
         """The address space goes away: drop everything. May sleep. Called once; nothing is called afterwards."""
 
@@ -31,6 +35,12 @@ class MmuNotifier:
 
     async def invalidate_range_begin(self, mm: Any, start: int, end: int, atomic: bool) -> None:
         """Drop every translation of the range and make none until the end. May sleep unless `atomic`."""
+
+    async def invalidate_range_try(self, mm: Any, start: int, end: int) -> bool:
+        """As `invalidate_range_begin`, for a caller that can do without (the OOM reaper): False if it would have to sleep; nothing
+        has been done then, and no end follows. Atomic. The end that follows a True is atomic too."""
+        await self.invalidate_range_begin(mm, start, end, True)
+        return True
 
     async def invalidate_range_end(self, mm: Any, start: int, end: int, atomic: bool) -> None:
         """Translations of the range may be made again. May sleep unless `atomic`."""

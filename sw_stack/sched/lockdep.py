@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from sw_stack.sched.callchain import call_chain
 from sw_stack.sched.task import Task
 
 if TYPE_CHECKING:
@@ -31,7 +32,10 @@ class Lockdep:
         """`task` is about to sleep in `what`."""
         if task.atomic:
             held = ", ".join(lock.name for lock in task.held) or "interrupt context"
-            raise LockdepError(f"{task.name} (CPU {task.cpu}): sleeping while atomic: {what}, under {held}")
+            rule = f"MN-2: in {task.inside[-1][0]} of {task.inside[-1][1]!r}: " if task.inside else ""
+            raise LockdepError(
+                f"{task.name} (CPU {task.cpu}): {rule}sleeping while atomic: {what}, under {held}; called by {call_chain()}"
+            )
 
     def acquiring(self, task: Task, lock: Lock) -> None:
         """`task` is about to wait for `lock` if need be."""

@@ -27,6 +27,7 @@ class Task:
     priority: int = 1  # among tasks ready at the same cycle: the lowest first
     atomic: int = 0
     held: list[Lock] = field(default_factory=list)
+    inside: list[tuple[str, object]] = field(default_factory=list)  # notifier callbacks it is running: operation, client
     waiting_for: str = ""
     waiting_since: int = 0
     patient: bool = False  # the present wait has no bound: an idle interrupt thread

@@ -10,11 +10,13 @@ from hwif.memory import HostMemory
 from hwif.shadow import Shadow
 from hwif.trace import EVENT_MASK, Trace
 from sw_stack.mm import Machine, Mm
+from sw_stack.mm.historical import Historical
 from sw_stack.notifier import MmuNotifier
 from sw_stack.sched import Scheduler, SeededChooser
 from sw_stack.sched.choices import Chooser
 
 PAGE = 4096
+AHEAD = 1 << 20
 
 
 class NoChoice:
@@ -49,7 +51,14 @@ class Rig:
     """Memory, oracle, trace, scheduler and VM of one node."""
 
     def __init__(
-        self, frames: int = 64, *, seed: int | None = None, chooser: Chooser | None = None, swap: int | None = None
+        self,
+        frames: int = 64,
+        *,
+        seed: int | None = None,
+        chooser: Chooser | None = None,
+        swap: int | None = None,
+        historical: Historical | None = None,
+        oom_killer: bool = False,
     ) -> None:
         if chooser is None:
             chooser = NoChoice() if seed is None else SeededChooser(seed)
@@ -59,12 +68,14 @@ class Rig:
         self.trace = Trace()
         self.events: list[tuple[int, ...]] = []
         self.trace.subscribe(lambda block: self.events.extend((int(row[1]) & EVENT_MASK, *map(int, row[2:])) for row in block))
-        self.machine = Machine(self.sched, self.memory, self.shadow, self.trace, swap_slots=swap)
+        self.machine = Machine(
+            self.sched, self.memory, self.shadow, self.trace, swap_slots=swap, historical=historical, oom_killer=oom_killer
+        )
 
     def run(self, *bodies: Coroutine[Any, Any, Any]) -> list[Any]:
         """Run these together; their results."""
         tasks = [self.sched.spawn(body, f"task {n}", n) for n, body in enumerate(bodies)]
-        drive(self.sched)
+        drive(self.sched, ahead=AHEAD)
         self.trace.flush()
         return [task.result for task in tasks]
 

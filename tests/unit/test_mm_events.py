@@ -474,11 +474,11 @@ def test_a_fork_that_fails_half_way_ends_its_range_and_leaves_no_child(monkeypat
         s.log.take()
         share, calls = forking._share, [0]
 
-        def fails(parent: Mm, child: Mm, entry: Entry) -> None:
+        def fails(parent: Mm, child: Mm, entry: Entry, cow: bool) -> None:
             calls[0] += 1
             if calls[0] == step:
                 raise MmError(errno.ENOMEM, "no memory for a page table")
-            share(parent, child, entry)
+            share(parent, child, entry, cow)
 
         monkeypatch.setattr(forking, "_share", fails)
         with pytest.raises(MmError, match="no memory for a page table"):

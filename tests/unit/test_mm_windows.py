@@ -11,7 +11,7 @@ from mm_rig import PAGE, Log, Rig, register
 from hwif.gen import timing
 from sw_stack.mm import Mm, MmError
 from sw_stack.mm.check import audit
-from sw_stack.mm.pagetable import MIGRATION, SWAP, VALUE_SHIFT
+from sw_stack.mm.pagetable import MIGRATION, PRESENT, SWAP, VALUE_SHIFT
 
 AREA = 0x10_0000_0000
 VPN = AREA // PAGE
@@ -160,8 +160,11 @@ def test_a_page_somebody_holds_on_to_does_not_migrate() -> None:
         frame = rig.machine.frames[mm.page_table.get(VPN) >> VALUE_SHIFT]
         frame.pins += 1
         assert not await rig.machine.migrate_page(mm, AREA)
-        assert await rig.machine.reclaim(2) == 1  # the other page
+        assert await rig.machine.reclaim(2) == 1  # the other page; this one was unmapped in vain
+        assert rig.machine.reclaimer.scan.pinned >= 1 and not mm.page_table.get(VPN) & PRESENT
         rig.machine.unpin(frame)
+        await mm.load(AREA, 1)
+        assert rig.machine.frames[mm.page_table.get(VPN) >> VALUE_SHIFT] is frame
         assert await rig.machine.migrate_page(mm, AREA)
 
     rig.run(body())
