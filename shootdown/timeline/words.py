@@ -32,7 +32,7 @@ __all__ = [
     "wr_status",
 ]
 
-FAULT_KINDS = ("first touch", "swap-in", "copy-on-write", "reuse", "bad address")
+FAULT_KINDS = ("first touch", "swap-in", "copy-on-write", "reuse", "bad address", "file page", "back from a device")
 
 
 def pages(count: int) -> str:

@@ -15,7 +15,7 @@ from sw_stack.mm import fault
 from sw_stack.mm.mapping import check_alive, check_range
 from sw_stack.mm.pagetable import PRESENT
 from sw_stack.mm.traced import traced
-from sw_stack.mm.types import PAGE_SHIFT, PROT_READ, PROT_WRITE, MmError
+from sw_stack.mm.types import PAGE_SHIFT, PROT_READ, PROT_WRITE, MemlockError, MmError
 from sw_stack.mm.vma import VmaFlag
 
 if TYPE_CHECKING:
@@ -29,7 +29,7 @@ def charge_memlock(mm: Mm, pages: int) -> None:
     limit = mm.rlimit_memlock
     if limit is not None and mm.locked_vm + pages > limit:
         mm.machine.count("memlock_refused")
-        raise MmError(errno.ENOMEM, f"{mm.name}: {mm.locked_vm} + {pages} pages are more than RLIMIT_MEMLOCK, {limit}")
+        raise MemlockError(errno.ENOMEM, f"{mm.name}: {mm.locked_vm} + {pages} pages are more than RLIMIT_MEMLOCK, {limit}")
     mm.locked_vm += pages
 
 

@@ -16,6 +16,7 @@ __all__ = [
     "PROT_NONE",
     "PROT_READ",
     "PROT_WRITE",
+    "MemlockError",
     "MmError",
     "Translation",
 ]
@@ -36,6 +37,10 @@ class MmError(Exception):
         super().__init__(f"{errno.errorcode[code]}: {text}")
         self.errno = code
         self.text = text
+
+
+class MemlockError(MmError):
+    """More pages locked and pinned than RLIMIT_MEMLOCK allows."""
 
 
 @dataclass(frozen=True)

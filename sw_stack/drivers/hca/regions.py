@@ -23,14 +23,14 @@ from enum import IntEnum
 from hwif.gen import hca as h
 from hwif.gen import port, timing
 from hwif.gen.events import TraceEvent
-from hwif.shadow import READ, WRITE
 from sw_stack.drivers.hca.commands import Order
 from sw_stack.drivers.hca.invalidate import Guard, MrSubscription
 from sw_stack.drivers.hca.keys import key_index
 from sw_stack.drivers.hca.state import Counted, DriverCore
 from sw_stack.drivers.hca.tables import LARGE_SHIFTS, Leaf, TranslationTable
 from sw_stack.mm.mm import Mm
-from sw_stack.mm.types import PAGE_MASK, PAGE_SHIFT, PAGE_SIZE, PROT_WRITE, MmError
+from sw_stack.mm.pinning import Pinned, pin_user_pages, unpin_user_pages
+from sw_stack.mm.types import PAGE_MASK, PAGE_SHIFT, MemlockError, MmError
 from sw_stack.sched import SpinLock
 
 __all__ = ["Mr", "MrKind", "Pd", "dereg_mr", "reg_mr"]
@@ -79,10 +79,7 @@ class Mr(Counted):
         self.sub: MrSubscription | None = None
         self.pending = 0
         """Invalidations between the change of the table and the end of their fence."""
-        self.pinned: list[tuple[int, int]] = []
-        """(frame, page) of every pin."""
-        self.charged = 0
-        """Pages held against RLIMIT_MEMLOCK."""
+        self.pinned: Pinned | None = None
         self.owner = self.mm.id
         """Number under which the oracle knows its pages: the address space, or one of its own if it pins."""
         self.live = True
@@ -248,21 +245,18 @@ def _free(drv: DriverCore, mr: Mr) -> None:
 
 async def _pin(drv: DriverCore, mr: Mr) -> None:
     """Bring every page in, keep it there, and enter all of them. Undone by `_unpin`."""
-    space, wanted = drv.space(mr.mm), (mr.end_page - mr.first_page) >> PAGE_SHIFT
-    limit = drv.policy.memlock
-    if limit is not None and space.pinned + wanted > limit:
+    drv.space(mr.mm)
+    try:
+        account = drv.policy.mutant != "pin_uncounted"
+        pinned = await pin_user_pages(mr.mm, mr.first_page, mr.end_page - mr.first_page, write=mr.writable, account=account)
+    except MemlockError:
         drv.stats.memlock_refused += 1
-        raise MmError(errno.ENOMEM, f"{mr.mm.name}: {space.pinned} + {wanted} pages are more than RLIMIT_MEMLOCK, {limit}")
-    if drv.policy.mutant != "pin_uncounted":
-        space.pinned += wanted  # before the first pin: two registrations at once must not both fit
-    mr.charged = wanted
-    mr.owner = drv.machine.take_number()
-    async with mr.mm.mmap_lock.reading():
-        if not mr.mm.alive:
-            raise MmError(errno.EFAULT, f"{mr.mm.name} has exited")
-        for va in range(mr.first_page, mr.end_page, PAGE_SIZE):
-            await _pin_page(drv, mr, va)
-    leaves = [Leaf(mr.table.page(vpn << PAGE_SHIFT), PAGE_SHIFT, pfn, mr.writable) for pfn, vpn in mr.pinned]
+        raise
+    mr.pinned, mr.owner = pinned, pinned.owner
+    drv.stats.pages_pinned += len(pinned.pfns)
+    leaves = [
+        Leaf(mr.table.page(pinned.first + page << PAGE_SHIFT), PAGE_SHIFT, pfn, mr.writable) for page, pfn in enumerate(pinned.pfns)
+    ]
     spare = await drv.take_tables(mr.table.missing(leaves))
     for leaf in leaves:
         mr.table.map(leaf, spare)
@@ -270,31 +264,9 @@ async def _pin(drv: DriverCore, mr: Mr) -> None:
     await drv.sched.charge(timing.SW_PTE_OP * len(leaves))
 
 
-async def _pin_page(drv: DriverCore, mr: Mr, va: int) -> None:
-    vma = mr.mm.vmas.find(va)
-    # Write where the process may, whatever the region may: a page shared copy-on-write is not the one the process will go on with.
-    write = mr.writable or (vma is not None and bool(vma.prot & PROT_WRITE))
-    found = await mr.mm.get_user_pages(va, write)
-    # No cycle has passed since the entry was found good, so the frame is still the page's.
-    drv.machine.frames[found.pfn].pins += 1
-    rights = READ | (WRITE if mr.writable else 0)
-    vpn = va >> PAGE_SHIFT
-    drv.machine.shadow_feed.grant(found.pfn, mr.owner, vpn, rights, fresh=True)
-    mr.pinned.append((found.pfn, vpn))
-    drv.stats.pages_pinned += 1
-    await drv.sched.charge(timing.SW_PIN_PAGE)
-
-
 def _unpin(drv: DriverCore, mr: Mr) -> None:
     """Let every page go. Twice is harmless."""
-    for pfn, vpn in mr.pinned:
-        drv.machine.shadow_feed.revoke(pfn, mr.owner, vpn)
-        drv.machine.unpin(drv.machine.frames[pfn])
-        drv.stats.pages_unpinned += 1
-    mr.pinned.clear()
-    if mr.charged and drv.policy.mutant != "pin_uncounted":
-        drv.space(mr.mm).pinned -= mr.charged
-    mr.charged = 0
-    if mr.owner != mr.mm.id:
-        drv.machine.give_number(mr.owner)
-        mr.owner = mr.mm.id
+    if mr.pinned is not None:
+        drv.stats.pages_unpinned += len(mr.pinned.pfns)
+        unpin_user_pages(mr.pinned)
+        mr.pinned, mr.owner = None, mr.mm.id

@@ -108,8 +108,6 @@ class Space:
     def __init__(self, sched: Scheduler, mm: Mm) -> None:
         self.mm = mm
         self.subs = IntervalSubscriptions(sched, mm)
-        self.pinned = 0
-        """Pages held against RLIMIT_MEMLOCK."""
 
 
 class DriverCore:
@@ -137,6 +135,8 @@ class DriverCore:
         found = self._spaces.get(mm)
         if found is None:
             found = self._spaces[mm] = Space(self.sched, mm)
+            if self.policy.memlock is not None:
+                mm.rlimit_memlock = self.policy.memlock
         return found
 
     def cpu(self, number: int) -> int:

@@ -55,6 +55,8 @@ async def play(stage: HcaStage) -> None:
         if page == PART - 1:
             stage.check(stats.fault_records == faults, "faults of the dumb adapter", BASE, f"{stats.fault_records - faults}")
         stage.round()
+    for place in places:
+        await mm.touch(place, write=False)  # reclaim may have unmapped it, in vain
     stage.check([stage.frame(mm, place) for place in places] == frames, "frames of pinned pages", BASE, "changed under pressure")
     for page in range(PAGES):
         await stage.holds(mm, BASE + page * PAGE, pattern(1 + page))

@@ -54,11 +54,14 @@ async def play(stage: HcaStage) -> None:
         (theirs,) = made
         frames = [stage.frame(program.mm, place) for place in places]
         await stage.meet(offset, use(theirs), press(), device_cpu=remote.cpu)
+        for place in places:
+            await program.mm.touch(place, write=False)  # reclaim may have unmapped it, in vain
         stage.check([stage.frame(program.mm, place) for place in places] == frames, "frames of pinned pages", BASE, "changed")
         for page, place in enumerate(places):
             await stage.holds(program.mm, place, pattern(9 + page))
         await program.driver.dereg_mr(theirs)
         for place in places:
+            await program.mm.touch(place, write=False)
             stage.saw("moved_after", int(await machine.migrate_page(program.mm, place)))
     stage.expect_orders()
     stage.expect("refused", at_least=ROUNDS)
