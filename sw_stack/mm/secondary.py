@@ -1,8 +1,8 @@
 """Accesses through translations that live in software: a guest's shadow page table, an attachment of another partition, a GPU's.
 
 The device models and the RTL have every beat compared with the oracle; software that keeps translations of its own has it here. An
-access is legal iff the frame has a record of the owner and the page with the right asked for, now: between the check and the move of
-the bytes no cycle passes. `owner` is the number of the address space, or of what was pinned (sw_stack.mm.pinning).
+access is legal iff the frame has a record of the owner and the page with the right asked for, now: between the check and the move
+of the bytes no cycle passes. `owner` is the number of the address space, or of what was pinned (sw_stack.mm.pinning).
 
 Raises DeadTranslationError, which names rule, client, page and frame. Costs nothing by itself: charge what the access takes.
 """
