@@ -9,9 +9,9 @@ from __future__ import annotations
 from collections import Counter
 from typing import TYPE_CHECKING
 
-from hwif import shadow as oracle
 from sw_stack.mm.frames import Frame, FrameError, Lru
-from sw_stack.mm.pagetable import EXCLUSIVE, MIGRATION, PRESENT, READ, SWAP, VALUE_SHIFT, WRITE
+from sw_stack.mm.pagetable import EXCLUSIVE, MIGRATION, PRESENT, SWAP, VALUE_SHIFT, WRITE
+from sw_stack.mm.shadow_feed import entry_rights
 from sw_stack.mm.types import ADDRESS_END, PAGE_SHIFT, PAGE_SIZE
 
 if TYPE_CHECKING:
@@ -86,7 +86,7 @@ def _audit_frame(machine: Machine, frame: Frame, mapped: int, moving: int, quiet
 def _audit_oracle(mm: Mm) -> None:
     expected = {}
     for vpn, shift, pte in mm.page_table.entries(0, ADDRESS_END >> PAGE_SHIFT):
-        rights = (oracle.READ if pte & READ else 0) | (oracle.WRITE if pte & WRITE else 0)
+        rights = entry_rights(pte)
         if rights:
             for page in range(1 << (shift - PAGE_SHIFT)):
                 if not mm.shadow.covered(vpn + page):

@@ -7,6 +7,7 @@ area is then unmapped as munmap does, so its range is announced twice, as in Lin
 from __future__ import annotations
 
 import errno
+from contextlib import nullcontext
 from typing import TYPE_CHECKING
 
 from hwif.gen import timing
@@ -18,6 +19,7 @@ from sw_stack.mm.types import ADDRESS_END, PAGE_SHIFT, PAGE_SIZE, MmError
 from sw_stack.mm.vma import Vma
 
 if TYPE_CHECKING:
+    from sw_stack.mm.files import File
     from sw_stack.mm.mm import Mm
 
 __all__ = ["mremap"]
@@ -53,12 +55,7 @@ async def mremap(mm: Mm, old: int, old_len: int, new_len: int, *, may_move: bool
                     raise MmError(errno.ENOMEM, f"no room to grow [{old:#x}, {old_end:#x}) in place")
                 new = mm.vmas.free_area(new_len, PAGE_SIZE, None)
             mm.vmas.insert(vma.clip(old, old_end).at(new, new + new_len))
-            if vma.file is None:
-                await _move_page_tables(mm, old, old_end, new)
-            else:
-                # A truncate must not look for the pages at the old place after they left it and at the new before they came.
-                async with vma.file.i_mmap_lock:
-                    await _move_page_tables(mm, old, old_end, new)
+            await _move_page_tables(mm, old, old_end, new, vma.file)
             await do_munmap(mm, old, old_end)
             return new
 
@@ -73,23 +70,28 @@ def _source(mm: Mm, start: int, end: int) -> Vma:
     return vma
 
 
-async def _move_page_tables(mm: Mm, old: int, old_end: int, new: int) -> None:
+async def _move_page_tables(mm: Mm, old: int, old_end: int, new: int, file: File | None) -> None:
     machine = mm.machine
     distance = (new - old) >> PAGE_SHIFT
     async with mm.notifiers.range(old, old_end, atomic=False):
         for first, last in mm.page_table.populated(old >> PAGE_SHIFT, old_end >> PAGE_SHIFT):
-            async with mm.pte_lock:
+            # A truncate must not look for pages at the old place after they left it and at the new before they came.
+            async with file.i_mmap_lock if file is not None else nullcontext(), mm.pte_lock:
                 entries = mm.page_table.entries(first, last)
                 for vpn, _shift, pte in entries:
-                    mm.page_table.set(vpn, 0)
-                    mm.page_table.set(vpn + distance, pte)
-                    if pte & (PRESENT | EXCLUSIVE):
-                        frame = machine.frames[pte >> VALUE_SHIFT]
-                        frame.unmap(mm, vpn)
-                        frame.map(mm, vpn + distance)
-                        mm.shadow.established(vpn + distance, pte)
-                    elif pte & MIGRATION:
-                        moving = machine.frames[pte >> VALUE_SHIFT].moving
-                        moving[mm.id, vpn + distance] = moving.pop((mm.id, vpn))
+                    _move_entry(mm, vpn, vpn + distance, pte)
                 await machine.sched.charge(timing.SW_PTE_OP * 2 * len(entries))
         await machine.sched.charge(timing.SW_CPU_TLB_FLUSH)
+
+
+def _move_entry(mm: Mm, old: int, new: int, pte: int) -> None:
+    mm.page_table.set(old, 0)
+    mm.page_table.set(new, pte)
+    if pte & (PRESENT | EXCLUSIVE):
+        frame = mm.machine.frames[pte >> VALUE_SHIFT]
+        frame.unmap(mm, old)
+        frame.map(mm, new)
+        mm.shadow.established(new, pte)
+    elif pte & MIGRATION:
+        moving = mm.machine.frames[pte >> VALUE_SHIFT].moving
+        moving[mm.id, new] = moving.pop((mm.id, old))

@@ -37,14 +37,17 @@ ROUNDS: Final = 4
 
 @dataclass
 class Scan:
-    """What reclaim has looked at, and what came of it: pages taken from the inactive list."""
+    """What reclaim has looked at, and what came of it."""
 
+    aged: int = 0
+    """Looks at pages of the active list."""
     scanned: int = 0
+    """Looks at pages of the inactive list. Each has one of the outcomes below; mlocked ones are counted on both lists."""
     reclaimed: int = 0
     referenced: int = 0
-    """Used since the last look, or mlocked: not unmapped."""
+    """Used since the last look: not unmapped."""
     mlocked: int = 0
-    """Of those, mlocked."""
+    """Looks at mlocked pages, on either list."""
     locked: int = 0
     """Some task had the page lock."""
     pinned: int = 0
@@ -56,19 +59,20 @@ class Scan:
 
     @property
     def in_vain(self) -> int:
-        return self.scanned - self.reclaimed
+        """Looks that freed nothing."""
+        return self.aged + self.scanned - self.reclaimed
 
     def verdict(self) -> str:
         """One clause for the message of an allocation that fails."""
         shares = {
             "pinned": self.pinned,
             "mlocked": self.mlocked,
-            "in use": self.referenced - self.mlocked,
+            "in use": self.referenced,
             "locked": self.locked,
             "without swap": self.no_swap,
         }
         text = ", ".join(f"{count} {name}" for name, count in shares.items() if count)
-        return f"{self.scanned} scanned, {self.reclaimed} reclaimed" + (f", {text}" if text else "")
+        return f"{self.aged + self.scanned} scanned, {self.reclaimed} reclaimed" + (f", {text}" if text else "")
 
 
 class Reclaimer:
@@ -131,12 +135,14 @@ class Reclaimer:
 
     async def _deactivate_one(self) -> None:
         frame = self._isolate(Lru.ACTIVE)
+        self.scan.aged += 1
         which = Lru.ACTIVE
         try:
             await self._machine.sched.charge(timing.SW_PTE_OP)
             if frame.lock.try_acquire():
                 try:
                     which = Lru.ACTIVE if await page_referenced(frame) else Lru.INACTIVE
+                    self.scan.mlocked += bool(frame.flags & PageFlag.LOCKED)
                 finally:
                     frame.lock.release()
         finally:
@@ -164,8 +170,9 @@ class Reclaimer:
     async def _pageout(self, frame: Frame) -> Lru:
         """Get an isolated, locked page out of memory; on which list it belongs if it stays."""
         if await page_referenced(frame):
-            self.scan.referenced += 1
-            self.scan.mlocked += bool(frame.flags & PageFlag.LOCKED)
+            locked = bool(frame.flags & PageFlag.LOCKED)
+            self.scan.referenced += not locked
+            self.scan.mlocked += locked
             return Lru.ACTIVE
         return await (self._swap_out(frame) if frame.file is None else self._drop_file_page(frame))
 

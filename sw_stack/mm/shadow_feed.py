@@ -11,11 +11,18 @@ from __future__ import annotations
 
 from hwif import shadow as oracle
 from hwif.shadow import RIGHTS_BITS, RIGHTS_MASK
-from sw_stack.mm.pagetable import LEAF_ENTRIES, PRESENT, READ, VALUE_SHIFT, WRITE, PageTable
+from sw_stack.mm.pagetable import EXCLUSIVE, LEAF_ENTRIES, PRESENT, READ, VALUE_SHIFT, WRITE, PageTable
 from sw_stack.mm.types import PAGE_MASK, PAGE_SHIFT
 from sw_stack.notifier import NotifierError
 
-__all__ = ["MmShadow", "ShadowFeed"]
+__all__ = ["MmShadow", "ShadowFeed", "entry_rights"]
+
+
+def entry_rights(pte: int) -> int:
+    """What a device may do by an entry. A page that devices have to themselves is all theirs, whatever the processor may not."""
+    if pte & EXCLUSIVE:
+        return oracle.READ | oracle.WRITE
+    return (oracle.READ if pte & READ else 0) | (oracle.WRITE if pte & WRITE else 0)
 
 
 class ShadowFeed:
@@ -71,9 +78,9 @@ class MmShadow:
 
     def established(self, vpn: int, pte: int, shift: int = PAGE_SHIFT) -> None:
         """An entry was written. Call in the same instant. After release no client is left to use it."""
-        if not pte & PRESENT or self._released:
+        if not pte & (PRESENT | EXCLUSIVE) or self._released:
             return
-        rights = (oracle.READ if pte & READ else 0) | (oracle.WRITE if pte & WRITE else 0)
+        rights = entry_rights(pte)
         base = pte >> VALUE_SHIFT
         for offset in range(1 << (shift - PAGE_SHIFT)):
             if not (self._ranges and self.covered(vpn + offset)):

@@ -1,0 +1,512 @@
+"""Every row of the V6 table (V6-2, V6-3): which event calls which notifier, in what order, with what range, and in what context.
+
+A callback is compared whole: its arguments, the locks its caller holds, and whether it may sleep.
+"""
+
+from __future__ import annotations
+
+import pytest
+from mm_context import (
+    AREA,
+    I_MMAP,
+    MMAP_R,
+    MMAP_W,
+    PAGE_LOCK,
+    PTE,
+    RW,
+    Call,
+    ContextLog,
+    RmapLog,
+    Scene,
+    age,
+    at,
+    atomic_begin,
+    atomic_end,
+    begin,
+    end,
+    page,
+    stage,
+)
+from mm_rig import PAGE, register
+
+from sw_stack.mm import Mm
+from sw_stack.mm.filemap import punch, truncate, writeback
+from sw_stack.mm.frames import PageFlag
+
+HUGE = 21
+HUGE_PAGES = 512
+
+
+# ---- munmap, mmap over, brk --------------------------------------------------------------------------------------------
+
+
+def test_munmap() -> None:
+    async def body(s: Scene) -> None:
+        await s.mm.munmap(at(1), 2 * PAGE)
+        assert s.log.take() == [begin(1, 3), end(1, 3)]
+
+    stage(body)
+
+
+def test_mmap_over() -> None:
+    async def body(s: Scene) -> None:
+        await s.mm.mmap(at(1), PAGE, RW, fixed=True)
+        assert s.log.take() == [begin(1, 2), end(1, 2)]
+
+    stage(body)
+
+
+def test_brk_shrink() -> None:
+    async def body(s: Scene) -> None:
+        s.mm.set_heap(at(8))
+        await s.mm.brk(at(10))
+        await s.mm.store(at(9), b"heap")
+        assert s.log.take() == []
+        await s.mm.brk(at(9))
+        assert s.log.take() == [begin(9, 10), end(9, 10)]
+
+    stage(body)
+
+
+@pytest.mark.parametrize("shift", [21, 30])
+def test_hugetlb_unmap_nests_an_atomic_range(shift: int) -> None:
+    pages = 1 << shift - 12
+
+    async def body(s: Scene) -> None:
+        start = (1 << 40) // PAGE - AREA // PAGE
+        await s.mm.mmap(1 << 40, 1 << shift, RW, fixed=True, huge=shift)
+        await s.mm.store(1 << 40, b"large")
+        s.log.take()
+        await s.mm.munmap(1 << 40, 1 << shift)
+        assert s.log.take() == [
+            begin(start, start + pages),
+            atomic_begin(start, start + pages, (MMAP_W,)),
+            atomic_end(start, start + pages, (MMAP_W,)),
+            end(start, start + pages),
+        ]
+
+    stage(body, frames=2 * pages)
+
+
+# ---- zap_page_range ----------------------------------------------------------------------------------------------------
+
+
+def test_madvise_dontneed_may_sleep() -> None:
+    async def body(s: Scene) -> None:
+        await s.mm.madvise_dontneed(at(1), 2 * PAGE)
+        assert s.log.take() == [begin(1, 3, (MMAP_R,)), end(1, 3, (MMAP_R,))]
+
+    stage(body)
+
+
+async def file_area(s: Scene, pages: int = 4, *, shared: bool = True, write: bool = True, xip: bool = False):  # type: ignore[no-untyped-def]
+    """A file mapped at page 0 of the area, its pages touched."""
+    file = s.machine.new_file("file", pages, xip=xip)
+    await s.mm.mmap(AREA, pages * PAGE, RW, fixed=True, file=file, shared=shared)
+    for number in range(pages):
+        if write:
+            await s.mm.store(at(number), bytes([number + 1]) * 16)
+        else:
+            await s.mm.load(at(number), 1)
+    s.log.take()
+    return file
+
+
+@pytest.mark.parametrize("shared", [False, True])
+def test_truncate_is_atomic_under_i_mmap_lock(shared: bool) -> None:
+    async def body(s: Scene) -> None:
+        file = await file_area(s, shared=shared)
+        await truncate(file, 2)
+        assert s.log.take() == [atomic_begin(2, 4, (I_MMAP,)), atomic_end(2, 4, (I_MMAP,))]
+        assert s.mm.page_table.lookup(at(2) // PAGE) is None and s.frame(1)
+
+    stage(body, memory=False)
+
+
+def test_truncate_gives_the_lock_a_rest_after_a_block() -> None:
+    async def body(s: Scene) -> None:
+        file = await file_area(s, 130)
+        await truncate(file, 0)
+        calls = s.log.take()
+        assert calls == [
+            call for first in (0, 64, 128) for call in (atomic_begin(first, 130, (I_MMAP,)), atomic_end(first, 130, (I_MMAP,)))
+        ]
+        assert not file.pages and s.machine.frames.free == s.machine.frames.count
+
+    stage(body, memory=False, frames=256)
+
+
+def test_hole_punch() -> None:
+    async def body(s: Scene) -> None:
+        file = await file_area(s)
+        await punch(file, 1, 2)
+        assert s.log.take() == [atomic_begin(1, 2, (I_MMAP,)), atomic_end(1, 2, (I_MMAP,))]
+        assert await s.mm.load(at(1), 4) == bytes(4) and await s.mm.load(at(2), 4) == b"\3\3\3\3"
+
+    stage(body, memory=False)
+
+
+# ---- mprotect, mremap, fork, COW ---------------------------------------------------------------------------------------
+
+
+def test_mprotect() -> None:
+    async def body(s: Scene) -> None:
+        await s.mm.mprotect(at(1), 2 * PAGE, 1)
+        assert s.log.take() == [begin(1, 3), end(1, 3)]
+
+    stage(body)
+
+
+def test_mremap_announces_the_old_range_only() -> None:
+    async def body(s: Scene) -> None:
+        await s.mm.mremap(at(0), 2 * PAGE, 2 * PAGE, new=at(100))
+        # round move_page_tables; then the old area is unmapped as munmap does
+        assert s.log.take() == [begin(0, 2), end(0, 2), begin(0, 2), end(0, 2)]
+
+    stage(body)
+
+
+def test_mremap_of_a_file() -> None:
+    async def body(s: Scene) -> None:
+        await file_area(s)
+        await s.mm.mremap(at(0), 2 * PAGE, 2 * PAGE, new=at(100))
+        # i_mmap_lock is taken inside the range, as move_ptes does: the range may sleep
+        assert s.log.take() == [begin(0, 2), end(0, 2), begin(0, 2), end(0, 2)]
+
+    stage(body, memory=False)
+
+
+def test_fork_announces_private_areas_on_the_parent() -> None:
+    async def body(s: Scene) -> None:
+        await s.mm.mmap(at(8), PAGE, RW, fixed=True, shared=True)
+        await s.mm.store(at(8), b"shared")
+        s.log.take()
+        child = await s.mm.fork("child")
+        # The child's lock is inside the parent's: dup_mmap holds both.
+        assert s.log.take() == [begin(0, 4, (MMAP_W, MMAP_W)), end(0, 4, (MMAP_W, MMAP_W))]
+        await child.store(at(8), b"by the child")
+        assert await s.mm.load(at(8), 12) == b"by the child"
+        assert s.log.take() == []
+        await child.exit()
+
+    stage(body)
+
+
+def test_fork_of_hugetlb_is_announced() -> None:
+    async def body(s: Scene) -> None:
+        start = (1 << 40) // PAGE - AREA // PAGE
+        await s.mm.mmap(1 << 40, 1 << HUGE, RW, fixed=True, huge=HUGE)
+        await s.mm.store(1 << 40, b"large")
+        s.log.take()
+        child = await s.mm.fork("child")
+        locks = (MMAP_W, MMAP_W)
+        assert s.log.take() == [begin(start, start + HUGE_PAGES, locks), end(start, start + HUGE_PAGES, locks)]
+        await child.exit()
+
+    stage(body, memory=False, frames=2048)
+
+
+def test_copy_on_write_is_a_range_of_one_page_and_reuse_calls_nobody() -> None:
+    async def body(s: Scene) -> None:
+        child = await s.mm.fork("child")
+        s.log.take()
+        await s.mm.store(at(1), b"mine")
+        locks = (MMAP_R,)
+        # The end comes after the pte lock was given back.
+        assert s.log.take() == [begin(1, 2, locks), end(1, 2, locks)]
+        await child.exit()
+        await s.mm.store(at(2), b"alone")
+        assert s.log.take() == [] and s.machine.statistic("fault_reuse") == 1
+
+    stage(body)
+
+
+def test_copy_on_write_of_a_private_file_page() -> None:
+    async def body(s: Scene) -> None:
+        file = await file_area(s, shared=False, write=False)
+        await s.mm.store(at(1), b"mine")
+        assert s.log.take() == [begin(1, 2, (MMAP_R,)), end(1, 2, (MMAP_R,))]
+        assert not file.pages[1].flags & PageFlag.DIRTY and file.pages[1].mapcount == 0
+        await s.mm.store(at(4 - 1), b"x")
+        s.log.take()
+
+    stage(body, memory=False)
+
+
+def test_a_store_to_a_private_file_page_nobody_has_seen_calls_nobody() -> None:
+    async def body(s: Scene) -> None:
+        file = s.machine.new_file("file", 1)
+        await s.mm.mmap(AREA, PAGE, RW, fixed=True, file=file)
+        await s.mm.store(AREA, b"mine")
+        assert s.log.take() == []
+        assert await s.mm.load(AREA, 4) == b"mine" and file.pages[0].mapcount == 0
+
+    stage(body, memory=False)
+
+
+def test_upgrade_of_a_shared_file_page_calls_nobody() -> None:
+    async def body(s: Scene) -> None:
+        file = await file_area(s, write=False)
+        await s.mm.store(at(1), b"through")
+        assert s.log.take() == [] and file.pages[1].flags & PageFlag.DIRTY
+
+    stage(body, memory=False)
+
+
+# ---- remap_file_pages, XIP ---------------------------------------------------------------------------------------------
+
+
+def test_remap_file_pages() -> None:
+    async def body(s: Scene) -> None:
+        await file_area(s)
+        await s.mm.remap_file_pages(at(0), 2 * PAGE, 2)
+        assert s.log.take() == [begin(0, 2), end(0, 2)]
+        assert [(await s.mm.load(at(number), 1))[0] for number in range(4)] == [3, 4, 3, 4]
+        assert s.log.take() == []
+
+    stage(body, memory=False)
+
+
+def test_xip_unmap_is_atomic_and_has_no_page_lock() -> None:
+    async def body(s: Scene) -> None:
+        other, log = s.machine.new_mm("b"), ContextLog(s.rig.sched)
+        file = await file_area(s, 2, write=False, xip=True)
+        await other.mmap(at(10), 2 * PAGE, 1, fixed=True, file=file, shared=True)
+        await other.load(at(10), 1)
+        await register(other, log)
+        await s.mm.store(at(0), b"a block")
+        assert s.log.take() == [atomic_begin(0, 1, (MMAP_R, I_MMAP)), atomic_end(0, 1, (MMAP_R, I_MMAP))]
+        assert log.take() == [atomic_begin(10, 11, (MMAP_R, I_MMAP)), atomic_end(10, 11, (MMAP_R, I_MMAP))]
+        assert await other.load(at(10), 7) == b"a block" and await other.load(at(11), 4) == bytes(4)
+        await other.exit()
+
+    stage(body, memory=False)
+
+
+# ---- aging, reclaim, migration, writeback ------------------------------------------------------------------------------
+
+
+def test_reclaim_ages_then_unmaps_then_tells_the_rmap_notifier() -> None:
+    async def body(s: Scene) -> None:
+        s.machine.rmap_notifiers.register(RmapLog(s.log))
+        frame = s.frame(0)
+        async with frame.lock:
+            s.machine.rmap_notifiers.export(frame)
+        pfn = frame.pfn
+        assert await s.machine.reclaim(1) == 1
+        # twice looked at on the active list, once each before and during try_to_unmap on the inactive one
+        assert s.log.take() == [
+            age(0),
+            age(0),
+            age(0),
+            age(0),
+            page(0),
+            Call("rmap", (pfn,), (PAGE_LOCK,), True),
+        ]
+
+    stage(body, pages=1)
+
+
+def test_without_an_export_the_rmap_notifier_is_not_called() -> None:
+    async def body(s: Scene) -> None:
+        s.machine.rmap_notifiers.register(RmapLog(s.log))
+        assert await s.machine.reclaim(1) == 1
+        assert [call.what for call in s.log.take()][-1] == "page"
+
+    stage(body, pages=1)
+
+
+def test_a_young_page_is_not_unmapped() -> None:
+    async def body(s: Scene) -> None:
+        s.log.young = True
+        assert await s.machine.reclaim(1) == 0
+        assert {call.what for call in s.log.take()} == {"age"}
+
+    stage(body, pages=1)
+
+
+def test_an_mlocked_page_is_not_even_aged() -> None:
+    async def body(s: Scene) -> None:
+        await s.mm.mlock(at(0), PAGE)
+        assert s.log.take() == []  # locking changes no translation
+        assert await s.machine.reclaim(1) == 0
+        assert s.log.take() == [] and s.machine.reclaimer.scan.mlocked > 0
+        assert await s.machine.migrate_page(s.mm, at(0))  # locked is not pinned
+        assert s.log.take() == [page(0)]
+
+    stage(body, pages=1)
+
+
+def test_reclaim_of_a_nonlinear_file_page() -> None:
+    async def body(s: Scene) -> None:
+        file = await file_area(s, 2)
+        await s.mm.remap_file_pages(at(0), PAGE, 1)
+        await s.mm.load(at(0), 1)
+        s.log.take()
+        await writeback(file)
+        s.log.take()
+        assert await s.machine.reclaim(2) == 2
+        calls = s.log.take()
+        assert [call for call in calls if call.what == "page"] == [page(0), page(1)] or [
+            call for call in calls if call.what == "page"
+        ] == [page(1), page(0)]
+        assert all(call.what in ("age", "page") and call.locks == (PAGE_LOCK, PTE) for call in calls)
+        assert await s.mm.load(at(0), 1) == b"\2"  # the entry still says which page it shows
+
+    stage(body, memory=False)
+
+
+def test_migration_invalidates_once() -> None:
+    async def body(s: Scene) -> None:
+        assert await s.machine.migrate_page(s.mm, at(1))
+        assert s.log.take() == [page(1)]
+        assert await s.mm.load(at(1), 4) == b"\2\2\2\2"
+        assert s.log.take() == []
+
+    stage(body)
+
+
+def test_migration_tells_the_rmap_notifier() -> None:
+    async def body(s: Scene) -> None:
+        s.machine.rmap_notifiers.register(RmapLog(s.log))
+        frame = s.frame(0)
+        async with frame.lock:
+            s.machine.rmap_notifiers.export(frame)
+        pfn = frame.pfn
+        assert await s.machine.migrate_page(s.mm, at(0))
+        assert s.log.take() == [page(0), Call("rmap", (pfn,), (PAGE_LOCK,), True)]
+
+    stage(body)
+
+
+def test_hot_unplug_is_migration() -> None:
+    async def body(s: Scene) -> None:
+        places = {s.frame(number).pfn: number for number in range(4)}
+        first = min(places)
+        await s.machine.offline(first, 2)
+        calls = s.log.take()
+        assert sorted(calls, key=repr) == sorted((page(places[pfn]) for pfn in (first, first + 1) if pfn in places), key=repr)
+        assert all(not first <= s.frame(number).pfn < first + 2 for number in range(4))
+        s.machine.online(first, 2)
+
+    stage(body)
+
+
+def test_writeback_write_protects_and_tells_the_rmap_notifier() -> None:
+    async def body(s: Scene) -> None:
+        file = await file_area(s, 2)
+        s.machine.rmap_notifiers.register(RmapLog(s.log))
+        frame = s.frame(1)
+        async with frame.lock:
+            s.machine.rmap_notifiers.export(frame)
+        assert await writeback(file) == 2
+        assert s.log.take() == [page(0), page(1), Call("rmap", (frame.pfn,), (PAGE_LOCK,), True)]
+        assert not s.mm.touch_fast(at(0) // PAGE, write=True) and s.mm.touch_fast(at(0) // PAGE, write=False)
+        assert file.store[1][:4] == b"\2\2\2\2"
+        assert await writeback(file) == 0 and s.log.take() == []
+
+    stage(body, memory=False)
+
+
+# ---- exit, and what calls nobody ---------------------------------------------------------------------------------------
+
+
+def test_exit_releases_and_is_silent_then() -> None:
+    async def body(s: Scene) -> None:
+        await s.mm.exit()
+        assert s.log.take() == [Call("release", (), (), True)]
+
+    stage(body)
+
+
+def test_first_touch_swap_in_and_mlock_call_nobody() -> None:
+    async def body(s: Scene) -> None:
+        await s.mm.mmap(at(8), 2 * PAGE, RW, fixed=True)
+        await s.mm.store(at(8), b"new")
+        await s.mm.mlock(at(9), PAGE)
+        await s.mm.munlock(at(9), PAGE)
+        assert s.log.take() == []
+        while await s.machine.reclaim(1):
+            pass
+        s.log.take()
+        assert await s.mm.load(at(0), 1) == b"\1" and await s.mm.load(at(8), 3) == b"new"
+        assert s.log.take() == [] and s.machine.statistic("fault_swapin") == 2
+
+    stage(body)
+
+
+# ---- what came after V6 ------------------------------------------------------------------------------------------------
+
+
+def test_ksm_merges_by_two_ranges_and_unmerges_by_copy_on_write() -> None:
+    async def body(s: Scene) -> None:
+        for number in (0, 1):
+            await s.mm.store(at(number), b"equal" * 8)
+        await s.mm.madvise_mergeable(at(0), 2 * PAGE)
+        s.log.take()
+        assert await s.machine.ksm_scan() == 1
+        locks = (MMAP_R, PAGE_LOCK)
+        # page 0 is write-protected, page 1 as well, then page 1's entry is replaced
+        assert s.log.take() == [
+            call for number in (0, 1, 1) for call in (begin(number, number + 1, locks), end(number, number + 1, locks))
+        ]
+        assert s.frame(0) is s.frame(1)
+        await s.mm.madvise_mergeable(at(0), 2 * PAGE, mergeable=False)
+        assert s.log.take() == [call for number in (0, 1) for call in (begin(number, number + 1), end(number, number + 1))]
+        assert s.frame(0) is not s.frame(1) and not s.frame(0).flags & PageFlag.KSM
+
+    stage(body)
+
+
+def test_exclusive_is_a_range_each_way() -> None:
+    async def body(s: Scene) -> None:
+        async with s.mm.mmap_lock.reading():
+            await s.mm.make_device_exclusive(at(1))
+        locks = (MMAP_R, PAGE_LOCK)
+        assert s.log.take() == [begin(1, 2, locks), end(1, 2, locks)]
+        assert await s.mm.load(at(1), 1) == b"\2"
+        assert s.log.take() == [begin(1, 2, locks), end(1, 2, locks)]
+
+    stage(body)
+
+
+def test_the_oom_reaper_does_not_sleep() -> None:
+    async def body(s: Scene) -> None:
+        victim, log = s.machine.new_mm("victim"), ContextLog(s.rig.sched)
+        await victim.mmap(AREA, 20 * PAGE, RW, fixed=True)
+        for number in range(20):
+            await victim.store(at(number), b"x")
+        await register(victim, log)
+        s.mm.oom_exempt = True
+        await s.mm.mmap(at(40), 30 * PAGE, RW, fixed=True)
+        for number in range(40, 70):
+            await s.mm.store(at(number), b"y")
+        calls = [call for call in log.take() if call.what in ("begin", "end")]
+        assert calls == [
+            Call("begin", (at(0), at(20), True), calls[0].locks, False),
+            Call("end", (at(0), at(20), True), calls[0].locks, False),
+        ]
+        assert s.machine.statistic("oom_kill") == 1
+        await victim.exit()
+
+    stage(body, frames=48, swap=2, oom_killer=True)
+
+
+def test_clients_are_called_newest_first() -> None:
+    """hlist_add_head_rcu: the order of the list is part of what a client sees."""
+
+    async def body(s: Scene) -> None:
+        order: list[str] = []
+
+        class Named(ContextLog):
+            async def invalidate_range_begin(self, mm: Mm, start: int, end: int, atomic: bool) -> None:
+                order.append(self.name)
+
+        for name in ("first", "second"):
+            client = Named(s.rig.sched)
+            client.name = name  # type: ignore[attr-defined]
+            await register(s.mm, client)
+        await s.mm.munmap(at(0), PAGE)
+        assert order == ["second", "first"]
+
+    stage(body)
