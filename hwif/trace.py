@@ -47,7 +47,8 @@ DEVICE_EVENTS = frozenset(event for event, (layer, _args) in CATALOGUE.items() i
 MAX_TASKS = (1 << 64 - TASK_SHIFT) - 1
 _MASK = (1 << 64) - 1
 _RECORD = struct.Struct(f"={RECORD_WORDS}Q")
-_PADDING = tuple((0,) * (RECORD_WORDS - 2 - count) for count in range(RECORD_WORDS - 1))
+# By number of arguments; the rest of a record is zeros.
+_PACK = tuple(struct.Struct(f"={count + 2}Q{8 * (RECORD_WORDS - 2 - count)}x").pack for count in range(RECORD_WORDS - 1))
 BLOCK_BYTES = BLOCK_RECORDS * _RECORD.size
 
 TraceSink = Callable[[NDArray[np.uint64]], None]
@@ -94,12 +95,11 @@ class Trace:
         who = self._who.get(id(task))  # `tasks` keeps them alive, so no two share an id
         if who is None:
             who = self._introduce(task)
-        padding = _PADDING[len(args)]
+        pack = _PACK[len(args)]
         try:
-            record = _RECORD.pack(cycle, event | who, *args, *padding)
+            self._block += pack(cycle, event | who, *args)
         except struct.error:  # a negative argument, or one of more than 64 bits
-            record = _RECORD.pack(cycle, event | who, *(value & _MASK for value in args), *padding)
-        self._block += record
+            self._block += pack(cycle, event | who, *(value & _MASK for value in args))
         if len(self._block) >= BLOCK_BYTES:
             self.flush()
 

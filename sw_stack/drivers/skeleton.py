@@ -4,15 +4,15 @@
     end        count down
     populate   give up while the count is not zero; look the page up; take the lock; enter it only if no range began meanwhile
 
-The page is looked up under mmap_lock for reading and entered under its page lock: the page lock keeps invalidate_page out between the
-look-up and the entry, the count keeps ranges out. No reference is held.
+The page is looked up under mmap_lock for reading and entered under its page lock: the page lock keeps invalidate_page out between
+the look-up and the entry, the count keeps ranges out. No reference is held.
 
 Promises: when a callback returned, nothing it covered is in the table. An access is at one instant, so none is under way.
 Needs: `populate` in a task that may sleep. Costs SW_GUP a populate and SW_PTE_OP an entry dropped.
 
-`tracking` says what the client remembers of ranges: "counter" as above, "ranges" their bounds, so that only pages inside an active range
-are refused ("must the driver remember arbitrarily many ranges?", Morton's review); that needs every end to name its begin's bounds.
-`lock_of_mm` is the mistake in the skeleton's own code: it initialises mm->lock and leaves its own as it was.
+`tracking` says what the client remembers of ranges: "counter" as above, "ranges" their bounds, so that only pages inside an
+active range are refused ("must the driver remember arbitrarily many ranges?", Morton's review); that needs every end to name its
+begin's bounds. `lock_of_mm` is the mistake in the skeleton's own code: it initialises mm->lock and leaves its own as it was.
 """
 
 from __future__ import annotations
@@ -74,8 +74,8 @@ class Skeleton(MmuNotifier):
         return await self.populate(vaddr, write)
 
     async def populate(self, vaddr: int, write: bool) -> Translation:
-        """Enter the page of `vaddr`. The result is good until the task gives the processor away. MmError EAGAIN: a range is active, or
-        began meanwhile; EFAULT after release."""
+        """Enter the page of `vaddr`. The result is good until the task gives the processor away. MmError EAGAIN: a range is
+        active, or began meanwhile; EFAULT after release."""
         mm, vpn = self._mm, vaddr >> PAGE_SHIFT
         if self.released:
             raise MmError(errno.EFAULT, f"{mm.name}: the device has let go of the address space")

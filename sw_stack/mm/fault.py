@@ -30,7 +30,6 @@ from sw_stack.mm.pagetable import (
     make,
 )
 from sw_stack.mm.swap import Slot
-from sw_stack.mm.traced import traced
 from sw_stack.mm.types import ADDRESS_END, PAGE_SHIFT, PROT_READ, PROT_WRITE, MmError
 from sw_stack.mm.vma import Vma
 from sw_stack.mm.xip import block_for_store, xip_fault
@@ -55,8 +54,12 @@ class FaultKind(IntEnum):
 
 async def handle_fault(mm: Mm, vaddr: int, write: bool) -> None:
     """Make one step towards a translation of `vaddr` that allows the access. MmError EFAULT if none may, ENOMEM if no frame."""
-    with traced(mm.machine, TraceEvent.VM_FAULT_BEGIN, mm.id, vaddr, int(write), mm=mm.id):
+    trace, sched = mm.machine.trace, mm.machine.sched
+    trace.emit(sched.now, TraceEvent.VM_FAULT_BEGIN, mm.id, vaddr, write)
+    try:
         await _handle_fault(mm, vaddr, write)
+    finally:
+        trace.emit(sched.now, TraceEvent.VM_DONE, mm.id)
 
 
 async def _handle_fault(mm: Mm, vaddr: int, write: bool) -> None:
@@ -264,4 +267,4 @@ async def _copy(mm: Mm, vma: Vma, vpn: int, old: Frame, vaddr: int) -> None:
 
 
 def _trace(mm: Mm, vaddr: int, write: bool, kind: FaultKind) -> None:
-    mm.machine.trace.emit(mm.machine.sched.now, TraceEvent.VM_FAULT, mm.id, vaddr, int(write), kind)
+    mm.machine.trace.emit(mm.machine.sched.now, TraceEvent.VM_FAULT, mm.id, vaddr, write, kind)

@@ -7,7 +7,7 @@ that is mapped, pinned or on a list raises FrameError.
 
 from __future__ import annotations
 
-from enum import Enum, IntFlag
+from enum import IntEnum
 from typing import TYPE_CHECKING, Final
 
 from sw_stack.sched import Mutex, Scheduler
@@ -24,15 +24,15 @@ class FrameError(Exception):
     """The VM's own accounting of a frame is broken."""
 
 
-class PageFlag(IntFlag):
-    """What the VM has noted of a page."""
+class PageFlag:
+    """What the VM has noted of a page: bits of `Frame.flags`. Plain numbers: an IntFlag costs a microsecond a test."""
 
-    DIRTY = 1  # a file's page that differs from what is stored
-    LOCKED = 2  # mlocked somewhere: reclaim leaves it alone
-    KSM = 4  # merged: write-protected wherever it is mapped
+    DIRTY: Final = 1  # a file's page that differs from what is stored
+    LOCKED: Final = 2  # mlocked somewhere: reclaim leaves it alone
+    KSM: Final = 4  # merged: write-protected wherever it is mapped
 
 
-class Lru(Enum):
+class Lru(IntEnum):
     """The list a frame is on."""
 
     NONE = 0

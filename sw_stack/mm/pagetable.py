@@ -131,8 +131,15 @@ class PageTable:
 
     def entries(self, start: int, end: int) -> list[Entry]:
         """Non-empty entries that overlap pages start..end-1, in order. Costs the populated leaves, not the length."""
-        found = []
         first, last = start >> LEAF_SHIFT, (end - 1) >> LEAF_SHIFT
+        if first == last and not self._large:  # most often a few pages
+            leaf = self._leaves.get(first)
+            if leaf is None:
+                return []
+            low = start & _LEAF_MASK
+            part = leaf[low : low + end - start]
+            return [Entry(start + i, PAGE_SHIFT, pte) for i, pte in enumerate(part) if pte]
+        found = []
         keys = range(first, last + 1) if last - first < len(self._leaves) else sorted(k for k in self._leaves if first <= k <= last)
         for key in keys:
             leaf = self._leaves.get(key)
@@ -156,6 +163,8 @@ class PageTable:
         """Disjoint stretches (first, last + 1) of pages inside start..end-1. Between them they meet every entry once, and each is
         small enough for one hold of the pte lock: what a leaf spans, or one page larger than that."""
         first, last = start >> LEAF_SHIFT, (end - 1) >> LEAF_SHIFT
+        if first == last and not self._large:
+            return [(start, end)] if first in self._leaves else []
         if last - first < len(self._leaves):
             spans = {key for key in range(first, last + 1) if key in self._leaves}
         else:
@@ -176,5 +185,10 @@ class PageTable:
     def prune(self, start: int, end: int) -> None:
         """Free the leaves of pages start..end-1 that have become empty."""
         first, last = start >> LEAF_SHIFT, (end - 1) >> LEAF_SHIFT
+        if first == last:
+            leaf = self._leaves.get(first)
+            if leaf is not None and not any(leaf):
+                del self._leaves[first]
+            return
         for key in [k for k, leaf in self._leaves.items() if first <= k <= last and not any(leaf)]:
             del self._leaves[key]

@@ -80,7 +80,7 @@ class Reclaimer:
 
     def __init__(self, machine: Machine) -> None:
         self._machine = machine
-        self._lists: dict[Lru, dict[int, Frame]] = {Lru.ACTIVE: {}, Lru.INACTIVE: {}}
+        self._lists: list[dict[int, Frame]] = [{} for _ in Lru]  # by Lru
         self.busy = 0  # frames some task is working on
         self.scan = Scan()
 

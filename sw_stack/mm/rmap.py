@@ -53,8 +53,7 @@ async def try_to_unmap(machine: Machine, frame: Frame, *, aging: bool, replace: 
                 return False
             pte = mm.page_table.get(vpn)
             mm.page_table.set(vpn, 0)
-            await machine.sched.charge(timing.SW_PTE_OP + timing.SW_CPU_TLB_FLUSH)
-            await mm.notifiers.invalidate_page(vpn << PAGE_SHIFT)
+            await _flush(mm, vpn, pte)
             frame.unmap(mm, vpn)
             if pte & DIRTY and frame.file is not None:
                 frame.flags |= PageFlag.DIRTY
@@ -72,14 +71,23 @@ async def page_mkclean(machine: Machine, frame: Frame) -> bool:
             if not _maps(mm, vpn, frame) or not pte & (WRITE | DIRTY):
                 continue
             mm.page_table.set(vpn, 0)
-            await machine.sched.charge(timing.SW_PTE_OP + timing.SW_CPU_TLB_FLUSH)
-            await mm.notifiers.invalidate_page(vpn << PAGE_SHIFT)
+            await _flush(mm, vpn, pte)
             dirty |= bool(pte & DIRTY)
             clean = pte & ~(WRITE | DIRTY)
             mm.page_table.set(vpn, clean)
             mm.shadow.established(vpn, clean)
     await machine.rmap_notifiers.invalidate_page(frame)
     return dirty
+
+
+async def _flush(mm: Mm, vpn: int, pte: int) -> None:
+    """The entry was cleared: flush it everywhere, and tell the clients. If one breaks the rules the entry comes back as it was."""
+    try:
+        await mm.machine.sched.charge(timing.SW_PTE_OP + timing.SW_CPU_TLB_FLUSH)
+        await mm.notifiers.invalidate_page(vpn << PAGE_SHIFT)
+    except BaseException:
+        mm.page_table.set(vpn, pte)
+        raise
 
 
 def _maps(mm: Mm, vpn: int, frame: Frame) -> bool:

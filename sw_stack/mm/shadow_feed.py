@@ -30,24 +30,25 @@ class ShadowFeed:
 
     def __init__(self, shadow: oracle.Shadow, frames: int) -> None:
         self.shadow = shadow
-        self._live = [0] * frames
+        self.live = [0] * frames
+        """Records of each frame."""
 
     def grant(self, pfn: int, mm: int, vpn: int, rights: int, *, fresh: bool) -> None:
         self.shadow.grant(pfn, mm, vpn, rights)
-        self._live[pfn] += fresh
+        self.live[pfn] += fresh
 
     def revoke(self, pfn: int, mm: int, vpn: int) -> None:
         if not self.shadow.revoke(pfn, mm, vpn):
             raise NotifierError(f"the oracle has lost the record of frame {pfn} at page {vpn:#x} of mm {mm}")
-        self._live[pfn] -= 1
+        self.live[pfn] -= 1
 
     def check_free(self, pfn: int, count: int) -> None:
         """Frames pfn..pfn+count-1 are about to be freed: no client may hold a translation to them."""
+        if count == 1 and not self.live[pfn]:
+            return
         for number in range(pfn, pfn + count):
-            if self._live[number]:
-                raise NotifierError(
-                    f"MN-3: frame {number} is freed while {self._live[number]} translations to it are still allowed"
-                )
+            if self.live[number]:
+                raise NotifierError(f"MN-3: frame {number} is freed while {self.live[number]} translations to it are still allowed")
 
 
 class MmShadow:
@@ -82,6 +83,10 @@ class MmShadow:
             return
         rights = entry_rights(pte)
         base = pte >> VALUE_SHIFT
+        if shift == PAGE_SHIFT:
+            if not (self._ranges and self.covered(vpn)):
+                self._grant(vpn, base, rights)
+            return
         for offset in range(1 << (shift - PAGE_SHIFT)):
             if not (self._ranges and self.covered(vpn + offset)):
                 self._grant(vpn + offset, base + offset, rights)
@@ -105,7 +110,9 @@ class MmShadow:
             if old_rights == rights:
                 return
         if rights:
-            self._feed.grant(pfn, self._mm, vpn, rights, fresh=not old)
+            feed = self._feed
+            feed.shadow.grant(pfn, self._mm, vpn, rights)
+            feed.live[pfn] += not old
             if leaf is None:
                 leaf = self._records[key] = [0] * LEAF_ENTRIES
                 self._counts[key] = 0
@@ -114,7 +121,9 @@ class MmShadow:
 
     def _revoke(self, start: int, end: int) -> None:
         first, last = start // LEAF_ENTRIES, (end - 1) // LEAF_ENTRIES
-        if last - first < len(self._records):
+        if first == last:
+            keys = [first] if first in self._records else []
+        elif last - first < len(self._records):
             keys = [k for k in range(first, last + 1) if k in self._records]
         else:
             keys = [k for k in self._records if first <= k <= last]

@@ -9,7 +9,6 @@ from __future__ import annotations
 import errno
 from bisect import bisect_right
 from collections.abc import Iterator
-from enum import IntFlag
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from sw_stack.mm.types import ADDRESS_END, PAGE_SHIFT, MmError
@@ -22,13 +21,13 @@ __all__ = ["MMAP_BASE", "Vma", "VmaFlag", "VmaMap"]
 MMAP_BASE: Final = 0x2AAA_0000_0000
 
 
-class VmaFlag(IntFlag):
-    """What else holds for an area."""
+class VmaFlag:
+    """What else holds for an area: bits of `Vma.flags`. Plain numbers, as PageFlag."""
 
-    SHARED = 1  # of a file: stores go to the file. Without: copy-on-write
-    LOCKED = 2  # mlock: reclaim leaves its pages in memory
-    NONLINEAR = 4  # remap_file_pages has been here: entries say which page of the file they are for
-    MERGEABLE = 8  # madvise(MERGEABLE): KSM may merge its pages
+    SHARED: Final = 1  # of a file: stores go to the file. Without: copy-on-write
+    LOCKED: Final = 2  # mlock: reclaim leaves its pages in memory
+    NONLINEAR: Final = 4  # remap_file_pages has been here: entries say which page of the file they are for
+    MERGEABLE: Final = 8  # madvise(MERGEABLE): KSM may merge its pages
 
 
 class Vma(NamedTuple):
@@ -107,12 +106,14 @@ class VmaMap:
 
     def overlapping(self, start: int, end: int) -> list[Vma]:
         """The parts of areas inside start..end-1, in order."""
-        index = max(bisect_right(self._starts, start) - 1, 0)
+        vmas, first = self._vmas, bisect_right(self._starts, start) - 1
         parts = []
-        while index < len(self._vmas) and self._vmas[index].start < end:
-            if self._vmas[index].end > start:
-                parts.append(self._vmas[index].clip(start, end))
-            index += 1
+        for index in range(max(first, 0), len(vmas)):
+            vma = vmas[index]
+            if vma.start >= end:
+                break
+            if vma.end > start:
+                parts.append(vma.clip(start, end))
         return parts
 
     def covered(self, start: int, end: int) -> bool:
@@ -125,6 +126,12 @@ class VmaMap:
 
     def carve(self, start: int, end: int) -> list[Vma]:
         """Remove start..end-1, splitting at the ends; the parts removed. Raises as `whole_pages`, changing nothing."""
+        index = bisect_right(self._starts, start) - 1
+        if index >= 0:
+            vma = self._vmas[index]
+            if vma.start == start and vma.end == end:  # most often one area goes as a whole
+                del self._vmas[index], self._starts[index]
+                return [vma]
         parts = self.whole_pages(start, end)
         if not parts:
             return []
@@ -149,9 +156,9 @@ class VmaMap:
 
     def insert(self, vma: Vma) -> None:
         """Add an area where there is none, merging with equal neighbours."""
-        if self.overlapping(vma.start, vma.end):
-            raise ValueError(f"[{vma.start:#x}, {vma.end:#x}) is mapped already")
         index = bisect_right(self._starts, vma.start)
+        if (index and self._vmas[index - 1].end > vma.start) or (index < len(self._vmas) and self._vmas[index].start < vma.end):
+            raise ValueError(f"[{vma.start:#x}, {vma.end:#x}) is mapped already")
         low = high = index
         if index and self._vmas[index - 1].joins(vma):
             low -= 1

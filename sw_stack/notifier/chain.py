@@ -24,6 +24,7 @@ from hwif.trace import Trace
 from sw_stack.notifier.client import MmuNotifier, NotifierError
 from sw_stack.sched import LockdepError, RwSem, Scheduler, Task, WaitQueue
 from sw_stack.sched.callchain import call_chain
+from sw_stack.sched.task import DONE
 
 __all__ = ["ActiveRange", "MmuNotifierChain", "TranslationObserver"]
 
@@ -192,8 +193,9 @@ class MmuNotifierChain:
     async def range_begin(self, start: int, end: int, atomic: bool) -> ActiveRange:
         """Begin a range; hand the result to `range_end`. Prefer `range`, which cannot forget the end."""
         self._check_range(start, end)
-        if not atomic:
-            self._sched.lockdep.may_sleep(self._sched.task(), "invalidate_range_begin with atomic=0")
+        task = self._sched.current
+        if not atomic and task is not None and task.atomic:
+            self._sched.lockdep.may_sleep(task, "invalidate_range_begin with atomic=0")
         active = ActiveRange(start, end, atomic)
         self._active.append(active)
         if self._clients:
@@ -260,13 +262,16 @@ class MmuNotifierChain:
         self._active.remove(active)
         self._observer.range_ending(active.start, active.end)
 
-    async def range_end(self, active: ActiveRange) -> None:
-        """End a range."""
+    def range_end(self, active: ActiveRange) -> Awaitable[None]:
+        """End a range: await the result at once."""
         self._need_active(active)
         self._active.remove(active)
-        if not self._clients and not active.clients:
-            self._observer.range_ending(active.start, active.end)
-            return
+        if active.clients:
+            return self._end(active)
+        self._observer.range_ending(active.start, active.end)
+        return DONE
+
+    async def _end(self, active: ActiveRange) -> None:
         # Before the callbacks: the first client may establish as soon as its own end has run.
         try:
             self._observer.range_ending(active.start, active.end)
@@ -312,11 +317,14 @@ class MmuNotifierChain:
     @contextmanager
     def _walk(self, clients: tuple[MmuNotifier, ...]) -> Iterator[tuple[MmuNotifier, ...]]:
         """The clients of one pass over the list: none of them may go away before the pass is over."""
-        self._in_flight.update(clients)
+        in_flight = self._in_flight
+        for client in clients:
+            in_flight[client] += 1
         try:
             yield clients
         finally:
-            self._in_flight.subtract(clients)
+            for client in clients:
+                in_flight[client] -= 1
             self._quiescent.wake_all()
 
     def _emit(self, event: TraceEvent, *args: int) -> None:

@@ -7,25 +7,15 @@ promise that the caller orders them. All hand over in arrival order, so nobody s
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Awaitable, Callable, Generator
+from collections.abc import Awaitable, Callable
 from contextlib import AbstractAsyncContextManager
 from types import TracebackType
 
 from sw_stack.sched.lockdep import LockdepError
 from sw_stack.sched.scheduler import Scheduler
-from sw_stack.sched.task import Task
+from sw_stack.sched.task import DONE, Task
 
 __all__ = ["Lock", "Mutex", "RwSem", "SpinLock", "WaitQueue"]
-
-
-class _Done(Awaitable[None]):
-    """Awaited, it is over: what a release that never waits hands to `async with`."""
-
-    def __await__(self) -> Generator[None, None, None]:
-        return iter(())  # type: ignore[return-value]
-
-
-DONE = _Done()
 
 
 class Lock:
@@ -41,8 +31,12 @@ class Lock:
         task.held.append(self)
 
     def _dropped(self, task: Task) -> None:
-        self.sched.lockdep.releasing(task, self)
-        task.held.remove(self)
+        held = task.held
+        if held and held[-1] is self:
+            held.pop()
+        else:
+            self.sched.lockdep.releasing(task, self)
+            held.remove(self)
 
     def describe(self) -> str:
         """One line for the wait-for report."""
@@ -59,16 +53,23 @@ class _Exclusive(Lock):
         self.owner: Task | None = None
         self._waiters: deque[Task] = deque()
 
-    async def acquire(self) -> None:
-        """Wait for the lock and take it."""
+    def acquire(self) -> Awaitable[None]:
+        """Wait for the lock and take it: await the result at once. A free lock is taken by the call itself."""
         task = self.sched.task()
-        self.sched.lockdep.acquiring(task, self)
-        if self.sleeps:
+        if task.held:
+            self.sched.lockdep.acquiring(task, self)
+        if self.sleeps and task.atomic:
             self.sched.lockdep.may_sleep(task, f"lock of {self.name}")
-        if self.owner is None:
-            self.owner = task
-        else:
-            await self.sched.spinning(self._waiters.append, self.name)
+        if self.owner is not None:
+            return self._wait(task)
+        self.owner = task
+        task.held.append(self)
+        if not self.sleeps:
+            task.atomic += 1
+        return DONE
+
+    async def _wait(self, task: Task) -> None:
+        await self.sched.spinning(self._waiters.append, self.name)
         self._taken(task)
         if not self.sleeps:
             task.atomic += 1
@@ -134,16 +135,25 @@ class RwSem(Lock):
         self.readers: list[Task] = []
         self.writer: Task | None = None
         self._waiters: deque[tuple[Task, bool]] = deque()
+        self._reading = _Reading(self)
+        self._writing = _Writing(self)
 
-    async def down_read(self) -> None:
-        """Share the lock. May sleep."""
+    def down_read(self) -> Awaitable[None]:
+        """Share the lock: await the result at once. May sleep."""
         task = self.sched.task()
-        self.sched.lockdep.acquiring(task, self)
-        self.sched.lockdep.may_sleep(task, f"down_read of {self.name}")
-        if self.writer is None and not self._waiters:
-            self.readers.append(task)
-        else:
-            await self.sched.spinning(lambda me: self._waiters.append((me, False)), f"{self.name} for reading")
+        if task.held:
+            self.sched.lockdep.acquiring(task, self)
+        if task.atomic:
+            self.sched.lockdep.may_sleep(task, f"down_read of {self.name}")
+        if self.writer is not None or self._waiters:
+            return self._wait(task, False)
+        self.readers.append(task)
+        task.held.append(self)
+        return DONE
+
+    async def _wait(self, task: Task, write: bool) -> None:
+        what = "writing" if write else "reading"
+        await self.sched.spinning(lambda me: self._waiters.append((me, write)), f"{self.name} for {what}")
         self._taken(task)
 
     def down_read_trylock(self) -> bool:
@@ -162,18 +172,21 @@ class RwSem(Lock):
             raise LockdepError(f"{task.name}: releases {self.name} for reading, which it holds for writing")
         self._dropped(task)
         self.readers.remove(task)
-        self._hand_over()
+        if self._waiters:
+            self._hand_over()
 
-    async def down_write(self) -> None:
-        """Own the lock. May sleep."""
+    def down_write(self) -> Awaitable[None]:
+        """Own the lock: await the result at once. May sleep."""
         task = self.sched.task()
-        self.sched.lockdep.acquiring(task, self)
-        self.sched.lockdep.may_sleep(task, f"down_write of {self.name}")
-        if self.writer is None and not self.readers and not self._waiters:
-            self.writer = task
-        else:
-            await self.sched.spinning(lambda me: self._waiters.append((me, True)), f"{self.name} for writing")
-        self._taken(task)
+        if task.held:
+            self.sched.lockdep.acquiring(task, self)
+        if task.atomic:
+            self.sched.lockdep.may_sleep(task, f"down_write of {self.name}")
+        if self.writer is not None or self.readers or self._waiters:
+            return self._wait(task, True)
+        self.writer = task
+        task.held.append(self)
+        return DONE
 
     def up_write(self) -> None:
         """Give an exclusive hold back."""
@@ -182,7 +195,8 @@ class RwSem(Lock):
             raise LockdepError(f"{task.name}: releases {self.name} for writing, which it holds for reading")
         self._dropped(task)
         self.writer = None
-        self._hand_over()
+        if self._waiters:
+            self._hand_over()
 
     def held_for_write(self, task: Task) -> bool:
         return self.writer is task
@@ -209,11 +223,11 @@ class RwSem(Lock):
 
     def reading(self) -> AbstractAsyncContextManager[None]:
         """`async with sem.reading():`"""
-        return _Reading(self)
+        return self._reading
 
     def writing(self) -> AbstractAsyncContextManager[None]:
         """`async with sem.writing():`"""
-        return _Writing(self)
+        return self._writing
 
 
 class _Reading(AbstractAsyncContextManager[None]):

@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import heapq
 import warnings
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from typing import Any, Final
 
 from hwif.gen import timing
@@ -23,7 +23,7 @@ from hwif.gen.hca import NODE_IRQS
 from hwif.port import Event, Irq, LineKind, MmioDone, MmioRead, MmioSwap, MmioWrite, Request, Snoop
 from sw_stack.sched.choices import Chooser
 from sw_stack.sched.lockdep import Lockdep
-from sw_stack.sched.task import Pause, Suspend, Task
+from sw_stack.sched.task import DONE, Pause, Suspend, Task
 
 __all__ = ["BusError", "Scheduler", "TaskAbandoned"]
 
@@ -118,8 +118,9 @@ class Scheduler:
 
     # ---- effects ---------------------------------------------------------------------------------------------------
 
-    async def charge(self, cycles: int) -> None:
-        """Let `cycles` of processor time pass. A preemption point: the chooser may add a delay. Legal in atomic context."""
+    def charge(self, cycles: int) -> Awaitable[None]:
+        """Let `cycles` of processor time pass: await the result at once. A preemption point: the chooser may add a delay. Legal in
+        atomic context."""
         delay = self._chooser.choose("preempt", _DELAY_STEPS)
         if delay:
             cycles += DELAYS[delay]
@@ -128,7 +129,8 @@ class Scheduler:
         if end < self.free_until and (not self._ready or end < self._ready[0][0]) and not self._requests:
             self.now = self._last_run = end
         elif cycles:
-            await Pause(cycles, "processor time")
+            return Pause(cycles, "processor time")
+        return DONE
 
     async def sleep(self, cycles: int) -> None:
         """Give the processor away for `cycles`. Forbidden in atomic context."""

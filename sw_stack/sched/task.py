@@ -2,14 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Coroutine, Generator
+from collections.abc import Awaitable, Callable, Coroutine, Generator
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from sw_stack.sched.locks import Lock
 
-__all__ = ["Pause", "Suspend", "Task"]
+__all__ = ["DONE", "Pause", "Suspend", "Task"]
+
+
+class _Done(Awaitable[None]):
+    """Awaited, it is over: what an effect that had to wait for nothing returns. Cheaper than a coroutine."""
+
+    __slots__ = ()
+
+    def __await__(self) -> Generator[None, None, None]:
+        return iter(())  # type: ignore[return-value]
+
+
+DONE = _Done()
 
 
 @dataclass(eq=False)
@@ -45,7 +57,7 @@ class Task:
         )
 
 
-class Suspend:
+class Suspend(Awaitable[Any]):
     """Awaiting this suspends the task; `arm(task)` arranges that somebody resumes it. The await returns what it is given."""
 
     __slots__ = ("arm", "patient", "reason")

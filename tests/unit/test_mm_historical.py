@@ -57,8 +57,8 @@ def test_fork_that_fails_leaves_a_begin_without_an_end(monkeypatch: pytest.Monke
 
 @pytest.mark.parametrize("on", [False, True])
 def test_copy_of_part_of_an_area_ends_another_range(on: bool) -> None:
-    """A client that remembers ranges by their bounds never finds the one that ended. fork itself copies whole areas, where begin and
-    end agree; here part of an area is copied, as any caller of copy_page_range may ask."""
+    """A client that remembers ranges by their bounds never finds the one that ended. fork itself copies whole areas, where begin
+    and end agree; here part of an area is copied, as any caller of copy_page_range may ask."""
 
     async def body(s: Scene) -> None:
         client = Skeleton(s.mm, tracking="ranges")

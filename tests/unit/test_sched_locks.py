@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Coroutine
+from collections.abc import Awaitable, Callable, Coroutine
 from typing import Any
 
 import pytest
@@ -134,13 +134,13 @@ def test_the_report_says_who_holds_and_who_waits() -> None:
         async with lock, sem.writing():
             await sched.sleep(1000)
 
-    async def waits(what: Coroutine[Any, Any, Any]) -> None:
+    async def waits(what: Callable[[], Awaitable[None]]) -> None:
         await sched.sleep(1)
-        await what
+        await what()
 
     sched.spawn(owner(), "owner", 0)
-    sched.spawn(waits(lock.acquire()), "first", 1, daemon=True)
-    sched.spawn(waits(sem.down_read()), "second", 2, daemon=True)
+    sched.spawn(waits(lock.acquire), "first", 1, daemon=True)
+    sched.spawn(waits(sem.down_read), "second", 2, daemon=True)
     for _ in range(2):
         while sched.step():
             pass
