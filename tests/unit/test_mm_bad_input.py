@@ -102,8 +102,11 @@ def test_register_without_the_lock_names_who_has_it() -> None:
 
         task = holding.spawn(writer(), "writer", 1)
         await holding.sleep(10)
-        pattern = r"task 0 \(CPU 0\): MN-5: mmu_notifier register without mmap_lock\[a\] held for writing, which writer holds;
-        called by" with pytest.raises(LockdepError, match=pattern):
+        pattern = (
+            r"task 0 \(CPU 0\): MN-5: mmu_notifier register without mmap_lock\[a\] held for writing, which writer holds; "
+            r"called by register"
+        )
+        with pytest.raises(LockdepError, match=pattern):
             s.mm.notifiers.register(Sleeper(s))
         await holding.join(task)
         with pytest.raises(LockdepError, match="which nobody holds; called by register"):
@@ -141,8 +144,9 @@ def test_export_without_the_page_lock() -> None:
 @pytest.mark.parametrize("blockable", [True, False])
 def test_impossible_ranges(start: int, end: int, what: str, blockable: bool) -> None:
     async def body(s: Scene) -> None:
-        with pytest.raises(NotifierError, match=rf"^MN-1: {what} \[.*\) on mm 1 by task 0 \(CPU 0\), before <ContextLog>; called
-        by"):     if blockable:
+        pattern = rf"^MN-1: {what} \[.*\) on mm 1 by task 0 \(CPU 0\), before <ContextLog>; called by"
+        with pytest.raises(NotifierError, match=pattern):
+            if blockable:
                 await s.mm.notifiers.range_begin(start, end, False)
             else:
                 await s.mm.notifiers.try_range(start, end)
@@ -285,7 +289,7 @@ def test_out_of_memory_gives_the_verdict() -> None:
 def test_swap_full() -> None:
     async def body(s: Scene) -> None:
         await s.mm.mmap(at(8), 40 * PAGE, RW, fixed=True)
-        with pytest.raises(MmError, match="swap 2 of 2; .* without swap") as caught:
+        with pytest.raises(MmError, match=r"swap 2 of 2; .* without swap") as caught:
             for number in range(40):
                 await s.mm.store(at(8 + number), b"x")
         assert caught.value.errno == errno.ENOMEM
