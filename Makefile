@@ -25,7 +25,7 @@ JOBS ?= 2
 PYTEST = $(BIN)/pytest -n $(JOBS)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup cosim test test-all regress lint gen bench-rtl bench-model bench-speed clean
+.PHONY: help setup cosim test test-all regress lint gen bench-rtl bench-model bench-speed bench-vm clean
 
 help: ## List the targets
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):[^#]*## (.*)/  \1|\2/' | awk -F'|' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -72,6 +72,9 @@ bench-model: $(STAMP) ## The model's error against the RTL
 
 bench-speed: $(STAMP) ## What a run costs beside other ways to run it (minutes, an idle machine)
 	@$(BIN)/shootdown bench speed $(ARGS)
+
+bench-vm: $(STAMP) ## What the software stack does alone, without a device
+	@$(BIN)/shootdown bench vm $(ARGS)
 
 clean: ## Remove build products (the virtual environment stays)
 	@rm -rf build .pytest_cache .mypy_cache .ruff_cache

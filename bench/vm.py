@@ -10,6 +10,7 @@ Promises: nothing is left out of what a run does; trace, oracle and lock checkin
 
 from __future__ import annotations
 
+import resource
 import subprocess
 import sys
 import time
@@ -23,7 +24,7 @@ from sw_stack.mm import PROT_READ, PROT_WRITE, Machine, Mm
 from sw_stack.notifier import MmuNotifier
 from sw_stack.sched import Scheduler, SeededChooser, run_alone
 
-__all__ = ["CALLS", "measure"]
+__all__ = ["large", "measure"]
 
 PAGE: Final = 4096
 RW: Final = PROT_READ | PROT_WRITE
@@ -58,7 +59,7 @@ def measure() -> dict[str, Any]:
         "vm_ops_per_s": max(_life_rate() for _ in range(ROUNDS)),
         "per_s": {name: max(_rate(body) for _ in range(ROUNDS)) for name, body in KINDS.items()},
         **_dispatch(),
-        **_large(),
+        **large(),
     }
 
 
@@ -221,23 +222,20 @@ def _call_us(clients: int, *, ranges: bool) -> float:
 # ---- a large machine ---------------------------------------------------------------------------------------------------
 
 
-def _large() -> dict[str, Any]:
-    """A process of its own fills a machine of a million frames with the pages of a hundred address spaces, and says how large it
-    is."""
-    done = subprocess.run([sys.executable, "-m", "bench.vm"], check=True, capture_output=True, text=True)
-    mib, spaces, frames = done.stdout.split()
-    return {"resident_mib": float(mib), "large": {"frames": int(frames), "address_spaces": int(spaces)}}
+def large(frames: int = LARGE_FRAMES, spaces: int = LARGE_SPACES) -> dict[str, Any]:
+    """A process of its own fills a machine of so many frames with the pages of so many address spaces, and says how large it is."""
+    done = subprocess.run([sys.executable, "-m", "bench.vm", str(frames), str(spaces)], check=True, capture_output=True, text=True)
+    mib, used, live = done.stdout.split()
+    return {"resident_mib": float(mib), "large": {"frames": int(used), "address_spaces": int(live)}}
 
 
-def _fill() -> None:
-    """The process: every frame in use and mapped, by as many address spaces, each record in the oracle."""
-    import resource  # noqa: PLC0415 - only here
-
-    on = machine(LARGE_FRAMES, spaces=1)
-    share = LARGE_FRAMES // LARGE_SPACES - 16
+def _fill(frames: int, spaces: int) -> None:
+    """The process: every frame in use and mapped, each with its record in the oracle."""
+    on = machine(frames, spaces=1)
+    share = frames // spaces
 
     async def body() -> None:
-        for number in range(LARGE_SPACES):
+        for number in range(spaces):
             mm = on.new_mm(f"program {number}")
             base = await mm.mmap(None, share * PAGE, RW)
             for page in range(share):
@@ -245,8 +243,8 @@ def _fill() -> None:
 
     play(on, body())
     used = on.frames.count - on.frames.free
-    print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024, len(on.mms), used)
+    print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024, used, len(on.mms))
 
 
 if __name__ == "__main__":
-    _fill()
+    _fill(int(sys.argv[1]), int(sys.argv[2]))

@@ -208,6 +208,14 @@ def bench_speed(
     return run_speed(as_json, only)
 
 
+@bench_app.command("vm", epilog="Example: shootdown bench vm --json")
+def bench_vm(as_json: Annotated[bool, typer.Option("--json", help="Print the numbers as JSON.")] = False) -> int:
+    """The software stack alone, without a device: operations per second, notifier calls, memory. A minute."""
+    from shootdown.commands.bench_vm import run_vm  # noqa: PLC0415
+
+    return run_vm(as_json)
+
+
 def run(arguments: Sequence[str] | None = None) -> int:
     """The command line as a function: its exit status."""
     from typer.exceptions import TyperException  # noqa: PLC0415

@@ -68,16 +68,7 @@ async def _handle_fault(mm: Mm, vaddr: int, write: bool) -> None:
     if vma is None or not vma.prot & (PROT_WRITE if write else PROT_READ):
         _trace(mm, vaddr, write, FaultKind.ERROR)
         mm.machine.count("fault_error")
-        why = (
-            "exited"
-            if not mm.alive
-            else "killed, out of memory"
-            if mm.oom_victim
-            else "no mapping"
-            if vma is None
-            else f"protection {vma.prot}"
-        )
-        raise MmError(errno.EFAULT, f"{mm.name}: {'write' if write else 'read'} of {vaddr:#x}: {why}")
+        raise MmError(errno.EFAULT, f"{mm.name}: {'write' if write else 'read'} of {vaddr:#x}: {_refusal(mm, vma)}")
     vpn = (vaddr & -(1 << vma.shift)) >> PAGE_SHIFT
     pte = mm.page_table.get(vpn, vma.shift)
     if not pte or pte & FILE:
@@ -111,6 +102,14 @@ async def _first_touch(mm: Mm, vma: Vma, vpn: int, vaddr: int, write: bool) -> N
     if fresh:
         _trace(mm, vaddr, write, FaultKind.ANON)
         machine.count("fault_anon")
+
+
+def _refusal(mm: Mm, vma: Vma | None) -> str:
+    if not mm.alive:
+        return "exited"
+    if mm.oom_victim:
+        return "killed, out of memory"
+    return "no mapping" if vma is None else f"protection {vma.prot}"
 
 
 async def _file_page(mm: Mm, vma: Vma, vpn: int, pte: int, vaddr: int, write: bool) -> None:

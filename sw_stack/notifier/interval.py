@@ -60,6 +60,12 @@ class IntervalSubscription:
         be larger than the subscription. Must not sleep if `atomic`."""
         raise NotImplementedError
 
+    async def invalidate_try(self, start: int, end: int) -> bool:
+        """As `invalidate`, for a range that may not sleep and may fail: False if it would have to sleep, with nothing done (the
+        -EAGAIN of a non-blockable range). Atomic."""
+        await self.invalidate(start, end, True)
+        return True
+
     async def age_page(self, address: int) -> bool:
         """True if the device has used the page since the last call. Atomic."""
         return False
@@ -146,6 +152,21 @@ class IntervalSubscriptions(MmuNotifier):
     async def invalidate_range_begin(self, mm: Any, start: int, end: int, atomic: bool) -> None:
         await self._begin(start, end, atomic)
 
+    async def invalidate_range_try(self, mm: Any, start: int, end: int) -> bool:
+        """A range that may fail. If one subscription would sleep, the range is over for all of them: those told before it are open
+        again, as after an end, and the chain calls none."""
+        agreed = False
+        found = self._number(start, end)
+        try:
+            for sub in found:
+                if not await sub.invalidate_try(start, end):
+                    return False
+            agreed = True
+            return True
+        finally:
+            if not agreed:
+                self._end()
+
     async def invalidate_range_end(self, mm: Any, start: int, end: int, atomic: bool) -> None:
         self._end()
 
@@ -173,16 +194,19 @@ class IntervalSubscriptions(MmuNotifier):
     # ---- inside ----------------------------------------------------------------------------------------------------
 
     async def _begin(self, start: int, end: int, atomic: bool) -> None:
+        for sub in self._number(start, end):
+            await sub.invalidate(start, end, atomic)
+
+    def _number(self, start: int, end: int) -> list[IntervalSubscription]:
+        """One more invalidation runs; the subscriptions it concerns, with its number. All are numbered before the first is
+        called: none may be established from what was read before this begin."""
         self._active += 1
         found = [sub for sub in self._subs if sub.overlaps(start, end)]
-        if not found:
-            return
-        self._seq |= 1
-        # All are numbered before the first is called: none may be established from what was read before this begin.
-        for sub in found:
-            sub.seq = self._seq
-        for sub in found:
-            await sub.invalidate(start, end, atomic)
+        if found:
+            self._seq |= 1
+            for sub in found:
+                sub.seq = self._seq
+        return found
 
     def _end(self) -> None:
         self._active -= 1
