@@ -107,6 +107,19 @@ class Shadow:
             flat[2 * index + 1] = 0
         return True
 
+    def revoke_run(self, mm: int, vpn: int, frames: list[int]) -> list[int]:
+        """Revoke page `vpn + i` of `mm` in frame `frames[i]`, for each that is not negative. The pages that had no record."""
+        flat, tag, lost = self._flat, self._tag(mm, vpn), []
+        for offset, frame in enumerate(frames):
+            if frame < 0:
+                continue
+            place = 2 * frame
+            if flat[place] == tag + offset and flat[place + 1] <= RIGHTS_MASK:  # the only record of its frame, as most are
+                flat[place] = flat[place + 1] = 0
+            elif not self.revoke(frame, mm, vpn + offset):
+                lost.append(vpn + offset)
+        return lost
+
     def rights(self, frame: int, mm: int, vpn: int) -> int:
         """Rights of a record, 0 if none."""
         flat, tag = self._flat, self._tag(mm, vpn)

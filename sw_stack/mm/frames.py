@@ -111,7 +111,7 @@ class Frame:
     def lock(self) -> Mutex:
         """The page lock. Most pages never need one."""
         if self._lock is None:
-            self._lock = Mutex(self._sched, f"page_lock[{self.pfn}]")
+            self._lock = _PageLock(self._sched, self.pfn)
         return self._lock
 
     def map(self, mm: Mm, vpn: int) -> None:
@@ -136,6 +136,22 @@ class Frame:
             del self._rmap[mm.id, vpn]
             if not self._rmap:
                 self._rmap = None
+
+
+class _PageLock(Mutex):
+    """A page lock is made at a page's first fault: it must cost little, so its name waits until somebody reads it."""
+
+    def __init__(self, sched: Scheduler, pfn: int) -> None:
+        super().__init__(sched, "page_lock")
+        self._pfn = pfn
+
+    @property
+    def name(self) -> str:
+        return f"page_lock[{self._pfn}]"
+
+    @name.setter
+    def name(self, value: str) -> None:
+        """The base class gives one; the class is all that is kept of it."""
 
 
 class FrameAllocator:

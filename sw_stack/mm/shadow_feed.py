@@ -42,6 +42,15 @@ class ShadowFeed:
             raise NotifierError(f"the oracle has lost the record of frame {pfn} at page {vpn:#x} of mm {mm}")
         self.live[pfn] -= 1
 
+    def revoke_run(self, mm: int, vpn: int, frames: list[int]) -> None:
+        """Revoke pages from `vpn` on; `frames` has each page's frame, or a negative number."""
+        for lost in self.shadow.revoke_run(mm, vpn, frames):
+            raise NotifierError(f"the oracle has lost the record of page {lost:#x} of mm {mm}")
+        live = self.live
+        for frame in frames:
+            if frame >= 0:
+                live[frame] -= 1
+
     def check_free(self, pfn: int, count: int) -> None:
         """Frames pfn..pfn+count-1 are about to be freed: no client may hold a translation to them."""
         if count == 1 and not self.live[pfn]:
@@ -81,12 +90,12 @@ class MmShadow:
         """An entry was written. Call in the same instant. After release no client is left to use it."""
         if not pte & (PRESENT | EXCLUSIVE) or self._released:
             return
-        rights = entry_rights(pte)
-        base = pte >> VALUE_SHIFT
         if shift == PAGE_SHIFT:
             if not (self._ranges and self.covered(vpn)):
-                self._grant(vpn, base, rights)
+                self._grant(vpn, pte >> VALUE_SHIFT, entry_rights(pte))
             return
+        rights = entry_rights(pte)
+        base = pte >> VALUE_SHIFT
         for offset in range(1 << (shift - PAGE_SHIFT)):
             if not (self._ranges and self.covered(vpn + offset)):
                 self._grant(vpn + offset, base + offset, rights)
@@ -129,12 +138,14 @@ class MmShadow:
             keys = [k for k in self._records if first <= k <= last]
         for key in keys:
             leaf, base = self._records[key], key * LEAF_ENTRIES
-            for index in range(max(start - base, 0), min(end - base, LEAF_ENTRIES)):
-                record = leaf[index]
-                if record:
-                    leaf[index] = 0
-                    self._counts[key] -= 1
-                    self._feed.revoke(record >> RIGHTS_BITS, self._mm, base + index)
+            low, high = max(start - base, 0), min(end - base, LEAF_ENTRIES)
+            run = leaf[low:high]
+            gone = len(run) - run.count(0)
+            if not gone:
+                continue
+            leaf[low:high] = [0] * (high - low)
+            self._feed.revoke_run(self._mm, base + low, [(record or -1) >> RIGHTS_BITS for record in run])
+            self._counts[key] -= gone
             if not self._counts[key]:
                 del self._records[key], self._counts[key]
 

@@ -12,8 +12,8 @@ holds the clients to the contract.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Awaitable, Callable, Iterator
-from contextlib import AbstractAsyncContextManager, contextmanager
+from collections.abc import Awaitable, Callable
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any, Final, Protocol
@@ -79,6 +79,27 @@ class _Range(AbstractAsyncContextManager["ActiveRange"]):
 
     def __aexit__(self, *_exc: object) -> Awaitable[None]:  # type: ignore[override]
         return self._chain.range_end(self._active)
+
+
+class _Walk:
+    """Clients in use by one pass over the list."""
+
+    __slots__ = ("_clients", "_in_flight", "_quiescent")
+
+    def __init__(self, clients: tuple[MmuNotifier, ...], in_flight: Counter[MmuNotifier], quiescent: WaitQueue) -> None:
+        self._clients = clients
+        self._in_flight = in_flight
+        self._quiescent = quiescent
+        for client in clients:
+            in_flight[client] += 1
+
+    def __enter__(self) -> tuple[MmuNotifier, ...]:
+        return self._clients
+
+    def __exit__(self, *_exc: object) -> None:
+        for client in self._clients:
+            self._in_flight[client] -= 1
+        self._quiescent.wake_all()
 
 
 class MmuNotifierChain:
@@ -314,18 +335,9 @@ class MmuNotifierChain:
             task.atomic -= atomic
             task.inside.pop()
 
-    @contextmanager
-    def _walk(self, clients: tuple[MmuNotifier, ...]) -> Iterator[tuple[MmuNotifier, ...]]:
-        """The clients of one pass over the list: none of them may go away before the pass is over."""
-        in_flight = self._in_flight
-        for client in clients:
-            in_flight[client] += 1
-        try:
-            yield clients
-        finally:
-            for client in clients:
-                in_flight[client] -= 1
-            self._quiescent.wake_all()
+    def _walk(self, clients: tuple[MmuNotifier, ...]) -> _Walk:
+        """`with self._walk(clients) as clients:` one pass over the list: none of them may go away before it is over."""
+        return _Walk(clients, self._in_flight, self._quiescent)
 
     def _emit(self, event: TraceEvent, *args: int) -> None:
         self._trace.emit(self._sched.now, event, self._mm_id, *args)

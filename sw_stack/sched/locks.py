@@ -278,6 +278,8 @@ class WaitQueue:
 
     def wake_all(self) -> None:
         """Everybody looks again."""
+        if not self._waiters:
+            return
         waiters, self._waiters = self._waiters, []
         for task in waiters:
             self._sched.resume(task)
