@@ -2,8 +2,9 @@
 
 An operation is a system call on an address space or a fault; a program's accesses that find their entry are not counted. The mix
 is the shipped program's: of a hundred operations about 72 are faults (half of them the first store after a page was made writable
-again, 3 copies), 11 mprotect, 10 brk, and the rest mmap, munmap, mremap, madvise; one in a thousand is a fork. Times are processor time of one core, the best
-of a few rounds: a shared machine can only add to it. Memory is the peak resident size of a process of its own.
+again, 3 copies), 11 mprotect, 10 brk, and the rest mmap, munmap, mremap, madvise; one in a thousand is a fork. Times are
+processor time of one core, the best of a few rounds: a shared machine can only add to it. Memory is the peak resident size of a
+process of its own.
 
 Promises: nothing is left out of what a run does; trace, oracle and lock checking are on. Costs: a quarter of a minute.
 """

@@ -31,7 +31,7 @@ from sw_stack.mm.pagetable import (
 )
 from sw_stack.mm.swap import Slot
 from sw_stack.mm.types import ADDRESS_END, PAGE_SHIFT, PROT_READ, PROT_WRITE, MmError
-from sw_stack.mm.vma import Vma
+from sw_stack.mm.vma import Vma, VmaFlag
 from sw_stack.mm.xip import block_for_store, xip_fault
 
 if TYPE_CHECKING:
@@ -72,6 +72,8 @@ async def _handle_fault(mm: Mm, vaddr: int, write: bool) -> None:
     vpn = (vaddr & -(1 << vma.shift)) >> PAGE_SHIFT
     pte = mm.page_table.get(vpn, vma.shift)
     if not pte or pte & FILE:
+        if vma.flags & VmaFlag.PFNMAP:
+            raise MmError(errno.EFAULT, f"{mm.name}: {vaddr:#x}: the driver has mapped nothing there (SIGBUS)")
         if vma.file is None:
             await _first_touch(mm, vma, vpn, vaddr, write)
         else:

@@ -27,6 +27,7 @@ class VmaFlag:
     SHARED: Final = 1  # of a file: stores go to the file. Without: copy-on-write
     LOCKED: Final = 2  # mlock: reclaim leaves its pages in memory
     NONLINEAR: Final = 4  # remap_file_pages has been here: entries say which page of the file they are for
+    PFNMAP: Final = 16  # a driver's frames: no faults, not the VM's to take
     MERGEABLE: Final = 8  # madvise(MERGEABLE): KSM may merge its pages
 
 

@@ -12,6 +12,7 @@ from sw_stack.mm import Mm
 from sw_stack.mm.check import audit
 from sw_stack.mm.frames import Frame
 from sw_stack.mm.historical import Historical
+from sw_stack.mm.pagetable import VALUE_SHIFT
 from sw_stack.notifier import MmuNotifier, MmuRmapNotifier
 from sw_stack.sched import Scheduler, Task
 from sw_stack.sched.locks import RwSem
@@ -130,7 +131,7 @@ class Scene:
         """The frame behind a page of the area now."""
         entry = self.mm.page_table.lookup(at(number) // PAGE)
         assert entry is not None, f"page {number} is not mapped"
-        return self.machine.frames[entry.pte >> 10]
+        return self.machine.frames[entry.pte >> VALUE_SHIFT]
 
 
 def stage(

@@ -29,9 +29,11 @@ from mm_context import (
 )
 from mm_rig import PAGE, register
 
-from sw_stack.mm import Mm
+from sw_stack.mm import Mm, MmError
 from sw_stack.mm.filemap import punch, truncate, writeback
 from sw_stack.mm.frames import PageFlag
+from sw_stack.mm.pagetable import WRITE
+from sw_stack.mm.pfnmap import alloc_reserved, apply_to_page_range, free_reserved, remap_pfn_range
 
 HUGE = 21
 HUGE_PAGES = 512
@@ -281,6 +283,36 @@ def test_xip_unmap_is_atomic_and_has_no_page_lock() -> None:
         await other.exit()
 
     stage(body, memory=False)
+
+
+# ---- a driver's mappings -----------------------------------------------------------------------------------------------
+
+
+def test_remap_pfn_range_and_apply_to_page_range() -> None:
+    async def body(s: Scene) -> None:
+        frames = await alloc_reserved(s.machine, 2)
+        await remap_pfn_range(s.mm, at(8), frames, RW)
+        assert s.log.take() == [begin(8, 10), end(8, 10)]
+        await s.mm.store(at(9), b"driver")
+        assert s.machine.memory.read(frames[1].pfn * PAGE, 6) == b"driver"
+        await apply_to_page_range(s.mm, at(8), 2 * PAGE, lambda _vpn, pte: pte & ~WRITE)
+        assert s.log.take() == [begin(8, 10), end(8, 10)]
+        assert not s.mm.touch_fast(at(9) // PAGE, write=True)
+        await apply_to_page_range(s.mm, at(8), PAGE, lambda _vpn, pte: 0)
+        assert s.log.take() == [begin(8, 9), end(8, 9)]
+        with pytest.raises(MmError, match="SIGBUS"):
+            await s.mm.load(at(8), 1)
+        for bad in (apply_to_page_range(s.mm, at(0), PAGE, lambda _vpn, pte: pte), remap_pfn_range(s.mm, at(0), frames, RW)):
+            with pytest.raises(MmError, match=r"not a driver's mapping|is mapped"):
+                await bad
+        with pytest.raises(MmError, match="may take away"):
+            await remap_pfn_range(s.mm, at(20), [s.frame(0)], RW)
+        s.log.take()
+        assert await s.machine.reclaim(8) == 4  # the program's own pages, none of the driver's
+        await s.mm.munmap(at(8), 2 * PAGE)
+        free_reserved(s.machine, frames)
+
+    stage(body)
 
 
 # ---- aging, reclaim, migration, writeback ------------------------------------------------------------------------------
