@@ -158,23 +158,33 @@ async def _take_out(file: File, first: int, last: int) -> None:
     with traced(machine, TraceEvent.VM_TRUNCATE, file.id, first, last):
         machine.count("truncate")
         await unmap_mapping_range(file, first, last)
-        for index in sorted(index for index in file.pages if first <= index < last):
-            frame = file.pages.get(index)
-            if frame is None:
-                continue
-            frame.pins += 1
-            async with frame.lock:
-                # A fault that held the page lock may have mapped it since; with the lock ours no other can.
-                while frame.file is file and frame.mapped:
-                    await unmap_mapping_range(file, index, index + 1)
-                if frame.file is file:
-                    file.forget_page(frame)
-                    machine.reclaimer.remove(frame)
-                    if file.xip:
-                        frame.pins -= 1  # the block's own
-            machine.unpin(frame)
-        for index in [index for index in file.store if first <= index < last]:
-            del file.store[index]
+        for index in sorted(index for index in {*file.pages, *file.store} if first <= index < last):
+            while await _take_page(file, index):
+                pass
+
+
+async def _take_page(file: File, index: int) -> bool:
+    """Take one page out of cache and store. True if it was another frame's by the time its lock was ours: look again."""
+    machine, frame = file.machine, file.pages.get(index)
+    if frame is None:
+        file.store.pop(index, None)  # a fault that comes now reads zeros; one that came before is in the cache
+        return False
+    frame.pins += 1
+    async with frame.lock:
+        # A fault that held the page lock may have mapped it since; with the lock ours no other can. Who is unmapping the area has
+        # taken it off the list already and needs the time this charges to come to the entry.
+        while frame.file is file and frame.mapped:
+            await unmap_mapping_range(file, index, index + 1)
+            await machine.sched.charge(timing.SW_PTE_OP)
+        again = frame.file is not file
+        if not again:
+            file.forget_page(frame)
+            file.store.pop(index, None)
+            machine.reclaimer.remove(frame)
+            if file.xip:
+                frame.pins -= 1  # the block's own
+    machine.unpin(frame)
+    return again
 
 
 async def unmap_mapping_range(file: File, first: int, last: int) -> None:

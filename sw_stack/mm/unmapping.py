@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from hwif.gen import timing
 from sw_stack.mm.frames import Frame, PageFlag
-from sw_stack.mm.pagetable import DIRTY, EXCLUSIVE, FILE, MIGRATION, PRESENT, SWAP, VALUE_SHIFT, Entry
+from sw_stack.mm.pagetable import DIRTY, EXCLUSIVE, FILE, MIGRATION, PRESENT, SWAP, VALUE_SHIFT, Entry, make
 from sw_stack.mm.types import PAGE_SHIFT
 from sw_stack.mm.vma import Vma, VmaFlag
 
@@ -47,22 +47,20 @@ async def unmap_pages(mm: Mm, start: int, end: int, gathered: list[Frame], only:
             if only is not None:
                 entries = [entry for entry in entries if _shows(mm, entry, *only)]
             for entry in entries:
-                _zap(mm, entry, gathered)
+                _zap(mm, entry, gathered, keep_place=only is not None)
             await mm.machine.sched.charge(timing.SW_PTE_OP * len(entries))
 
 
 def _shows(mm: Mm, entry: Entry, file: File, first: int, last: int) -> bool:
-    """True if the entry is for one of these pages of the file."""
-    value = entry.pte >> VALUE_SHIFT
-    if entry.pte & FILE:
-        return first <= value < last
-    if entry.pte & SWAP:
+    """True if the entry maps one of these pages of the file."""
+    if entry.pte & (FILE | SWAP):
         return False
-    frame = mm.machine.frames[value]
+    frame = mm.machine.frames[entry.pte >> VALUE_SHIFT]
     return frame.file is file and first <= frame.index < last
 
 
-def _zap(mm: Mm, entry: Entry, gathered: list[Frame]) -> None:
+def _zap(mm: Mm, entry: Entry, gathered: list[Frame], *, keep_place: bool) -> None:
+    """Empty an entry; `keep_place`: but for the page of the file it was for, which its place does not tell."""
     pte = entry.pte
     mm.page_table.set(entry.vpn, 0, entry.shift)
     value = pte >> VALUE_SHIFT
@@ -72,6 +70,8 @@ def _zap(mm: Mm, entry: Entry, gathered: list[Frame]) -> None:
         frame.unmap(mm, entry.vpn)
         if pte & DIRTY and frame.file is not None:
             frame.flags |= PageFlag.DIRTY
+        if keep_place:
+            mm.page_table.set(entry.vpn, make(frame.index, FILE))
         gathered.append(frame)
     elif pte & SWAP:
         mm.machine.drop_swap_entry(mm.machine.swap[value])
