@@ -153,6 +153,7 @@ async def _swap_in(mm: Mm, vpn: int, pte: int, vaddr: int, write: bool) -> None:
                 machine.swap.drop_entry(slot)
                 if write and frame.mapcount == 0 and slot.entries == 0:
                     flags |= WRITE | DIRTY
+                    frame.flags &= ~PageFlag.KSM  # a merged page with one user left is that user's
                     machine.swap.detach(frame)
                 await establish(mm, frame, vpn, make(frame.pfn, flags))
     finally:

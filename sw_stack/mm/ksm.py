@@ -90,8 +90,7 @@ async def _scan_area(mm: Mm, vma: Vma, stable: dict[bytes, Frame]) -> int:
         found = stable.get(_bytes(machine, frame))
         if found is None:
             # The first of its kind: write-protected, it is what others are merged with.
-            if await _write_protect(mm, vpn, frame):
-                frame.flags |= PageFlag.KSM
+            if await _write_protect(mm, vpn, frame, PageFlag.KSM):
                 stable[_bytes(machine, frame)] = frame
         elif machine.frames.in_use_as(found):
             merged += await _merge(mm, vpn, frame, found)
@@ -102,8 +101,9 @@ def _bytes(machine: Machine, frame: Frame) -> bytes:
     return machine.memory.read(frame.pfn << PAGE_SHIFT, PAGE_SIZE)
 
 
-async def _write_protect(mm: Mm, vpn: int, frame: Frame) -> bool:
-    """Take the right to write from the one entry that maps the page. False if it is not alone, or somebody holds a reference."""
+async def _write_protect(mm: Mm, vpn: int, frame: Frame, flag: int = 0) -> bool:
+    """Take the right to write from the one entry that maps the page, and note `flag` on it before anybody can take it back. False
+    if the page is not alone, or somebody holds a reference."""
     machine, start = mm.machine, vpn << PAGE_SHIFT
     frame.pins += 1
     try:
@@ -112,6 +112,7 @@ async def _write_protect(mm: Mm, vpn: int, frame: Frame) -> bool:
             if not pte & PRESENT or pte >> VALUE_SHIFT != frame.pfn or frame.mapcount != 1 or frame.pins > 1:
                 return False
             mm.page_table.set(vpn, pte & ~WRITE)
+            frame.flags |= flag
             await machine.sched.charge(timing.SW_PTE_OP + timing.SW_CPU_TLB_FLUSH)
             return True
     finally:
@@ -129,16 +130,17 @@ async def _merge(mm: Mm, vpn: int, frame: Frame, stable: Frame) -> bool:
             async with frame.lock, mm.notifiers.range(start, start + PAGE_SIZE, atomic=False), mm.pte_lock:
                 pte = mm.page_table.get(vpn)
                 # Protected and alone: the bytes stand still while this compares them.
-                still = pte & PRESENT and not pte & WRITE and pte >> VALUE_SHIFT == frame.pfn and frame.pins == 1
+                still = bool(pte & PRESENT) and not pte & WRITE and pte >> VALUE_SHIFT == frame.pfn and frame.pins == 1
+                # The other's page lock is not held, two of a class have no order; from here to its new mapping no cycle passes.
+                still = still and bool(stable.flags & PageFlag.KSM)
                 if not still or frame.mapcount != 1 or _bytes(machine, frame) != _bytes(machine, stable):
                     return False
-                mm.page_table.set(vpn, 0)
-                await machine.sched.charge(timing.SW_PTE_OP + timing.SW_CPU_TLB_FLUSH)
                 frame.unmap(mm, vpn)
                 entry = make(stable.pfn, PRESENT | READ | pte & ACCESSED)
                 mm.page_table.set(vpn, entry)
                 stable.map(mm, vpn)
                 mm.shadow.established(vpn, entry)
+                await machine.sched.charge(timing.SW_PTE_OP + timing.SW_CPU_TLB_FLUSH)
                 machine.count("ksm_merged")
                 return True
         finally:

@@ -8,6 +8,7 @@ page to which somebody holds a reference stays (that is the difference between l
 from __future__ import annotations
 
 import errno
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from hwif.gen import timing
@@ -68,6 +69,17 @@ async def _move(machine: Machine, old: Frame, new: Frame) -> bool:
         write = pte & WRITE or (pte & EXCLUSIVE and pte & WAS_WRITE)
         return make(old.pfn, MIGRATION | (WAS_WRITE if write else 0) | (pte & (ACCESSED | DIRTY)))
 
+    if not new.lock.try_acquire():
+        raise AssertionError(f"frame {new.pfn} is known to somebody before anything has moved there")
+    try:
+        return await _move_locked(machine, old, new, migration_entry)
+    finally:
+        new.lock.release()
+
+
+async def _move_locked(machine: Machine, old: Frame, new: Frame, migration_entry: Callable[[Mm, int, int], int]) -> bool:
+    """Both page locks are held: from the hand-over on the page cache leads to `new`, and who finds it there must wait until every
+    entry maps it (a truncate would take it out of the cache first and see it mapped afterwards)."""
     moved = await try_to_unmap(machine, old, aging=False, replace=migration_entry)
     # Only now is it known who holds on to it: a driver may have let go when it was told (invalidate_page, the rmap notifier).
     if moved and old.pins > 1:

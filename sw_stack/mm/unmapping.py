@@ -60,7 +60,8 @@ def _shows(mm: Mm, entry: Entry, file: File, first: int, last: int) -> bool:
 
 
 def _zap(mm: Mm, entry: Entry, gathered: list[Frame], *, keep_place: bool) -> None:
-    """Empty an entry; `keep_place`: but for the page of the file it was for, which its place does not tell."""
+    """Empty an entry; `keep_place` (of a file's page, see `_shows`): but for which page it was for, which its place does not
+    tell."""
     pte = entry.pte
     mm.page_table.set(entry.vpn, 0, entry.shift)
     value = pte >> VALUE_SHIFT
@@ -70,10 +71,11 @@ def _zap(mm: Mm, entry: Entry, gathered: list[Frame], *, keep_place: bool) -> No
         frame.unmap(mm, entry.vpn)
         if pte & DIRTY and frame.file is not None:
             frame.flags |= PageFlag.DIRTY
-        if keep_place:
-            mm.page_table.set(entry.vpn, make(frame.index, FILE))
         gathered.append(frame)
     elif pte & SWAP:
         mm.machine.drop_swap_entry(mm.machine.swap[value])
     elif pte & MIGRATION:
-        del mm.machine.frames[value].moving[mm.id, entry.vpn]
+        frame = mm.machine.frames[value]
+        del frame.moving[mm.id, entry.vpn]
+    if keep_place:
+        mm.page_table.set(entry.vpn, make(frame.index, FILE))

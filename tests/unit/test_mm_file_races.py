@@ -14,10 +14,11 @@ from sw_stack.mm import MmError
 from sw_stack.mm.check import audit
 from sw_stack.mm.filemap import punch, truncate, writeback
 from sw_stack.mm.pinning import pin_user_pages, unpin_user_pages
+from sw_stack.mm.xip import drop_sparse
 
 RW = 3
 PAGES = 8
-SHARED, PRIVATE, ORDER, ANON = (base << 36 for base in (1, 2, 3, 4))
+SHARED, PRIVATE, ORDER, ANON, XIP = (base << 36 for base in (1, 2, 3, 4, 5))
 ZEROS = bytes(16)
 
 
@@ -29,12 +30,14 @@ class World:
         self.rig = Rig(frames, seed=seed)
         self.machine = self.rig.machine
         self.file = self.machine.new_file("file", PAGES)
+        self.in_place = self.machine.new_file("in place", 4, xip=True)
         self.a, self.b = self.machine.new_mm("a"), self.machine.new_mm("b")
         self.device = Device(self.rig, self.a, seed)
         self.golden = [ZEROS] * PAGES
         self.own: dict[int, bytes] = {}
         self.order = [0, 1]
         self.anon = [ZEROS] * 4
+        self.blocks = [ZEROS] * 4
         self.steps = steps
         self.stamp = 0
         self.done = False
@@ -56,7 +59,7 @@ class World:
         acts: list[Callable[[], Awaitable[None]]] = [
             self.store_shared, self.store_shared, self.load_shared, self.load_shared, self.store_private, self.load_private,
             self.load_order, self.store_order, self.reorder, self.truncate, self.punch, self.write_back, self.protect, self.lock,
-            self.remap, self.fork, self.pin, self.store_anon, self.load_anon,
+            self.remap, self.fork, self.pin, self.store_anon, self.load_anon, self.store_block, self.load_block, self.punch_block,
         ]  # fmt: skip
         for _ in range(self.steps):
             await self.rng.choice(acts)()
@@ -67,6 +70,8 @@ class World:
     async def map_all(self) -> None:
         await self.a.mmap(SHARED, PAGES * PAGE, RW, fixed=True, file=self.file, shared=True)
         await self.b.mmap(PRIVATE, PAGES * PAGE, RW, fixed=True, file=self.file)
+        await self.a.mmap(XIP, 4 * PAGE, RW, fixed=True, file=self.in_place, shared=True)
+        await self.b.mmap(XIP, 4 * PAGE, RW, fixed=True, file=self.in_place)
         await self.b.mmap(ORDER, 2 * PAGE, RW, fixed=True, file=self.file, shared=True)
 
     async def expect(self, access: Awaitable[bytes], page: int, contents: list[bytes]) -> None:
@@ -194,6 +199,20 @@ class World:
         page = self.rng.randrange(4)
         assert await self.a.load(ANON + page * PAGE, 16) == self.anon[page]
 
+    async def store_block(self) -> None:
+        page, data = self.rng.randrange(4), self.fresh()
+        await self.a.store(XIP + page * PAGE, data)
+        self.blocks[page] = data
+
+    async def load_block(self) -> None:
+        page, mm = self.rng.randrange(4), self.rng.choice((self.a, self.b))
+        assert await mm.load(XIP + page * PAGE, 16) == self.blocks[page]
+
+    async def punch_block(self) -> None:
+        page = self.rng.randrange(4)
+        await punch(self.in_place, page, page + 1)
+        self.blocks[page] = ZEROS
+
     # ---- everybody else ----------------------------------------------------------------------------------------------
 
     async def disturb(self) -> None:
@@ -212,7 +231,7 @@ class World:
 
     async def accesses(self) -> None:
         while not self.done:
-            base = self.rng.choice((SHARED, ANON))
+            base = self.rng.choice((SHARED, ANON, XIP))
             vpn = base // PAGE + self.rng.randrange(4)
             try:
                 await self.device.access(vpn, write=False)
@@ -223,6 +242,9 @@ class World:
         await self.a.exit()
         await self.b.exit()
         await truncate(self.file, 0)
+        await truncate(self.in_place, 0)
+        if self.in_place.sparse is not None:
+            drop_sparse(self.in_place)
 
     def play(self) -> None:
         self.rig.run(self.program(), self.disturb(), self.accesses())
