@@ -8,7 +8,6 @@ page to which somebody holds a reference stays (that is the difference between l
 from __future__ import annotations
 
 import errno
-from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from hwif.gen import timing
@@ -69,25 +68,27 @@ async def _move(machine: Machine, old: Frame, new: Frame) -> bool:
         write = pte & WRITE or (pte & EXCLUSIVE and pte & WAS_WRITE)
         return make(old.pfn, MIGRATION | (WAS_WRITE if write else 0) | (pte & (ACCESSED | DIRTY)))
 
-    if not new.lock.try_acquire():
-        raise AssertionError(f"frame {new.pfn} is known to somebody before anything has moved there")
-    try:
-        return await _move_locked(machine, old, new, migration_entry)
-    finally:
-        new.lock.release()
-
-
-async def _move_locked(machine: Machine, old: Frame, new: Frame, migration_entry: Callable[[Mm, int, int], int]) -> bool:
-    """Both page locks are held: from the hand-over on the page cache leads to `new`, and who finds it there must wait until every
-    entry maps it (a truncate would take it out of the cache first and see it mapped afterwards)."""
     moved = await try_to_unmap(machine, old, aging=False, replace=migration_entry)
     # Only now is it known who holds on to it: a driver may have let go when it was told (invalidate_page, the rmap notifier).
     if moved and old.pins > 1:
         machine.count("migrate_pinned")
         moved = False
-    if moved:
-        await machine.sched.charge(timing.SW_COW_COPY)
-        moved = old.pins == 1  # the copy takes time, and the page cache can be looked up meanwhile
+    if not moved:
+        await _restore(machine, old, old)
+        return False
+    if not new.lock.try_acquire():
+        raise AssertionError(f"frame {new.pfn} is known to somebody before anything has moved there")
+    try:
+        return await _copy_and_restore(machine, old, new)
+    finally:
+        new.lock.release()
+
+
+async def _copy_and_restore(machine: Machine, old: Frame, new: Frame) -> bool:
+    """Both page locks are held: from the hand-over on the page cache leads to `new`, and who finds it there must wait until every
+    entry maps it (a truncate would take it out of the cache first and see it mapped afterwards)."""
+    await machine.sched.charge(timing.SW_COW_COPY)
+    moved = old.pins == 1  # the copy takes time, and the page cache can be looked up meanwhile
     if moved:
         machine.copy(old, new)
         _hand_over(old, new)
