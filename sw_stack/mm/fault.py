@@ -180,11 +180,9 @@ async def _read_in(mm: Mm, frame: Frame, slot: Slot) -> None:
 
 async def _wait_for_migration(mm: Mm, pte: int) -> None:
     """The page lock is held for as long as the migration entry stands."""
-    frame = mm.machine.frames[pte >> VALUE_SHIFT]
-    frame.pins += 1
-    async with frame.lock:
+    # Without a reference: it would be one more than the move expects, and make it fail (migration_entry_wait did, until 5.x).
+    async with mm.machine.frames[pte >> VALUE_SHIFT].lock:
         pass
-    mm.machine.unpin(frame)
 
 
 async def _write_protected(mm: Mm, vma: Vma, vpn: int, pte: int, vaddr: int) -> None:

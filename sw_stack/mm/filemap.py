@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 __all__ = [
     "ZAP_BLOCK",
     "bus_error",
+    "drop_unlinked",
     "establish",
     "file_fault",
     "punch",
@@ -143,6 +144,14 @@ async def truncate(file: File, size: int) -> None:
     old, file.size = file.size, size  # first: no fault finds a page beyond from here on
     if size < old:
         await _take_out(file, size, old)
+    if size == 0:
+        file.drop_sparse()
+
+
+async def drop_unlinked(file: File) -> None:
+    """The pages of a file without a name go when no area shows it any more."""
+    if file.unlinked and not any(True for _ in file.areas(0, file.size)):
+        await _take_out(file, 0, file.size)
 
 
 async def punch(file: File, first: int, last: int) -> None:

@@ -43,6 +43,8 @@ class File:
         self.size = size
         """Pages. Accesses past them are errors (SIGBUS)."""
         self.xip = xip
+        self.unlinked = False
+        """It has no name: its pages go with the last area that shows it."""
         self.pages: dict[int, Frame] = {}
         """The page cache, or the blocks of an execute-in-place file."""
         self.store: dict[int, bytes] = {}
@@ -104,6 +106,13 @@ class File:
         await self.machine.sched.sleep(timing.SW_SWAP_READ)
         self.machine.memory.write(frame.pfn << PAGE_SHIFT, data)
         self.machine.count("file_read")
+
+    def drop_sparse(self) -> None:
+        """Give the page of zeros back; it is freed with its last mapping."""
+        if self.sparse is not None:
+            self.sparse.reserved = False
+            self.machine.unpin(self.sparse)
+            self.sparse = None
 
     def forget_page(self, frame: Frame) -> None:
         """The page leaves the cache; it is freed with its last mapping and pin. Hold its lock."""

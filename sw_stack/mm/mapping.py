@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from hwif.gen import timing
 from hwif.gen.events import TraceEvent
 from hwif.gen.gru import PAGE_SHIFTS
+from sw_stack.mm.filemap import drop_unlinked
 from sw_stack.mm.pagetable import EXCLUSIVE, MIGRATION, PRESENT, READ, WAS_WRITE, WRITE
 from sw_stack.mm.traced import traced
 from sw_stack.mm.types import ADDRESS_END, PAGE_MASK, PAGE_SHIFT, PAGE_SIZE, PROT_READ, PROT_WRITE, MmError
@@ -83,6 +84,7 @@ async def mmap(
                 await do_munmap(mm, start, start + length)
             if shared and file is None:
                 file = mm.machine.new_file(f"shared memory of {mm.name}", length >> PAGE_SHIFT)
+                file.unlinked = True
             if file is not None:
                 file.mms[mm.id] = mm
             mm.vmas.insert(Vma(start, start + length, prot, shift, VmaFlag.SHARED if shared else 0, file, pgoff))
@@ -107,6 +109,8 @@ async def do_munmap(mm: Mm, start: int, end: int) -> None:
         mm.locked_vm -= sum(part.end - part.start for part in parts if part.flags & VmaFlag.LOCKED) >> PAGE_SHIFT
         async with mm.notifiers.range(start, end, atomic=False):
             await zap_range(mm, parts)
+        for file in {part.file for part in parts if part.file is not None}:
+            await drop_unlinked(file)
 
 
 async def mprotect(mm: Mm, addr: int, length: int, prot: int) -> None:
@@ -135,11 +139,9 @@ async def _change_protection(mm: Mm, part: Vma, prot: int) -> None:
         async with mm.pte_lock:
             entries = mm.page_table.entries(first, last)
             for vpn, shift, pte in entries:
-                if pte & EXCLUSIVE:
-                    continue  # the fault that takes it back looks at the area
                 if pte & PRESENT:
                     new = (pte & ~(READ | WRITE)) | (READ if prot & PROT_READ else 0)
-                elif pte & MIGRATION and not prot & PROT_WRITE:
+                elif pte & (MIGRATION | EXCLUSIVE) and not prot & PROT_WRITE:
                     new = pte & ~WAS_WRITE
                 else:
                     continue
@@ -202,13 +204,16 @@ async def exit_mm(mm: Mm) -> None:
     with _traced(mm, TraceEvent.VM_EXIT):
         # Without the lock: a client may take it, and nobody else is left to keep out.
         await mm.notifiers.release()
-        for file in {vma.file for vma in mm.vmas if vma.file is not None}:
+        files = {vma.file for vma in mm.vmas if vma.file is not None}
+        for file in files:
             file.mms.pop(mm.id, None)
         async with mm.mmap_lock.writing():
             parts = list(mm.vmas)
             for part in parts:
                 mm.vmas.carve(part.start, part.end)
             await zap_range(mm, parts)
+        for file in files:
+            await drop_unlinked(file)
         mm.machine.forget(mm)
 
 

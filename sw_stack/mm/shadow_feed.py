@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from hwif import shadow as oracle
 from hwif.shadow import RIGHTS_BITS, RIGHTS_MASK
-from sw_stack.mm.pagetable import EXCLUSIVE, LEAF_ENTRIES, PRESENT, READ, VALUE_SHIFT, WRITE, PageTable
+from sw_stack.mm.pagetable import EXCLUSIVE, LEAF_ENTRIES, PRESENT, READ, VALUE_SHIFT, WAS_WRITE, WRITE, PageTable
 from sw_stack.mm.types import PAGE_MASK, PAGE_SHIFT
 from sw_stack.notifier import NotifierError
 
@@ -19,9 +19,9 @@ __all__ = ["MmShadow", "ShadowFeed", "entry_rights"]
 
 
 def entry_rights(pte: int) -> int:
-    """What a device may do by an entry. A page that devices have to themselves is all theirs, whatever the processor may not."""
+    """What a device may do by an entry. A page that a device has to itself is the device's to use as the processor might."""
     if pte & EXCLUSIVE:
-        return oracle.READ | oracle.WRITE
+        return oracle.READ | (oracle.WRITE if pte & WAS_WRITE else 0)
     return (oracle.READ if pte & READ else 0) | (oracle.WRITE if pte & WRITE else 0)
 
 

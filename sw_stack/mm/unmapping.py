@@ -35,8 +35,11 @@ async def zap_range(mm: Mm, parts: list[Vma], only: tuple[File, int, int] | None
         await mm.machine.sched.charge(timing.SW_CPU_TLB_FLUSH)
         for frame in gathered:
             mm.machine.unpin(frame)
-    for part in parts:
-        mm.page_table.prune(part.start >> PAGE_SHIFT, part.end >> PAGE_SHIFT)
+    # Under the lock: reclaim and migration empty an entry for a while and hold the lock until they have filled it again, and a
+    # leaf must not be found empty meanwhile.
+    async with mm.pte_lock:
+        for part in parts:
+            mm.page_table.prune(part.start >> PAGE_SHIFT, part.end >> PAGE_SHIFT)
 
 
 async def unmap_pages(mm: Mm, start: int, end: int, gathered: list[Frame], only: tuple[File, int, int] | None = None) -> None:

@@ -22,7 +22,7 @@ from sw_stack.mm.vma import Vma
 if TYPE_CHECKING:
     from sw_stack.mm.mm import Mm
 
-__all__ = ["block_for_store", "drop_sparse", "xip_fault"]
+__all__ = ["block_for_store", "xip_fault"]
 
 
 async def xip_fault(mm: Mm, vma: Vma, vpn: int, index: int, write: bool, entry: int) -> bool:
@@ -66,14 +66,6 @@ async def _sparse(file: File) -> Frame:
             frame.reserved = False
             file.machine.unpin(frame)
     return file.sparse
-
-
-def drop_sparse(file: File) -> None:
-    """The file gives its page of zeros back; it is freed with its last mapping."""
-    if file.sparse is not None:
-        file.sparse.reserved = False
-        file.machine.unpin(file.sparse)
-        file.sparse = None
 
 
 async def _reserved(file: File) -> Frame:

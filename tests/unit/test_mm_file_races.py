@@ -14,7 +14,6 @@ from sw_stack.mm import MmError
 from sw_stack.mm.check import audit
 from sw_stack.mm.filemap import punch, truncate, writeback
 from sw_stack.mm.pinning import pin_user_pages, unpin_user_pages
-from sw_stack.mm.xip import drop_sparse
 
 RW = 3
 PAGES = 8
@@ -243,8 +242,6 @@ class World:
         await self.b.exit()
         await truncate(self.file, 0)
         await truncate(self.in_place, 0)
-        if self.in_place.sparse is not None:
-            drop_sparse(self.in_place)
 
     def play(self) -> None:
         self.rig.run(self.program(), self.disturb(), self.accesses())
