@@ -85,7 +85,7 @@ async def _scan_area(mm: Mm, vma: Vma, stable: dict[bytes, Frame]) -> int:
             continue
         frame = machine.frames[pte >> VALUE_SHIFT]
         await machine.sched.charge(timing.SW_PAGE_WALK)
-        if frame.flags & PageFlag.KSM or frame.mapcount != 1 or frame.slot is not None or frame.pins or frame.file is not None:
+        if frame.flags & PageFlag.KSM or frame.mapcount != 1 or frame.slot is not None or frame.file is not None:
             continue
         found = stable.get(_bytes(machine, frame))
         if found is None:

@@ -1,9 +1,10 @@
 """The notifier chain of one address space: dispatch, and the rules of the contract (MN-1 .. MN-5).
 
 Promises: begin and end pair, also when a callback or the operation between them raises; they nest and run concurrently; a client
-sees the end of exactly those ranges whose begin it saw; atomic callbacks run with the task marked atomic, so a sleep raises;
-release reaches each client once and nothing follows it. Needs the caller to hold what the operation's row in the V6 table says;
-register and unregister need the mmap lock for writing. Costs SW_NOTIFIER_CALL cycles a callback, and nothing without clients.
+sees the end of exactly those ranges whose begin it saw, unless it is released in between; atomic callbacks run with the task
+marked atomic, so a sleep raises; release reaches each client once and nothing follows it. Needs the caller to hold what the
+operation's row in the V6 table says; register and unregister need the mmap lock for writing. Costs SW_NOTIFIER_CALL cycles a
+callback, and nothing without clients.
 
 The observer is told, with no cycle in between, when a callback series has *returned*: that is the instant from which the oracle
 holds the clients to the contract.
@@ -59,6 +60,8 @@ class ActiveRange:
     start: int
     end: int
     atomic: bool
+    task: Task | None = None
+    """Who began it. A truncate may hold one on an address space that another task is tearing down."""
     clients: list[MmuNotifier] = field(default_factory=list)
     end_said: tuple[int, int] | None = None
     """What the clients are told at the end, if that differs: a mistake of V6 (sw_stack.mm.historical)."""
@@ -177,8 +180,10 @@ class MmuNotifierChain:
         still unmap pages meanwhile, and the client may still be using them."""
         self._need_unreleased("release")
         self._released = True
-        if self._active:
-            raise NotifierError(f"MN-4: release of mm {self._mm_id} with {len(self._active)} ranges active")
+        task = self._sched.current
+        own = [active for active in self._active if active.task is task]
+        if own:
+            raise NotifierError(f"MN-4: release of mm {self._mm_id} with {len(own)} ranges active{self._blame()}")
         if self._clients:
             self._emit(TraceEvent.MN_RELEASE)
         clients = tuple(self._clients)
@@ -217,10 +222,9 @@ class MmuNotifierChain:
         task = self._sched.current
         if not atomic and task is not None and task.atomic:
             self._sched.lockdep.may_sleep(task, "invalidate_range_begin with atomic=0")
-        active = ActiveRange(start, end, atomic)
+        active = ActiveRange(start, end, atomic, task)
         self._active.append(active)
         if self._clients:
-            self._need_unreleased("invalidate_range_begin")
             self._emit(TraceEvent.MN_RANGE_BEGIN, start, end, int(atomic))
             try:
                 with self._walk(tuple(self._clients)) as clients:
@@ -246,10 +250,9 @@ class MmuNotifierChain:
         have been told the end; the caller must not touch the range, and calls no end. Source: the -EAGAIN of a non-blockable
         mmu_notifier_invalidate_range_start, whose only caller is the OOM reaper."""
         self._check_range(start, end)
-        active = ActiveRange(start, end, True)
+        active = ActiveRange(start, end, True, self._sched.current)
         self._active.append(active)
         if self._clients:
-            self._need_unreleased("invalidate_range_try")
             self._emit(TraceEvent.MN_RANGE_BEGIN, start, end, 1)
             agreed = True
             try:
@@ -327,7 +330,7 @@ class MmuNotifierChain:
         task.inside.append((operation, client))
         try:
             await self._sched.charge(timing.SW_NOTIFIER_CALL)
-            if client not in self._clients and operation != "invalidate_range_end":
+            if client not in self._clients and (self._released or operation != "invalidate_range_end"):
                 return None  # released since this pass began: it holds nothing, and nothing is called afterwards (MN-4)
             self._calls[operation] += 1
             return await start()

@@ -11,6 +11,7 @@ from mm_rig import PAGE, Log, Rig, register
 from hwif.gen import timing
 from sw_stack.mm import Mm, MmError
 from sw_stack.mm.check import audit
+from sw_stack.mm.filemap import truncate
 from sw_stack.mm.pagetable import MIGRATION, PRESENT, SWAP, VALUE_SHIFT
 
 AREA = 0x10_0000_0000
@@ -372,3 +373,36 @@ def test_identifiers_are_reused_only_when_fresh_ones_have_run_out(monkeypatch: p
         return [first.id, second.id, third.id, fourth.id]
 
     assert rig.run(body()) == [[1, 2, 3, 1]]
+
+
+class Leaver(Log):
+    """Says also when its release has returned."""
+
+    async def release(self, mm: Mm) -> None:
+        await super().release(mm)
+        self.calls.append(("released",))
+
+
+@pytest.mark.parametrize("delay", range(0, 3000, 150))
+def test_an_exit_while_a_truncate_has_a_range_open(delay: int) -> None:
+    """The truncate began it, the exit is not to blame; a client whose release has returned hears no end (MN-4)."""
+    rig = Rig(frames=64)
+    mm, log = rig.machine.new_mm("a"), Leaver(rig.sched, cycles=500)
+    file = rig.machine.new_file("file", 4)
+
+    async def prepare() -> None:
+        await mm.mmap(AREA, 4 * PAGE, 3, fixed=True, file=file, shared=True)
+        for page in range(4):
+            await mm.store(AREA + page * PAGE, b"x")
+        await register(mm, log)
+
+    async def leave() -> None:
+        await rig.sched.sleep(1 + delay)
+        await mm.exit()
+
+    rig.run(prepare())
+    rig.run(truncate(file, 0), leave())
+    audit(rig.machine, quiet=True)
+    calls = [call[0] for call in log.calls]
+    assert calls.count("release") == 1 and calls[-1] == "released"
+    assert rig.machine.frames.free == rig.machine.frames.count and not rig.shadow.words.any()
