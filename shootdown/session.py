@@ -31,6 +31,7 @@ from shootdown.result import CosimConfig, OracleCounts, ProgressUpdate, RunResul
 from shootdown.software import Job
 from shootdown.timeline import Timeline
 from sw_stack.mm.frames import FrameError
+from sw_stack.mm.secondary import DeadTranslationError
 from sw_stack.mm.types import MmError
 from sw_stack.notifier import NotifierError
 from sw_stack.sched import BusError, Chooser, LockdepError, RecordedChooser, ReplayChooser, Scheduler, SeededChooser
@@ -154,7 +155,7 @@ class Session:
             self._broken(self.sched.now, "DRIVER", str(error))
         except (FrameError, MmError) as error:
             self._broken(self.sched.now, "VM", str(error))
-        except NotifierError as error:
+        except (NotifierError, DeadTranslationError) as error:  # "RULE: what"
             rule, _, what = str(error).partition(": ")
             self._broken(self.sched.now, rule, what)
         except AssertionFailure as error:  # its own cycle: software may have slept through many before it

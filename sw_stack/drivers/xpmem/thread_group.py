@@ -1,0 +1,270 @@
+"""A process that takes part in XPMEM: its system calls, and its accesses to what it has attached.
+
+The calls are the module's: make, remove, get, release, attach, detach, with its errors; "current" is the object they are called on.
+MmError carries the errno: EINVAL for what is not whole pages, empty or wraps, EACCES for what is another's or not permitted, ENOENT
+for an id that is dead, ESRCH where the module has its own XPMEM_ERRNO_NOPROC.
+
+The range of an attachment is reserved in the attaching process as an area nobody may touch (PROT_NONE), which the driver's own
+accesses, `load` and `store`, look up first.
+* fork: the child has the reservation and no attachment (VM_DONTCOPY): every access of its is EFAULT. In Linux there is a hole.
+* Unmapping any of it other than by detach kills the process (leaving.py).
+* Memory that is itself an attachment cannot be attached through: faults there are refused (xpmem_pin_page).
+
+Promises: after `close`, or exit, nobody uses memory of this process and it uses nobody's. Costs: SW_SYSCALL a call.
+"""
+
+from __future__ import annotations
+
+import errno
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from hwif.gen import timing
+from sw_stack.drivers.xpmem.attachment import Attachment
+from sw_stack.drivers.xpmem.gate import RecallGate
+from sw_stack.drivers.xpmem.home import Export, Holder, Segment
+from sw_stack.drivers.xpmem.ids import MAXADDR_SIZE, PERMIT_MODE, RDONLY, RDWR, XpmemId
+from sw_stack.drivers.xpmem.leaving import detach, remove, teardown, unreserve
+from sw_stack.drivers.xpmem.messages import Attached, AttachRequest, DetachRequest, GetRequest
+from sw_stack.drivers.xpmem.notifiers import OwnerNotifier, V6Notifier
+from sw_stack.drivers.xpmem.waits import Waiters
+from sw_stack.mm.mm import Mm
+from sw_stack.mm.types import ADDRESS_END, PAGE_MASK, PAGE_SIZE, PROT_NONE, MmError
+from sw_stack.sched import Task
+
+if TYPE_CHECKING:
+    from sw_stack.drivers.xpmem.partition import Partition
+
+__all__ = ["Permit", "ThreadGroup"]
+
+
+@dataclass(frozen=True)
+class Permit:
+    """What xpmem_get has granted."""
+
+    apid: XpmemId
+    segid: XpmemId
+    writable: bool
+
+
+class ThreadGroup:
+    """One process (struct xpmem_thread_group). Made by Partition.open."""
+
+    def __init__(self, partition: Partition, mm: Mm, *, uid: int, gid: int, belongs: Callable[[Task], bool] | None) -> None:
+        self.partition = partition
+        self.mm = mm
+        self.tgid = mm.id
+        self.uid = uid
+        self.gid = gid
+        self.threads: set[Task] = {partition.sched.task()}
+        """Tasks that have called in its name."""
+        self._belongs = belongs
+        self.gate = RecallGate(partition.sched, mm.name)
+        self.segments: dict[XpmemId, Segment] = {}
+        self.exports: list[Export] = []
+        """Attachments of its memory, of removed segments too."""
+        self.permits: dict[XpmemId, Permit] = {}
+        self.attachments: dict[int, Attachment] = {}
+        """By address."""
+        self.closed = False
+        """It takes part no more, or will not in a moment."""
+        self.left = False
+        """Nothing of it is left."""
+        self.killed = ""
+        """Why, if it was."""
+        self.ended = Waiters(partition.sched, f"ranges of {mm.name}, or its time in XPMEM, to end")
+        self.notifier = V6Notifier(self) if partition.policy.style == "v6" else OwnerNotifier(self)
+
+    def __repr__(self) -> str:
+        return f"<ThreadGroup {self.tgid} {self.mm.name}>"
+
+    # ---- offering memory -------------------------------------------------------------------------------------------
+
+    async def make(self, vaddr: int, size: int, permit: int = 0o600, permit_type: int = PERMIT_MODE) -> XpmemId:
+        """Offer bytes vaddr..vaddr+size-1, mapped or not yet; the segid. `permit`: octal mode. MmError EINVAL."""
+        await self._call()
+        if size == MAXADDR_SIZE:
+            size = ADDRESS_END - vaddr
+        if permit_type != PERMIT_MODE or permit & ~0o777 or vaddr < 0 or size <= 0 or vaddr + size > ADDRESS_END:
+            raise MmError(errno.EINVAL, f"{self.mm.name}: no segment of {size} bytes at {vaddr:#x}, mode {permit:#o}")
+        if (vaddr | size) & PAGE_MASK:
+            raise MmError(errno.EINVAL, f"{self.mm.name}: {size} bytes at {vaddr:#x} are not whole pages")
+        segid = self.partition.new_id(self.tgid)
+        self.segments[segid] = Segment(segid, self, vaddr, size, permit)
+        self.partition.stats.make += 1
+        return segid
+
+    async def remove(self, segid: XpmemId) -> None:
+        """Take a segment back: nobody uses its pages any more, attachments of it are good for nothing but detaching. MmError
+        EINVAL, ENOENT, EACCES for another's."""
+        await self._call()
+        owner = self._owner(segid)
+        segment = owner.segments.get(segid)
+        if owner is not self:
+            raise MmError(errno.EACCES, f"{self.mm.name}: segment {segid} is another's")
+        if segment is None:
+            raise MmError(errno.ENOENT, f"{self.mm.name}: no segment {segid}")
+        await remove(segment)
+
+    def held(self, start: int, end: int) -> list[Holder]:
+        """What attachments hold of bytes start..end-1 of the process."""
+        return [holder for export in self.exports for holder in export.within(start, end)]
+
+    def belongs(self, task: Task) -> bool:
+        """True if the task is one of the process's threads."""
+        return self._belongs(task) if self._belongs is not None else task in self.threads
+
+    # ---- using others' memory --------------------------------------------------------------------------------------
+
+    async def get(self, segid: XpmemId, flags: int, permit_type: int = PERMIT_MODE, permit_value: object = None) -> XpmemId:
+        """Ask for access to a segment, RDONLY or RDWR; the apid. MmError EINVAL, ENOENT, EACCES if its mode does not allow that."""
+        await self._call()
+        bad = flags & ~(RDONLY | RDWR) or flags == RDONLY | RDWR or permit_type != PERMIT_MODE or permit_value is not None
+        if bad or not segid.valid:
+            raise MmError(errno.EINVAL, f"{self.mm.name}: no access {flags:#x} to segment {segid}")
+        await self.partition.ask(segid.partid, GetRequest(segid, flags, self.uid, self.gid))
+        apid = self.partition.new_id(self.tgid)
+        self.permits[apid] = Permit(apid, segid, bool(flags & RDWR))
+        self.partition.stats.get += 1
+        return apid
+
+    async def release(self, apid: XpmemId) -> None:
+        """Give access up, with all attachments made by it. MmError EINVAL, ENOENT, EACCES for another's."""
+        await self._call()
+        permit = self._permit(apid)
+        del self.permits[permit.apid]
+        for attachment in [a for a in self.attachments.values() if a.apid == apid]:
+            await detach(attachment, unmap=True)
+        self.partition.stats.release += 1
+
+    async def attach(self, apid: XpmemId, offset: int, size: int, vaddr: int = 0) -> Attachment:
+        """Attach `size` bytes (whole pages are made of it) of what `apid` gives access to, at `vaddr` (0: where there is room), in
+        the place of what is mapped there. MmError EINVAL, ENOENT, EACCES for another's apid; in style "today" also for one that is
+        RDONLY, as the module maps nothing read-only."""
+        await self._call()
+        size += -size & PAGE_MASK
+        if (vaddr | offset) & PAGE_MASK or not 0 <= vaddr <= ADDRESS_END - max(size, 0):
+            raise MmError(errno.EINVAL, f"{self.mm.name}: no attachment of offset {offset:#x} at {vaddr:#x}")
+        permit = self._permit(apid)
+        if self.partition.policy.style == "today" and not permit.writable:
+            raise MmError(errno.EACCES, f"{self.mm.name}: {apid} is read only")
+        if vaddr:
+            self._check_place(permit, offset, size, vaddr)
+        home = permit.segid.partid
+        there: Attached = await self.partition.ask(home, AttachRequest(permit.segid, offset, size, permit.writable))
+        attachment = Attachment(self, apid, home, size, writable=permit.writable, there=there)
+        place = None
+        try:
+            place = await self.mm.mmap(vaddr or None, size, PROT_NONE, fixed=bool(vaddr))
+            if apid not in self.permits:
+                raise MmError(errno.ENOENT, f"{self.mm.name}: access {apid} was released meanwhile")
+        except MmError:
+            if place is not None:
+                await unreserve(self.mm, place, size)
+            await self.partition.ask(home, DetachRequest(there.export))
+            raise
+        attachment.vaddr = place
+        self.attachments[place] = attachment
+        self.partition.attachments[home, attachment.number] = attachment
+        self.partition.stats.attach += 1
+        return attachment
+
+    def _check_place(self, permit: Permit, offset: int, size: int, vaddr: int) -> None:
+        """A place that was asked for must be on no attachment, nor on the memory that is attached."""
+        own = self.segments.get(permit.segid)
+        source = own.vaddr + offset if own is not None else ADDRESS_END
+        onto = vaddr < source + size and source < vaddr + size
+        if onto or any(vaddr < a.end and a.vaddr < vaddr + size for a in self.attachments.values()):
+            raise MmError(errno.EINVAL, f"{self.mm.name}: [{vaddr:#x}, {vaddr + size:#x}) is attached, or what is to be")
+
+    async def detach(self, vaddr: int) -> None:
+        """Detach the attachment that `vaddr` is in. Where nothing is mapped, nothing happens. MmError EINVAL for other memory."""
+        await self._call()
+        attachment = self._find(vaddr)
+        if attachment is not None:
+            await detach(attachment, unmap=True)
+        elif self.mm.vmas.find(vaddr) is not None:
+            raise MmError(errno.EINVAL, f"{self.mm.name}: {vaddr:#x} is no attachment")
+
+    # ---- accesses --------------------------------------------------------------------------------------------------
+
+    async def load(self, address: int, n: int) -> bytes:
+        """Read memory as the process does, attached or its own. MmError EFAULT where it would get a signal."""
+        parts = []
+        while n > 0:
+            count = min(n, PAGE_SIZE - (address & PAGE_MASK))
+            attachment = self._find(address)
+            parts.append(await (self.mm.load(address, count) if attachment is None else attachment.load(address, count)))
+            address += count
+            n -= count
+        return b"".join(parts)
+
+    async def store(self, address: int, data: bytes) -> None:
+        """Write memory as the process does, attached or its own."""
+        while data:
+            count = min(len(data), PAGE_SIZE - (address & PAGE_MASK))
+            attachment = self._find(address)
+            await (self.mm.store(address, data[:count]) if attachment is None else attachment.store(address, data[:count]))
+            address += count
+            data = data[count:]
+
+    def attached_at(self, address: int) -> bool:
+        """True if the address is in an attachment."""
+        return self._find(address) is not None
+
+    def _find(self, address: int) -> Attachment | None:
+        for attachment in self.attachments.values():
+            if attachment.covers(address):
+                return attachment
+        return None
+
+    # ---- the end ---------------------------------------------------------------------------------------------------
+
+    async def close(self) -> None:
+        """Leave XPMEM (the last close of /dev/xpmem). After exit, or another close, there is nothing left to do."""
+        if self.closed:
+            return
+        await teardown(self, exiting=False)
+        while self.mm.alive:
+            await self.ended.wait(lambda: not self._in_range())
+            async with self.mm.mmap_lock.writing():
+                if not self._in_range():
+                    await self.mm.notifiers.unregister(self.notifier)
+                    return
+
+    def _in_range(self) -> bool:
+        return any(self.notifier in active.clients for active in self.mm.notifiers.active_ranges())
+
+    def check_killed(self) -> None:
+        """MmError EFAULT if the process has been killed: its tasks would never come back from the access."""
+        if self.killed:
+            raise MmError(errno.EFAULT, f"{self.mm.name}: killed (SIGKILL): {self.killed}")
+
+    # ---- inside ----------------------------------------------------------------------------------------------------
+
+    async def _call(self) -> None:
+        """Entry of a system call."""
+        await self.partition.sched.charge(timing.SW_SYSCALL)
+        self.check_killed()
+        if self.closed:
+            raise MmError(errno.ESRCH, f"{self.mm.name} has no XPMEM open (XPMEM_ERRNO_NOPROC)")
+        self.threads.add(self.partition.sched.task())
+
+    def _owner(self, name: XpmemId) -> ThreadGroup:
+        """The thread group an id of this partition was given to. MmError EINVAL, ENOENT."""
+        if not name.valid:
+            raise MmError(errno.EINVAL, f"{self.mm.name}: {name} is no id")
+        owner = self.partition.groups.get(name.tgid) if name.partid == self.partition.partid else None
+        if owner is None:
+            raise MmError(errno.ENOENT, f"{self.mm.name}: {name} names nobody here")
+        return owner
+
+    def _permit(self, apid: XpmemId) -> Permit:
+        owner = self._owner(apid)
+        permit = owner.permits.get(apid)
+        if permit is None:
+            raise MmError(errno.ENOENT, f"{self.mm.name}: no access {apid}")
+        if owner is not self:
+            raise MmError(errno.EACCES, f"{self.mm.name}: access {apid} is another's")
+        return permit
