@@ -50,7 +50,7 @@ async def try_to_unmap(machine: Machine, frame: Frame, *, aging: bool, replace: 
             if not _maps(mm, vpn, frame):
                 continue
             if aging and (_mlocked(mm, vpn) or await _test_and_clear_young(mm, vpn)):
-                return False
+                break  # the rmap notifier is still owed for what has gone already
             pte = mm.page_table.get(vpn)
             mm.page_table.set(vpn, 0)
             await _flush(mm, vpn, pte)

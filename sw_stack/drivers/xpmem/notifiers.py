@@ -1,10 +1,10 @@
 """The two notifiers XPMEM is a client of, and what each asks for.
 
 Style "v6" (V6-5 and the thread: "must sleep in order to wait for remote acks"):
-* invalidate_range_begin recalls the range and keeps faults out until the matching end, by n_recall_PFNs. A range of another task
-may   run at the same time: the count nests. With `atomic` the same, spinning (policy "spin"), or a broken rule (policy "sleep").
-* invalidate_page of the mm is left alone, as V6-5 says of drivers that use the rmap notifier. It comes with the page lock held and
-  no spinlock, at the end of try_to_unmap or page_mkclean, and recalls the page from everybody.
+* invalidate_range_begin recalls the range and keeps faults out until the matching end, by n_recall_PFNs. Ranges nest and run at the
+  same time: the count does too. With `atomic` it does the same spinning (policy "spin"), or breaks MN-2 (policy "sleep").
+* invalidate_page of the mm is left alone, as V6-5 says of drivers that use the rmap notifier. That one is called with the page lock
+  held and no spinlock, at the end of try_to_unmap or page_mkclean, and recalls the page from everybody.
 * age_page answers for attachments on this machine from their tables. Another partition is asked in a message, and the answer counts
   for the next question: to wait for it would be to spin for a link's round trip under a pte lock. A page just filled counts as
   used. An answer that comes after the next question has been asked counts for nothing, so that a page that is no longer used is
