@@ -310,7 +310,7 @@ BROKEN: list[tuple[Style, bool, Mutant]] = [
 
 @pytest.mark.parametrize(("style", "bit", "mutant"), BROKEN)
 def test_a_hypervisor_that_breaks_the_contract_is_caught(style: Style, bit: bool, mutant: Mutant) -> None:
-    """The rarer mutants have a test each in test_kvm.py."""
+    """The rarer mutants have a test each in test_kvm*.py."""
     for seed in range(40):
         try:
             World(seed, 28, KvmPolicy(style, bit, mutant=mutant)).play(60)

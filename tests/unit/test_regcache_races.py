@@ -382,7 +382,7 @@ CAUGHT: dict[Mutant, type[Exception] | tuple[type[Exception], ...]] = {
     "evict_in_use": CompletionError,
     "forget_deferred": (AssertionError, MmError),
 }
-"""The others need a window this program does not keep open: see test_regcache.py."""
+"""The others need a window this program does not keep open: see test_regcache_mutants.py."""
 
 
 @pytest.mark.parametrize("mutant", CAUGHT)
