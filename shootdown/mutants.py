@@ -76,6 +76,7 @@ AIMED: Mapping[str, tuple[str, ...]] = {
 }
 FIRST = ("shootdown_bcopy", "remap_other_frame", "migration_dma")
 NARROW = "narrow shootdown_bcopy"
+MORE_SEEDS = 3
 NARROW_BYTES = 8  # a cycle: the memory port pushes back
 PROGRAM = "program under pressure"
 UVM = "uvm "
@@ -160,8 +161,12 @@ def hunts_for(mutant: Mutant, seed: int, backend: str = "native") -> Iterator[Hu
         return
     in_tlb = mutant.layer == "rtl" and RTL_MUTANTS[mutant.name] <= LAST_TLB_MUTANT
     uvm = [UVM + name for name in uvm_tests()] if in_tlb else []
-    order = dict.fromkeys([*AIMED.get(mutant.name, ()), *FIRST, *uvm, *scenario_names(), NARROW])
-    yield from (Hunt(ground, seed, backend=backend) for ground in order)
+    aimed = AIMED.get(mutant.name, ())
+    yield from (Hunt(ground, seed, backend=backend) for ground in aimed)
+    # A race is a matter of the draw: what has survived where it is most likely met meets it again.
+    yield from (Hunt(ground, seed + more, backend=backend) for more in range(1, MORE_SEEDS + 1) for ground in aimed)
+    order = dict.fromkeys([*FIRST, *uvm, *scenario_names(), NARROW])
+    yield from (Hunt(ground, seed, backend=backend) for ground in order if ground not in aimed)
     yield from (Hunt(PROGRAM, seed + extra - 1, backend=backend) for extra in PRESSURE_SEEDS)
 
 
