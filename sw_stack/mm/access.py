@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from hwif.gen import timing
 from sw_stack.mm.pagetable import ACCESSED, DIRTY, READ, VALUE_SHIFT, WRITE
-from sw_stack.mm.types import ADDRESS_END, PAGE_MASK, PAGE_SHIFT, PAGE_SIZE, MmError, Translation
+from sw_stack.mm.types import ADDRESS_END, PAGE_MASK, PAGE_SHIFT, MmError, Translation, page_parts
 
 if TYPE_CHECKING:
     from sw_stack.mm.mm import Mm
@@ -46,24 +46,17 @@ def physical(mm: Mm, vaddr: int) -> int | None:
 async def load(mm: Mm, vaddr: int, n: int) -> bytes:
     _check(vaddr, n)
     parts = []
-    while n > 0:
-        count = min(n, PAGE_SIZE - (vaddr & PAGE_MASK))
-        address = await _access(mm, vaddr, READ, ACCESSED)
+    for place, count in page_parts(vaddr, n):
+        address = await _access(mm, place, READ, ACCESSED)
         parts.append(mm.machine.memory.read(address, count))
-        vaddr += count
-        n -= count
     return b"".join(parts)
 
 
 async def store(mm: Mm, vaddr: int, data: bytes) -> None:
     _check(vaddr, len(data))
-    done = 0
-    while done < len(data):
-        count = min(len(data) - done, PAGE_SIZE - (vaddr & PAGE_MASK))
-        address = await _access(mm, vaddr, WRITE, ACCESSED | DIRTY)
-        mm.machine.memory.write(address, data[done : done + count])
-        vaddr += count
-        done += count
+    for place, count in page_parts(vaddr, len(data)):
+        address = await _access(mm, place, WRITE, ACCESSED | DIRTY)
+        mm.machine.memory.write(address, data[place - vaddr :][:count])
 
 
 def _check(vaddr: int, n: int) -> None:

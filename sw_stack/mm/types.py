@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final
 
@@ -19,6 +20,7 @@ __all__ = [
     "MemlockError",
     "MmError",
     "Translation",
+    "page_parts",
 ]
 
 PAGE_SIZE: Final = 1 << PAGE_SHIFT
@@ -41,6 +43,15 @@ class MmError(Exception):
 
 class MemlockError(MmError):
     """More pages locked and pinned than RLIMIT_MEMLOCK allows."""
+
+
+def page_parts(vaddr: int, n: int) -> Iterator[tuple[int, int]]:
+    """Address and length of each page's part of the `n` bytes at `vaddr`, in order."""
+    while n > 0:
+        count = min(n, PAGE_SIZE - (vaddr & PAGE_MASK))
+        yield vaddr, count
+        vaddr += count
+        n -= count
 
 
 @dataclass(frozen=True)

@@ -266,11 +266,17 @@ class WaitQueue:
         self.name = name
         self._waiters: list[Task] = []
 
-    async def wait_event(self, condition: Callable[[], bool], *, patient: bool = False) -> None:
-        """Sleep until `condition()` holds. Forbidden in atomic context, even when it would not sleep."""
-        self._sched.lockdep.may_sleep(self._sched.task(), self.name)
+    async def wait_event(self, condition: Callable[[], bool], *, patient: bool = False, spin: bool = False) -> None:
+        """Sleep until `condition()` holds. Forbidden in atomic context, even when it would not sleep. `spin`: wait on the processor
+        instead, legal under a spinlock and in an interrupt."""
+        sched = self._sched
+        if spin:
+            while not condition():
+                await sched.spinning(self._waiters.append, self.name)
+            return
+        sched.lockdep.may_sleep(sched.task(), self.name)
         while not condition():
-            await self._sched.sleeping(self._waiters.append, self.name, patient=patient)
+            await sched.sleeping(self._waiters.append, self.name, patient=patient)
 
     def waiting(self) -> list[str]:
         """Names of the tasks that wait, for the wait-for report."""

@@ -17,7 +17,7 @@ from sw_stack.drivers.gpu.stats import GpuStats
 from sw_stack.mm import Machine
 from sw_stack.mm.pinning import Pinned
 from sw_stack.mm.secondary import check_access, read_through, write_through
-from sw_stack.mm.types import PAGE_MASK, PAGE_SHIFT, PAGE_SIZE, MmError
+from sw_stack.mm.types import PAGE_SHIFT, MmError, page_parts
 
 __all__ = ["Aperture", "Operation"]
 
@@ -59,7 +59,7 @@ class Operation:
         aperture = self._entry(operand, offset, n)
         parts = []
         self._stats.reads += 1
-        for vaddr, count in _pages(aperture.addr + offset, n):
+        for vaddr, count in page_parts(aperture.addr + offset, n):
             pfn = aperture.pfn(vaddr)
             check_access(self._machine, aperture.owner, vaddr, pfn, False, self)
             await self._charge(timing.MEM_READ_LATENCY, count)
@@ -73,7 +73,7 @@ class Operation:
             raise MmError(errno.EPERM, f"{self!r}: operand {operand} is written and was submitted for reading")
         done = 0
         self._stats.writes += 1
-        for vaddr, count in _pages(aperture.addr + offset, len(data)):
+        for vaddr, count in page_parts(aperture.addr + offset, len(data)):
             pfn = aperture.pfn(vaddr)
             check_access(self._machine, aperture.owner, vaddr, pfn, True, self)
             await self._charge(timing.MEM_WRITE_LATENCY, count)
@@ -92,14 +92,3 @@ class Operation:
 
     async def _charge(self, latency: int, count: int) -> None:
         await self._machine.sched.sleep(latency + (max(count, 1) - 1) // timing.MEM_BYTES_PER_CYCLE)
-
-
-def _pages(vaddr: int, n: int) -> list[tuple[int, int]]:
-    """The parts of n bytes at vaddr that lie in one page each."""
-    parts = []
-    while n > 0:
-        count = min(n, PAGE_SIZE - (vaddr & PAGE_MASK))
-        parts.append((vaddr, count))
-        vaddr += count
-        n -= count
-    return parts

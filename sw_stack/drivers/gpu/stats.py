@@ -1,17 +1,16 @@
-"""The counters of the GPU's driver.
-
-Promises: `snapshot` is a copy; counting costs one attribute increment.
-"""
+"""The counters of the GPU's driver."""
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
+
+from sw_stack.drivers.counters import Counters
 
 __all__ = ["GpuStats"]
 
 
 @dataclass(slots=True)
-class GpuStats:
+class GpuStats(Counters):
     """One counter an event; `pages` is a level."""
 
     submitted: int = 0
@@ -29,7 +28,3 @@ class GpuStats:
     pages_unpinned: int = 0
     reads: int = 0
     writes: int = 0
-
-    def snapshot(self) -> dict[str, int]:
-        """All counters by name."""
-        return asdict(self)

@@ -1,17 +1,16 @@
-"""The driver's counters, under the names of the kernel's gru_stats_s (/proc/sgi_uv/gru/statistics).
-
-Promises: `snapshot` is a copy; counting costs one attribute increment.
-"""
+"""The driver's counters, under the names of the kernel's gru_stats_s (/proc/sgi_uv/gru/statistics)."""
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
+
+from sw_stack.drivers.counters import Counters
 
 __all__ = ["GruStats"]
 
 
 @dataclass(slots=True)
-class GruStats:
+class GruStats(Counters):
     """One counter an event."""
 
     # objects
@@ -66,7 +65,3 @@ class GruStats:
     flush_tlb_gru: int = 0
     flush_tlb_gru_tgh: int = 0
     flush_tlb_gru_zero_asid: int = 0
-
-    def snapshot(self) -> dict[str, int]:
-        """All counters by name."""
-        return asdict(self)

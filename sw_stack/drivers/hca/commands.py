@@ -23,10 +23,9 @@ from hwif.trace import Trace
 from sw_stack.drivers.hca.errors import HcaError
 from sw_stack.drivers.hca.lines import read_line, read_word, write_line
 from sw_stack.drivers.hca.registers import Registers
-from sw_stack.drivers.hca.spin import SpinQueue
 from sw_stack.drivers.hca.stats import HcaStats
 from sw_stack.mm.machine import Machine
-from sw_stack.sched import Scheduler, SpinLock
+from sw_stack.sched import Scheduler, SpinLock, WaitQueue
 
 __all__ = ["CommandQueue", "Order", "Ticket"]
 
@@ -79,7 +78,7 @@ class CommandQueue:
         self._lock = SpinLock(sched, f"hca_cmdq_lock[{regs.node}]")
         self._owned = [False] * entries
         self._used = [False] * entries
-        self._freed = SpinQueue(sched, f"entry of the command queue of node {regs.node}")
+        self._freed = WaitQueue(sched, f"entry of the command queue of node {regs.node}")
 
     def frames(self) -> tuple[range, ...]:
         """Where entries and mailboxes lie."""
@@ -124,7 +123,7 @@ class CommandQueue:
 
     async def _slot_free(self, slot: int) -> None:
         if self._owned[slot]:
-            await self._freed.wait(lambda: not self._owned[slot])
+            await self._freed.wait_event(lambda: not self._owned[slot], spin=True)
             return
         await self._done(slot)
 

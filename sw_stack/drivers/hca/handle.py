@@ -19,9 +19,9 @@ from contextlib import asynccontextmanager
 from hwif.gen.hca import Access
 from sw_stack.drivers.hca.enter import enter_pages
 from sw_stack.drivers.hca.regions import Mr, Pd, dereg_mr, reg_mr
-from sw_stack.drivers.hca.spin import SpinQueue
 from sw_stack.drivers.hca.state import DriverCore
 from sw_stack.mm.types import PAGE_MASK, PAGE_SIZE
+from sw_stack.sched import WaitQueue
 
 __all__ = ["Handle"]
 
@@ -36,7 +36,7 @@ class Handle:
         self.established = 0
         """Times the mapping was made."""
         self._operations = 0
-        self._idle = SpinQueue(drv.sched, f"operations under handle {mr.key:#x}")
+        self._idle = WaitQueue(drv.sched, f"operations under handle {mr.key:#x}")
 
     @classmethod
     async def open(cls, drv: DriverCore, pd: Pd, start: int, length: int, access: int) -> Handle:
@@ -78,7 +78,7 @@ class Handle:
     async def going(self, start: int, end: int) -> tuple[int, int]:
         """Mark, let what is under way end, and give everything up."""
         self.marked = True
-        await self._idle.wait(lambda: self._operations == 0)
+        await self._idle.wait_event(lambda: self._operations == 0, spin=True)
         return self.mr.start, self.mr.end
 
     def used(self, address: int) -> bool:

@@ -32,7 +32,6 @@ from enum import Enum
 
 from sw_stack.drivers.hca.enter import enter_pages
 from sw_stack.drivers.hca.regions import Mr, Pd, dereg_mr, reg_mr
-from sw_stack.drivers.hca.spin import SpinQueue
 from sw_stack.drivers.hca.state import DriverCore
 from sw_stack.mm.types import PAGE_MASK, PAGE_SHIFT, PAGE_SIZE, MmError
 from sw_stack.sched import Scheduler, WaitQueue
@@ -103,7 +102,7 @@ class Exporter:
         self._young: set[int] = set()
         self._tickets = 0
         self._unconfirmed: dict[int, set[Importer]] = {}
-        self._confirmed = SpinQueue(drv.sched, f"confirmations for region {mr.key:#x}")
+        self._confirmed = WaitQueue(drv.sched, f"confirmations for region {mr.key:#x}")
         self._wanted: deque[tuple[Importer, Message]] = deque()
         self._work = WaitQueue(drv.sched, f"pages wanted of region {mr.key:#x}")
         self.revoked = 0
@@ -207,7 +206,7 @@ class Exporter:
         for importer in sorted(asked, key=self._importers.index):
             self.revoked += 1
             importer.down.send(Message(Verb.REVOKE, first, last, ticket))
-        await self._confirmed.wait(lambda: not self._unconfirmed[ticket])
+        await self._confirmed.wait_event(lambda: not self._unconfirmed[ticket], spin=True)
         del self._unconfirmed[ticket]
         return start, end
 

@@ -1,17 +1,16 @@
-"""The driver's counters.
-
-Promises: `snapshot` is a copy; counting costs one attribute increment.
-"""
+"""The driver's counters."""
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
+
+from sw_stack.drivers.counters import Counters
 
 __all__ = ["HcaStats"]
 
 
 @dataclass(slots=True)
-class HcaStats:
+class HcaStats(Counters):
     """One counter an event."""
 
     # commands
@@ -58,7 +57,3 @@ class HcaStats:
     flushed: int = 0
     async_events: int = 0
     cq_events: int = 0
-
-    def snapshot(self) -> dict[str, int]:
-        """All counters by name."""
-        return asdict(self)

@@ -85,8 +85,6 @@ class Kvm(MmuNotifier):
         """Give everything up. Guests that go on fault with EFAULT. Twice is harmless."""
         await self._drop_all()
         async with self.mm.mmap_lock.writing():
-            # Truncate takes no mmap lock, and has noted its clients some cycles before it calls the first.
-            await self._quiet.wait_event(lambda: self.mn_active_invalidate_count == 0 and not self._in_a_range())
             if self._registered:
                 self._registered = False
                 await self.mm.notifiers.unregister(self)
@@ -232,9 +230,6 @@ class Kvm(MmuNotifier):
             self.gone = True
             self.overtaken.page()
             await self.zap(self.sptes.everything())
-
-    def _in_a_range(self) -> bool:
-        return any(self in active.clients for active in self.mm.notifiers.active_ranges())
 
     def _concerned(self, start: int, end: int) -> list[range] | None:
         """Guest frames that show the range; None if it concerns nobody here."""

@@ -1,17 +1,16 @@
-"""The hypervisor's counters.
-
-Promises: `snapshot` is a copy; counting costs one attribute increment.
-"""
+"""The hypervisor's counters."""
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
+
+from sw_stack.drivers.counters import Counters
 
 __all__ = ["KvmStats"]
 
 
 @dataclass(slots=True)
-class KvmStats:
+class KvmStats(Counters):
     """One counter an event; `references` is a level."""
 
     # faults
@@ -50,7 +49,3 @@ class KvmStats:
     slots_removed: int = 0
     slot_waits: int = 0
     """Changes put off because an invalidation was under way."""
-
-    def snapshot(self) -> dict[str, int]:
-        """All counters by name."""
-        return asdict(self)

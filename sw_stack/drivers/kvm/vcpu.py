@@ -24,15 +24,14 @@ process's address of the page as the memory slots say it *then*: DeadTranslation
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from typing import TYPE_CHECKING, NamedTuple
 
 from hwif.gen import timing
 from sw_stack.drivers.kvm.errors import KvmError
 from sw_stack.drivers.kvm.faults import page_fault
 from sw_stack.mm.secondary import DeadTranslationError, check_access, read_through, write_through
-from sw_stack.mm.types import PAGE_MASK, PAGE_SHIFT, PAGE_SIZE
-from sw_stack.sched import Task
+from sw_stack.mm.types import PAGE_MASK, PAGE_SHIFT, page_parts
+from sw_stack.sched import WaitQueue
 
 if TYPE_CHECKING:
     from sw_stack.drivers.kvm.kvm import Kvm
@@ -58,7 +57,7 @@ class Vcpu:
         self.flush_requested = False
         self._size = tlb_entries
         self._tlb: dict[int, TlbEntry] = {}
-        self._kickers: list[Task] = []
+        self._answered = WaitQueue(kvm.sched, f"{self!r} to leave the guest")
         self._busy = False
 
     def __repr__(self) -> str:
@@ -74,7 +73,7 @@ class Vcpu:
         """`n` bytes at guest physical address `gpa`, page by page. GuestFaultError."""
         parts = []
         with _Running(self):
-            for at, count in _pages(gpa, n):
+            for at, count in page_parts(gpa, n):
                 parts.append(await self._access(at, count, None))
         return b"".join(parts)
 
@@ -82,7 +81,7 @@ class Vcpu:
         """Store, page by page. GuestFaultError."""
         with _Running(self):
             done = 0
-            for at, count in _pages(gpa, len(data)):
+            for at, count in page_parts(gpa, len(data)):
                 await self._access(at, count, data[done : done + count])
                 done += count
 
@@ -160,17 +159,14 @@ class Vcpu:
 
     async def wait_flushed(self) -> None:
         """Spin until no access that began before the request is in flight: a vcpu outside, or entering later, has seen it."""
-        while self.in_guest and self.flush_requested:
-            await self._sched.spinning(self._kickers.append, f"{self!r} to leave the guest")
+        await self._answered.wait_event(lambda: not (self.in_guest and self.flush_requested), spin=True)
 
     def _answer(self) -> None:
         if self.flush_requested:
             self.flush_requested = False
             if self._kvm.policy.mutant != "no_flush":
                 self._tlb.clear()
-            kickers, self._kickers = self._kickers, []
-            for task in kickers:
-                self._sched.resume(task)
+            self._answered.wake_all()
 
     def run_by(self, running: bool) -> None:
         """A task starts or stops running it. KvmError if another one does."""
@@ -209,12 +205,3 @@ async def flush_remote_tlbs(kvm: Kvm) -> None:
         await kvm.sched.charge(timing.SW_CPU_TLB_FLUSH)
         for vcpu in inside:
             await vcpu.wait_flushed()
-
-
-def _pages(gpa: int, n: int) -> Iterable[tuple[int, int]]:
-    """The parts of n bytes at gpa that lie in one page each."""
-    while n > 0:
-        count = min(n, PAGE_SIZE - (gpa & PAGE_MASK))
-        yield gpa, count
-        gpa += count
-        n -= count

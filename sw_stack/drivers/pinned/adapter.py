@@ -30,7 +30,7 @@ from sw_stack.mm.machine import Machine
 from sw_stack.mm.mm import Mm
 from sw_stack.mm.pinning import pin_user_pages, unpin_user_pages
 from sw_stack.mm.secondary import check_access, read_through, write_through
-from sw_stack.mm.types import PAGE_MASK, PAGE_SIZE, MemlockError, MmError
+from sw_stack.mm.types import MemlockError, MmError, page_parts
 
 __all__ = ["PinnedAdapter"]
 
@@ -129,7 +129,7 @@ class PinnedAdapter:
         await self._begin(mr, addr, n, Access.READ)
         parts = []
         try:
-            for place, count in _chunks(addr, n):
+            for place, count in page_parts(addr, n):
                 await self._transfer(mr, place, count, False, timing.MEM_READ_LATENCY)
                 parts.append(read_through(self.machine, mr.owner, place, mr.pfn(place), count, self))
         finally:
@@ -143,7 +143,7 @@ class PinnedAdapter:
         await self._begin(mr, addr, len(data), Access.WRITE)
         done = 0
         try:
-            for place, count in _chunks(addr, len(data)):
+            for place, count in page_parts(addr, len(data)):
                 await self._transfer(mr, place, count, True, timing.MEM_WRITE_LATENCY)
                 write_through(self.machine, mr.owner, place, mr.pfn(place), data[done : done + count], self)
                 done += count
@@ -172,14 +172,3 @@ class PinnedAdapter:
             if mr.abandoned:
                 self._let_go(mr)
             mr.idle.wake_all()
-
-
-def _chunks(addr: int, n: int) -> list[tuple[int, int]]:
-    """Address and bytes of each page's part."""
-    found = []
-    while n > 0:
-        count = min(n, PAGE_SIZE - (addr & PAGE_MASK))
-        found.append((addr, count))
-        addr += count
-        n -= count
-    return found

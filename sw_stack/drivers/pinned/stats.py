@@ -1,17 +1,16 @@
-"""The pinned adapter's counters.
-
-Promises: `snapshot` is a copy; counting costs one attribute increment.
-"""
+"""The pinned adapter's counters."""
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
+
+from sw_stack.drivers.counters import Counters
 
 __all__ = ["PinnedStats"]
 
 
 @dataclass(slots=True)
-class PinnedStats:
+class PinnedStats(Counters):
     """One counter an event; pages and bytes where the name says so."""
 
     mr_reg: int = 0
@@ -29,7 +28,3 @@ class PinnedStats:
     bytes_read: int = 0
     bytes_written: int = 0
     completion_errors: int = 0
-
-    def snapshot(self) -> dict[str, int]:
-        """All counters by name."""
-        return asdict(self)

@@ -1,17 +1,16 @@
-"""Counters of a registration cache and of its source of events.
-
-Promises: `snapshot` is a copy; counting costs one attribute increment.
-"""
+"""Counters of a registration cache and of its source of events."""
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
+
+from sw_stack.drivers.counters import Counters
 
 __all__ = ["CacheStats", "WatchStats"]
 
 
 @dataclass(slots=True)
-class CacheStats:
+class CacheStats(Counters):
     """One counter an event."""
 
     hits: int = 0
@@ -35,13 +34,9 @@ class CacheStats:
     event_reads: int = 0
     """Times the counter had moved and events were read: a system call with ummunotify."""
 
-    def snapshot(self) -> dict[str, int]:
-        """All counters by name."""
-        return asdict(self)
-
 
 @dataclass(slots=True)
-class WatchStats:
+class WatchStats(Counters):
     """What a source of events has done."""
 
     marked: int = 0
@@ -55,7 +50,3 @@ class WatchStats:
     """Invalidations of a range whose event was not read yet."""
     read: int = 0
     """Events handed out."""
-
-    def snapshot(self) -> dict[str, int]:
-        """All counters by name."""
-        return asdict(self)

@@ -18,9 +18,9 @@ from typing import TYPE_CHECKING
 
 from hwif.gen import timing
 from sw_stack.drivers.xpmem.ids import XpmemId
-from sw_stack.drivers.xpmem.waits import Waiters
 from sw_stack.mm.secondary import check_access, read_through, write_through
 from sw_stack.mm.types import PAGE_SHIFT, MmError
+from sw_stack.sched import WaitQueue
 
 if TYPE_CHECKING:
     from sw_stack.drivers.xpmem.messages import Attached, Fill
@@ -64,7 +64,7 @@ class Attachment:
         self._part = tg.partition
         self._sched = tg.partition.sched
         self._machine = tg.partition.fabric.machine(home)
-        self.changed = Waiters(self._sched, f"xpmem attachment {there.export}")
+        self.changed = WaitQueue(self._sched, f"xpmem attachment {there.export}")
         """Woken when an access or a fault has ended."""
 
     def __repr__(self) -> str:
@@ -172,7 +172,7 @@ class Attachment:
         if any(entry.users for _page, entry in leaving):
             self._part.stats.drains += 1
             if self._part.policy.mutant != "ack_before_drain":
-                await self.changed.wait(lambda: not any(entry.users for _page, entry in leaving), spin=spin)
+                await self.changed.wait_event(lambda: not any(entry.users for _page, entry in leaving), spin=spin)
         self._leaving = [item for item in self._leaving if item not in gone]
 
     def test_and_clear_used(self, page: int) -> bool:

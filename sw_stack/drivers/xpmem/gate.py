@@ -19,8 +19,7 @@ Lock order: mmap_lock of the source, page lock, this count. Nothing is taken und
 
 from __future__ import annotations
 
-from sw_stack.drivers.xpmem.waits import Waiters
-from sw_stack.sched import Scheduler
+from sw_stack.sched import Scheduler, WaitQueue
 
 __all__ = ["RecallGate"]
 
@@ -32,8 +31,8 @@ class RecallGate:
         self.n_recall_pfns = 0
         self.waiting = 0
         """Recalls that wait for faults to end."""
-        self._allow = Waiters(sched, f"allow_recall_PFNs[{name}]")
-        self._block = Waiters(sched, f"block_recall_PFNs[{name}]")
+        self._allow = WaitQueue(sched, f"allow_recall_PFNs[{name}]")
+        self._block = WaitQueue(sched, f"block_recall_PFNs[{name}]")
 
     @property
     def open(self) -> bool:
@@ -42,7 +41,7 @@ class RecallGate:
 
     async def wait_open(self) -> None:
         """Until a fault may begin. Hold no lock a recall may be waiting under."""
-        await self._block.wait(lambda: self.open)
+        await self._block.wait_event(lambda: self.open)
 
     def begin_fault(self) -> bool:
         """Block recalls; False if one is going on or waiting."""
@@ -61,7 +60,7 @@ class RecallGate:
         """Block faults, when those under way have ended."""
         self.waiting += 1
         try:
-            await self._allow.wait(lambda: self.n_recall_pfns >= 0, spin=spin)
+            await self._allow.wait_event(lambda: self.n_recall_pfns >= 0, spin=spin)
         finally:
             self.waiting -= 1
         self.n_recall_pfns += 1

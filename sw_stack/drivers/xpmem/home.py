@@ -26,9 +26,9 @@ from typing import TYPE_CHECKING
 from hwif.shadow import READ, WRITE
 from sw_stack.drivers.xpmem.ids import XpmemId
 from sw_stack.drivers.xpmem.stats import XpmemStats
-from sw_stack.drivers.xpmem.waits import Waiters
 from sw_stack.mm.frames import Frame
 from sw_stack.mm.types import PAGE_MASK, PAGE_SHIFT
+from sw_stack.sched import WaitQueue
 
 if TYPE_CHECKING:
     from sw_stack.drivers.xpmem.thread_group import ThreadGroup
@@ -103,7 +103,7 @@ class Holders:
         self._stats = stats
         self._forget_dirty = forget_dirty
         self._by_frame: dict[Frame, dict[Holder, None]] = {}
-        self.left = Waiters(machine.sched, "xpmem pages to go")
+        self.left = WaitQueue(machine.sched, "xpmem pages to go")
         """Woken when holders have been dropped."""
 
     def of_frame(self, frame: Frame) -> list[Holder]:

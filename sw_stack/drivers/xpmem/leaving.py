@@ -33,10 +33,10 @@ async def detach(attachment: Attachment, *, unmap: bool) -> None:
     """Faults of it end, then accesses, then the home partition is told; then the range is unmapped, if it is to be."""
     tg, part = attachment.tg, attachment.tg.partition
     if attachment.closing:
-        await attachment.changed.wait(lambda: attachment.detached)
+        await attachment.changed.wait_event(lambda: attachment.detached)
         return
     attachment.closing = True
-    await attachment.changed.wait(lambda: not attachment.faults)
+    await attachment.changed.wait_event(lambda: not attachment.faults)
     await attachment.drop()
     mm = part.exports[attachment.number].segment.tg.mm if part.policy.mutant == "wrong_mm" else tg.mm
     await part.ask(attachment.home, DetachRequest(attachment.number))
@@ -80,7 +80,7 @@ async def remove(segment: Segment) -> None:
 async def teardown(tg: ThreadGroup, *, exiting: bool) -> None:
     """Give everything up, offered and attached. When `exiting` the reservations go with the address space."""
     if tg.closed:
-        await tg.ended.wait(lambda: tg.left)
+        await tg.ended.wait_event(lambda: tg.left)
         return
     tg.closed = True
     for segment in list(tg.segments.values()):

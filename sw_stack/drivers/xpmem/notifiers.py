@@ -106,7 +106,6 @@ class V6Notifier(_Notifier):
             self._failed -= 1
         else:
             self.tg.gate.end_recall()
-        self.tg.ended.wake_all()
 
 
 class OwnerNotifier(_Notifier):
@@ -127,7 +126,6 @@ class OwnerNotifier(_Notifier):
         else:
             self.part.stats.ranges_ignored += 1
         check_attachments(tg, start, end)
-        tg.ended.wake_all()
 
 
 class RmapClient(MmuRmapNotifier):

@@ -44,11 +44,10 @@ from sw_stack.drivers.xpmem.policy import XpmemPolicy
 from sw_stack.drivers.xpmem.serving import export_of, serve
 from sw_stack.drivers.xpmem.stats import XpmemStats
 from sw_stack.drivers.xpmem.thread_group import ThreadGroup
-from sw_stack.drivers.xpmem.waits import Waiters
 from sw_stack.mm.machine import Machine
 from sw_stack.mm.mm import Mm
 from sw_stack.mm.types import MmError
-from sw_stack.sched import Task
+from sw_stack.sched import Task, WaitQueue
 
 __all__ = ["Partition"]
 
@@ -82,7 +81,7 @@ class Partition:
         self._uniq = 0
         self._serial = 0
         self._pending: dict[int, _Pending] = {}
-        self._answered = Waiters(self.sched, f"answers to partition {partid}")
+        self._answered = WaitQueue(self.sched, f"answers to partition {partid}")
         self._rmap = RmapClient(self)
         if self.policy.style == "v6":
             machine.rmap_notifiers.register(self._rmap)
@@ -166,7 +165,7 @@ class Partition:
 
     async def wait_answers(self, calls: list[_Pending], *, spin: bool = False) -> None:
         """Until all of them have been answered."""
-        await self._answered.wait(lambda: all(call.answer is not None for call in calls), spin=spin)
+        await self._answered.wait_event(lambda: all(call.answer is not None for call in calls), spin=spin)
 
     # ---- messages --------------------------------------------------------------------------------------------------
 

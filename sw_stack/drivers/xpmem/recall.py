@@ -56,7 +56,7 @@ async def recall(part: Partition, holders: list[Holder], *, spin: bool = False, 
         part.sched.spawn(_drop_later(part, mine), "xpmem late drop", part.cpu, daemon=True)
         return
     _drop(part, mine)
-    await part.holders.left.wait(lambda: all(holder.gone for holder in holders), spin=spin)
+    await part.holders.left.wait_event(lambda: all(holder.gone for holder in holders), spin=spin)
 
 
 def _drop(part: Partition, holders: list[Holder]) -> None:

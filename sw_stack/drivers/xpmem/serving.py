@@ -82,7 +82,7 @@ async def _detach(part: Partition, export: Export) -> None:
     for holder in [holder for holder in export.holders.values() if not holder.going]:
         part.holders.drop(holder)
     part.holders.left.wake_all()
-    await part.holders.left.wait(lambda: not export.holders and not (hold and gate.waiting))
+    await part.holders.left.wait_event(lambda: not export.holders and not (hold and gate.waiting))
     if hold:
         gate.end_fault()
     export.segment.tg.exports.remove(export)

@@ -1,17 +1,16 @@
-"""A partition's counters.
-
-Promises: `snapshot` is a copy; counting costs one attribute increment.
-"""
+"""A partition's counters."""
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
+
+from sw_stack.drivers.counters import Counters
 
 __all__ = ["XpmemStats"]
 
 
 @dataclass(slots=True)
-class XpmemStats:
+class XpmemStats(Counters):
     """One counter an event. The first half is counted where the memory is, the second where it is attached."""
 
     make: int = 0
@@ -55,7 +54,3 @@ class XpmemStats:
     """Invalidations that found accesses under way."""
     killed: int = 0
     """Processes killed for unmapping an attachment."""
-
-    def snapshot(self) -> dict[str, int]:
-        """All counters by name."""
-        return asdict(self)

@@ -28,10 +28,9 @@ from sw_stack.drivers.xpmem.ids import MAXADDR_SIZE, PERMIT_MODE, RDONLY, RDWR, 
 from sw_stack.drivers.xpmem.leaving import detach, remove, teardown, unreserve
 from sw_stack.drivers.xpmem.messages import Attached, AttachRequest, DetachRequest, GetRequest
 from sw_stack.drivers.xpmem.notifiers import OwnerNotifier, V6Notifier
-from sw_stack.drivers.xpmem.waits import Waiters
 from sw_stack.mm.mm import Mm
-from sw_stack.mm.types import ADDRESS_END, PAGE_MASK, PAGE_SIZE, PROT_NONE, MmError
-from sw_stack.sched import Task
+from sw_stack.mm.types import ADDRESS_END, PAGE_MASK, PROT_NONE, MmError, page_parts
+from sw_stack.sched import Task, WaitQueue
 
 if TYPE_CHECKING:
     from sw_stack.drivers.xpmem.partition import Partition
@@ -73,7 +72,7 @@ class ThreadGroup:
         """Nothing of it is left."""
         self.killed = ""
         """Why, if it was."""
-        self.ended = Waiters(partition.sched, f"ranges of {mm.name}, or its time in XPMEM, to end")
+        self.ended = WaitQueue(partition.sched, f"{mm.name}'s time in XPMEM to end")
         self.notifier = V6Notifier(self) if partition.policy.style == "v6" else OwnerNotifier(self)
 
     def __repr__(self) -> str:
@@ -192,22 +191,16 @@ class ThreadGroup:
     async def load(self, address: int, n: int) -> bytes:
         """Read memory as the process does, attached or its own. MmError EFAULT where it would get a signal."""
         parts = []
-        while n > 0:
-            count = min(n, PAGE_SIZE - (address & PAGE_MASK))
-            attachment = self._find(address)
-            parts.append(await (self.mm.load(address, count) if attachment is None else attachment.load(address, count)))
-            address += count
-            n -= count
+        for place, count in page_parts(address, n):
+            attachment = self._find(place)
+            parts.append(await (self.mm.load(place, count) if attachment is None else attachment.load(place, count)))
         return b"".join(parts)
 
     async def store(self, address: int, data: bytes) -> None:
         """Write memory as the process does, attached or its own."""
-        while data:
-            count = min(len(data), PAGE_SIZE - (address & PAGE_MASK))
-            attachment = self._find(address)
-            await (self.mm.store(address, data[:count]) if attachment is None else attachment.store(address, data[:count]))
-            address += count
-            data = data[count:]
+        for place, count in page_parts(address, len(data)):
+            part, attachment = data[place - address :][:count], self._find(place)
+            await (self.mm.store(place, part) if attachment is None else attachment.store(place, part))
 
     def attached_at(self, address: int) -> bool:
         """True if the address is in an attachment."""
@@ -226,15 +219,8 @@ class ThreadGroup:
         if self.closed:
             return
         await teardown(self, exiting=False)
-        while self.mm.alive:
-            await self.ended.wait(lambda: not self._in_range())
-            async with self.mm.mmap_lock.writing():
-                if not self._in_range():
-                    await self.mm.notifiers.unregister(self.notifier)
-                    return
-
-    def _in_range(self) -> bool:
-        return any(self.notifier in active.clients for active in self.mm.notifiers.active_ranges())
+        async with self.mm.mmap_lock.writing():
+            await self.mm.notifiers.unregister(self.notifier)
 
     def check_killed(self) -> None:
         """MmError EFAULT if the process has been killed: its tasks would never come back from the access."""
