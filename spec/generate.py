@@ -10,7 +10,7 @@ import sys
 from pathlib import Path
 
 from spec.generate_hca import outputs_hca
-from spec.load import LINE_BITS, Event, Gru, Handle, Port, load_events, load_gru, load_port, load_timing
+from spec.load import LINE_BITS, Event, Gru, Handle, Port, load_events, load_gru, load_kinds, load_port, load_timing
 
 ROOT = Path(__file__).resolve().parent.parent
 BANNER = "Generated from spec/ by `make gen`. Do not edit."
@@ -191,7 +191,7 @@ def py_timing() -> str:
     return "\n".join(out).rstrip("\n") + "\n"
 
 
-def py_events(events: tuple[Event, ...]) -> str:
+def py_events(events: tuple[Event, ...], kinds: dict[str, dict[str, tuple[int, str]]]) -> str:
     out = [f'"""The trace catalogue. {BANNER}"""', "", "from enum import IntEnum", "from typing import Final", ""]
     out += ["", "class TraceEvent(IntEnum):"]
     for event in events:
@@ -206,6 +206,13 @@ def py_events(events: tuple[Event, ...]) -> str:
         args = "".join(f'"{arg}", ' for arg in event.args)
         out.append(f'    TraceEvent.{event.name.upper()}: ("{event.layer}", ({args.rstrip()})),')
     out += ["}"]
+    for name, members in kinds.items():
+        out += ["", "", f"class {name}(IntEnum):"]
+        out += [f"    {member} = {value}" for member, (value, _words) in members.items()]
+        out += ["", "    @property", "    def words(self) -> str:", '        """For a reader."""']
+        out += [f"        return _{name.upper()}_WORDS[self]", "", ""]
+        words = "".join(f"    {name}.{member}: {text!r},\n".replace("'", '"') for member, (_value, text) in members.items())
+        out += [f"_{name.upper()}_WORDS: Final = {{", words.rstrip("\n"), "}"]
     return "\n".join(out) + "\n"
 
 
@@ -220,7 +227,7 @@ def outputs() -> dict[str, str]:
         "hwif/gen/port.py": py_port(port),
         "hwif/gen/gru.py": py_gru(gru),
         "hwif/gen/timing.py": py_timing(),
-        "hwif/gen/events.py": py_events(events),
+        "hwif/gen/events.py": py_events(events, load_kinds()),
         **outputs_hca(),
     }
 

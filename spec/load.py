@@ -149,6 +149,11 @@ def load_timing() -> dict[str, dict[str, tuple[int, str, str]]]:
     }
 
 
+def load_kinds() -> dict[str, dict[str, tuple[int, str]]]:
+    """What the `kind` of an event means (spec/kinds.toml): enumeration -> name -> (value, words)."""
+    return {name: {member: (row[0], row[1]) for member, row in rows.items()} for name, rows in _page("kinds.toml").items()}
+
+
 def load_events() -> tuple[Event, ...]:
     """The trace catalogue (spec/events.toml). Identifiers follow the order of the page, from 1."""
     events: list[Event] = []

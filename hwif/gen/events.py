@@ -13,7 +13,7 @@ class TraceEvent(IntEnum):
     VM_MADVISE = 6  # madvise(DONTNEED) entered
     VM_FORK = 7  # fork entered
     VM_FAULT_BEGIN = 8  # CPU or driver fault entered
-    VM_FAULT = 9  # CPU or driver fault handled; kind: 0 anon, 1 swap-in, 2 cow copy, 3 reuse, 4 error, 5 file, 6 back from a device
+    VM_FAULT = 9  # CPU or driver fault handled; kind: a FaultKind (kinds.toml)
     VM_PAGEOUT = 10  # reclaim begins to take a page out of its mappings
     VM_RECLAIM = 11  # a page was unmapped by reclaim
     VM_SWAP_OUT = 12  # a page's bytes went to swap
@@ -58,7 +58,7 @@ class TraceEvent(IntEnum):
     HCA_POST_SEND = 51  # send work request posted
     HCA_POST_RECV = 52  # receive work request posted
     HCA_POLL = 53  # completion seen by its user
-    HCA_REG_MR = 54  # memory region registered; kind: 0 pinned, 1 on-demand, 2 implicit
+    HCA_REG_MR = 54  # memory region registered; kind: an MrKind (kinds.toml)
     HCA_DEREG_MR = 55  # deregistration entered
     HCA_DEREG_MR_DONE = 56  # deregistration left: the key is dead
     HCA_INTR = 57  # fault interrupt handler entered
@@ -203,4 +203,48 @@ CATALOGUE: Final[dict[TraceEvent, tuple[str, tuple[str, ...]]]] = {
     TraceEvent.MN_RANGE_FAILED: ("notifier_more", ("mm", "start", "end",)),
     TraceEvent.MN_RMAP_PAGE: ("notifier_more", ("frame",)),
     TraceEvent.MN_RMAP_PAGE_DONE: ("notifier_more", ("frame",)),
+}
+
+
+class FaultKind(IntEnum):
+    ANON = 0
+    SWAP_IN = 1
+    COW_COPY = 2
+    REUSE = 3
+    ERROR = 4
+    FILE = 5
+    EXCLUSIVE = 6
+
+    @property
+    def words(self) -> str:
+        """For a reader."""
+        return _FAULTKIND_WORDS[self]
+
+
+_FAULTKIND_WORDS: Final = {
+    FaultKind.ANON: "first touch",
+    FaultKind.SWAP_IN: "swap-in",
+    FaultKind.COW_COPY: "copy-on-write",
+    FaultKind.REUSE: "reuse",
+    FaultKind.ERROR: "bad address",
+    FaultKind.FILE: "file page",
+    FaultKind.EXCLUSIVE: "back from a device",
+}
+
+
+class MrKind(IntEnum):
+    PINNED = 0
+    ON_DEMAND = 1
+    IMPLICIT = 2
+
+    @property
+    def words(self) -> str:
+        """For a reader."""
+        return _MRKIND_WORDS[self]
+
+
+_MRKIND_WORDS: Final = {
+    MrKind.PINNED: "pinned",
+    MrKind.ON_DEMAND: "on demand",
+    MrKind.IMPLICIT: "the whole address space,",
 }

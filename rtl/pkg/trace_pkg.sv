@@ -10,7 +10,7 @@ package trace_pkg;
   localparam int unsigned VM_MADVISE = 32'd6;  // madvise(DONTNEED) entered
   localparam int unsigned VM_FORK = 32'd7;  // fork entered
   localparam int unsigned VM_FAULT_BEGIN = 32'd8;  // CPU or driver fault entered
-  localparam int unsigned VM_FAULT = 32'd9;  // CPU or driver fault handled; kind: 0 anon, 1 swap-in, 2 cow copy, 3 reuse, 4 error, 5 file, 6 back from a device
+  localparam int unsigned VM_FAULT = 32'd9;  // CPU or driver fault handled; kind: a FaultKind (kinds.toml)
   localparam int unsigned VM_PAGEOUT = 32'd10;  // reclaim begins to take a page out of its mappings
   localparam int unsigned VM_RECLAIM = 32'd11;  // a page was unmapped by reclaim
   localparam int unsigned VM_SWAP_OUT = 32'd12;  // a page's bytes went to swap
@@ -55,7 +55,7 @@ package trace_pkg;
   localparam int unsigned HCA_POST_SEND = 32'd51;  // send work request posted
   localparam int unsigned HCA_POST_RECV = 32'd52;  // receive work request posted
   localparam int unsigned HCA_POLL = 32'd53;  // completion seen by its user
-  localparam int unsigned HCA_REG_MR = 32'd54;  // memory region registered; kind: 0 pinned, 1 on-demand, 2 implicit
+  localparam int unsigned HCA_REG_MR = 32'd54;  // memory region registered; kind: an MrKind (kinds.toml)
   localparam int unsigned HCA_DEREG_MR = 32'd55;  // deregistration entered
   localparam int unsigned HCA_DEREG_MR_DONE = 32'd56;  // deregistration left: the key is dead
   localparam int unsigned HCA_INTR = 32'd57;  // fault interrupt handler entered

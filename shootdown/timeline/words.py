@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from enum import IntEnum
 
+from hwif.gen.events import FaultKind
 from hwif.gen.gru import INVAL_ALL_N, PAGE_SHIFT, PAGE_SHIFTS, CbIstatus, CbOpc, CchState, TfhCause
 from hwif.gen.hca import CmdOp, CmdStatus, FaultCause, FaultDir, NakSyndrome, PktOp, QpState, WcStatus, WrOpcode
 
@@ -31,8 +32,6 @@ __all__ = [
     "wr_name",
     "wr_status",
 ]
-
-FAULT_KINDS = ("first touch", "swap-in", "copy-on-write", "reuse", "bad address", "file page", "back from a device")
 
 
 def pages(count: int) -> str:
@@ -97,7 +96,7 @@ def miss_name(cause: int) -> str:
 
 def fault_kind(value: int) -> str:
     """The `kind` of vm_fault."""
-    return FAULT_KINDS[value] if value < len(FAULT_KINDS) else f"kind {value}"
+    return FaultKind(value).words if value in set(FaultKind) else f"kind {value}"
 
 
 # ---- HCA ---------------------------------------------------------------------------------------------------------------

@@ -8,11 +8,10 @@ less, to invalidate. The copy of copy-on-write does, round the change of the ent
 from __future__ import annotations
 
 import errno
-from enum import IntEnum
 from typing import TYPE_CHECKING
 
 from hwif.gen import timing
-from hwif.gen.events import TraceEvent
+from hwif.gen.events import FaultKind, TraceEvent
 from sw_stack.mm.exclusive import take_back
 from sw_stack.mm.filemap import bus_error, establish, file_fault
 from sw_stack.mm.frames import Frame, PageFlag
@@ -37,19 +36,7 @@ from sw_stack.mm.xip import block_for_store, xip_fault
 if TYPE_CHECKING:
     from sw_stack.mm.mm import Mm
 
-__all__ = ["FaultKind", "break_sharing", "handle_fault"]
-
-
-class FaultKind(IntEnum):
-    """The `kind` of the vm_fault trace event."""
-
-    ANON = 0
-    SWAP_IN = 1
-    COW_COPY = 2
-    REUSE = 3
-    ERROR = 4
-    FILE = 5
-    EXCLUSIVE = 6
+__all__ = ["break_sharing", "handle_fault"]
 
 
 async def handle_fault(mm: Mm, vaddr: int, write: bool) -> None:

@@ -10,10 +10,10 @@ from __future__ import annotations
 import errno
 import random
 from collections import Counter
-from collections.abc import Awaitable, Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Awaitable, Callable
 
 import pytest
+from known_bytes import KnownBytes
 from mm_rig import PAGE, Rig
 
 from hwif.gen import timing
@@ -36,7 +36,7 @@ POLICIES = [KvmPolicy(style, bit) for style in ("2008", "modern") for bit in (Tr
 IDS = [f"{policy.style}-{'A' if policy.accessed_bit else 'noA'}" for policy in POLICIES]
 
 
-class World:
+class World(KnownBytes):
     """The process, its guest, and what their bytes are known to be."""
 
     def __init__(self, seed: int, frames: int, policy: KvmPolicy) -> None:
@@ -47,43 +47,15 @@ class World:
         self.mm = self.machine.new_mm("vm")
         self.kvm = Kvm(self.mm, policy)
         self.file = self.machine.new_file("data", FILE_PAGES)
-        self.known = {vpn: bytes(8) for vpn in range(BASE, BASE + PAGES)}
-        self.known |= {vpn: bytes(8) for vpn in range(FILE, FILE + FILE_PAGES)}
-        self.changing: list[range] = []
-        self.watches: list[set[int]] = []
-        self.working = self.compared = self.counter = 0
+        super().__init__([*range(BASE, BASE + PAGES), *range(FILE, FILE + FILE_PAGES)])
+        self.working = 0
 
     # ---- what is known -------------------------------------------------------------------------------------------------
-
-    @contextmanager
-    def change(self, first: int, count: int) -> Iterator[None]:
-        """Between these instants a page of the range may or may not have lost its bytes."""
-        pages = range(first, first + count)
-        self.changing.append(pages)
-        for vpn in pages:
-            self.known.pop(vpn, None)
-        try:
-            yield
-        finally:
-            self.changing.remove(pages)
-
-    def wrote(self, vpn: int, data: bytes) -> None:
-        for watch in self.watches:
-            watch.add(vpn)
-        if not any(vpn in pages for pages in self.changing):
-            self.known[vpn] = data
-
-    def read(self, vpn: int, data: bytes) -> None:
-        if any(vpn in pages for pages in self.changing):
-            return
-        self.compared += vpn in self.known
-        assert self.known.setdefault(vpn, data) == data, f"wrong bytes: page {vpn:#x} at cycle {self.sched.now}"
 
     def fresh(self) -> bytes:
         if self.rng.random() < 0.2:
             return COMMON  # for KSM
-        self.counter += 1
-        return self.counter.to_bytes(8, "little")
+        return super().fresh()
 
     def pick(self) -> int:
         area = self.rng.choice((BASE, BASE, BASE, HOLE, FILE))

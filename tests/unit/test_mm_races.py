@@ -8,11 +8,10 @@ from __future__ import annotations
 
 import errno
 import random
-from collections.abc import Iterator
-from contextlib import contextmanager
 
 import mm_rig
 import pytest
+from known_bytes import KnownBytes
 from mm_device import Device
 from mm_rig import PAGE, NoChoice, Rig, register
 
@@ -26,7 +25,7 @@ PAGES = 18
 HOLE = BASE + 64  # where the moving pages go and come from
 
 
-class World:
+class World(KnownBytes):
     """The address space, what its bytes are known to be, and who works on it."""
 
     def __init__(self, seed: int, frames: int, broken: str = "", *, calm: bool = False) -> None:
@@ -34,40 +33,8 @@ class World:
         self.rig = Rig(frames, chooser=NoChoice() if calm else SeededChooser(seed, preempt_odds=4), swap=300)
         self.mm = self.rig.machine.new_mm("threads")
         self.device = Device(self.rig, self.mm, seed, broken)
-        self.known: dict[int, bytes] = {vpn: bytes(8) for vpn in range(BASE, BASE + PAGES)}
-        self.changing: list[range] = []
-        self.watches: list[set[int]] = []
+        super().__init__(range(BASE, BASE + PAGES))
         self.working = 0
-        self.compared = 0
-        self.counter = 0
-
-    @contextmanager
-    def change(self, first: int, count: int) -> Iterator[None]:
-        """Between these instants a page of the range may or may not have lost its bytes."""
-        pages = range(first, first + count)
-        self.changing.append(pages)
-        for vpn in pages:
-            self.known.pop(vpn, None)
-        try:
-            yield
-        finally:
-            self.changing.remove(pages)
-
-    def wrote(self, vpn: int, data: bytes) -> None:
-        for watch in self.watches:
-            watch.add(vpn)
-        if not any(vpn in pages for pages in self.changing):
-            self.known[vpn] = data
-
-    def read(self, vpn: int, data: bytes) -> None:
-        if any(vpn in pages for pages in self.changing):
-            return
-        self.compared += vpn in self.known
-        assert self.known.setdefault(vpn, data) == data, f"page {vpn:#x} at cycle {self.rig.sched.now}"
-
-    def fresh(self) -> bytes:
-        self.counter += 1
-        return self.counter.to_bytes(8, "little")
 
     def pick(self) -> int:
         return self.rng.choice((BASE, BASE, BASE, HOLE)) + self.rng.randrange(PAGES)

@@ -212,7 +212,7 @@ def test_a_process_that_does_not_close_is_closed() -> None:
 def test_impossible_policies_are_refused() -> None:
     for options, text in (
         ({"repair": "prayer"}, "repair 'prayer' is not one of none, hook, ummunotify"),
-        ({"mutant": "fast"}, "mutant 'fast' is not one of None, no_generation_check"),
+        ({"mutant": "fast"}, "mutant 'fast' is not one of no_generation_check"),
         ({"limit": -1}, "limit -1 is negative"),
     ):
         with pytest.raises(ValueError, match=text):

@@ -9,11 +9,11 @@ from __future__ import annotations
 
 import errno
 import random
-from collections.abc import Awaitable, Iterator
-from contextlib import contextmanager
+from collections.abc import Awaitable
 from typing import Any
 
 import pytest
+from known_bytes import KnownBytes
 from support.xpmem_rig import PAGE, RW, Nodes
 
 from sw_stack.drivers.xpmem import RDWR, Attachment, ThreadGroup, XpmemId, XpmemPolicy
@@ -23,7 +23,7 @@ from sw_stack.mm.check import audit
 from sw_stack.mm.filemap import punch, writeback
 from sw_stack.mm.frames import FrameError
 from sw_stack.mm.secondary import DeadTranslationError
-from sw_stack.sched import Mutex, SeededChooser
+from sw_stack.sched import SeededChooser
 
 BASE = 0x20_0000
 PAGES = 14
@@ -33,7 +33,7 @@ FILE_PAGES = 6
 TOLERATED = (errno.EFAULT, errno.ENOENT, errno.ESRCH, errno.EINVAL)
 
 
-class World:
+class World(KnownBytes):
     """The source, what its bytes are known to be, and who works on it."""
 
     def __init__(self, seed: int, frames: int, mutant: Mutant | None = None) -> None:
@@ -42,14 +42,10 @@ class World:
         self.machine = self.nodes.home.machine
         self.sched = self.nodes.sched
         self.file = self.machine.new_file("data", FILE_PAGES)
-        pages = [*range(BASE, BASE + PAGES), *range(FILE, FILE + FILE_PAGES)]
-        self.known: dict[int, bytes] = {vpn: bytes(8) for vpn in pages}
-        self.changing: list[range] = []
-        self.watches: list[set[int]] = []
+        super().__init__([*range(BASE, BASE + PAGES), *range(FILE, FILE + FILE_PAGES)])
         self.segids: list[XpmemId] = []
         self.working = 0
-        self.cutting = Mutex(self.sched, "cutting")  # exit does not expect a hole being punched at the same time
-        self.compared = self.compared_remote = self.counter = 0
+        self.compared_remote = 0
         self.source: ThreadGroup
 
     @property
@@ -57,36 +53,6 @@ class World:
         return self.source.mm
 
     # ---- what is known ---------------------------------------------------------------------------------------------
-
-    @contextmanager
-    def change(self, first: int, count: int) -> Iterator[None]:
-        """Between these instants a page of the range may or may not have lost its bytes."""
-        pages = range(first, first + count)
-        self.changing.append(pages)
-        for vpn in pages:
-            self.known.pop(vpn, None)
-        try:
-            yield
-        finally:
-            self.changing.remove(pages)
-
-    def wrote(self, vpn: int, data: bytes) -> None:
-        for watch in self.watches:
-            watch.add(vpn)
-        if not any(vpn in pages for pages in self.changing):
-            self.known[vpn] = data
-
-    def read(self, vpn: int, data: bytes, who: object) -> bool:
-        if any(vpn in pages for pages in self.changing):
-            return False
-        compared = vpn in self.known
-        self.compared += compared
-        assert self.known.setdefault(vpn, data) == data, f"{who}: page {vpn:#x} at cycle {self.sched.now}"
-        return compared
-
-    def fresh(self) -> bytes:
-        self.counter += 1
-        return self.counter.to_bytes(8, "little")
 
     # ---- the source ------------------------------------------------------------------------------------------------
 
@@ -131,9 +97,8 @@ class World:
                         await mm.mremap(away * PAGE, pages * PAGE, pages * PAGE, new=first * PAGE)
                 case 4:
                     index = rng.randrange(FILE_PAGES)
-                    async with self.cutting:
-                        with self.change(FILE + index, 1):
-                            await punch(self.file, index, index + 1)
+                    with self.change(FILE + index, 1):
+                        await punch(self.file, index, index + 1)
                 case 5:
                     await writeback(self.file)
                 case 6:
@@ -168,8 +133,7 @@ class World:
                 assert await child.load(vpn * PAGE, 8) == b"children"
             except MmError as error:
                 assert error.errno == errno.EFAULT, error
-        async with self.cutting:
-            await child.exit()
+        await child.exit()
 
     # ---- the users -------------------------------------------------------------------------------------------------
 

@@ -7,7 +7,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Literal, get_args
+from typing import Literal
+
+from sw_stack.drivers.choices import check_choice
 
 __all__ = ["MUTANT_TEXT", "GpuPolicy", "Mutant"]
 
@@ -29,7 +31,6 @@ class GpuPolicy:
     mutant: Mutant | None = None
 
     def __post_init__(self) -> None:
-        if self.mutant not in (None, *get_args(Mutant)):
-            raise ValueError(f"gpu policy: mutant {self.mutant!r} is not one of {', '.join(get_args(Mutant))}")
+        check_choice("gpu policy", "mutant", self.mutant, Mutant, optional=True)
         if self.aperture_pages < 1:
             raise ValueError(f"gpu policy: aperture_pages {self.aperture_pages} is less than one")

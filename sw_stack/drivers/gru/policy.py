@@ -7,7 +7,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Literal, get_args
+from typing import Literal
+
+from sw_stack.drivers.choices import check_choice
 
 __all__ = ["MAX_ASID", "MIN_ASID", "MUTANT_TEXT", "DriverPolicy", "Dropin", "Mutant", "UserOption"]
 
@@ -70,13 +72,9 @@ class DriverPolicy:
     mutant: Mutant | None = None
 
     def __post_init__(self) -> None:
-        for name, value, legal in (
-            ("dropin", self.dropin, get_args(Dropin)),
-            ("tlb_mode", self.tlb_mode, get_args(UserOption)),
-            ("mutant", self.mutant, (None, *get_args(Mutant))),
-        ):
-            if value not in legal:
-                raise ValueError(f"driver policy: {name} {value!r} is not one of {', '.join(map(str, legal))}")
+        check_choice("driver policy", "dropin", self.dropin, Dropin)
+        check_choice("driver policy", "tlb_mode", self.tlb_mode, UserOption)
+        check_choice("driver policy", "mutant", self.mutant, Mutant, optional=True)
         if self.preload_pages < 0:
             raise ValueError(f"driver policy: preload_pages {self.preload_pages} is negative")
         if self.max_asid % ASID_STEP or not MIN_ASID + ASID_STEP <= self.max_asid <= MAX_ASID:

@@ -7,9 +7,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Literal, get_args
+from typing import Literal
 
 from hwif.gen import hca as h
+from sw_stack.drivers.choices import check_choice
 
 __all__ = ["MUTANT_TEXT", "DriverPolicy", "Mutant"]
 
@@ -82,8 +83,7 @@ class DriverPolicy:
     mutant: Mutant | None = None
 
     def __post_init__(self) -> None:
-        if self.mutant not in (None, *get_args(Mutant)):
-            raise ValueError(f"driver policy: mutant {self.mutant!r} is not one of {', '.join(get_args(Mutant))}")
+        check_choice("driver policy", "mutant", self.mutant, Mutant, optional=True)
         for name, value in (("commands", self.commands), ("faults", self.faults)):
             if not 0 < value <= 1 << h.INDEX_WIDTH - 1 or value & (value - 1):
                 raise ValueError(f"driver policy: {name} {value} is not a power of two up to {1 << h.INDEX_WIDTH - 1}")

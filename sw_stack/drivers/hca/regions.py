@@ -18,11 +18,10 @@ Promises: a refusal is an MmError and changes nothing. Costs: SW_GUP and SW_PIN_
 from __future__ import annotations
 
 import errno
-from enum import IntEnum
 
 from hwif.gen import hca as h
 from hwif.gen import port, timing
-from hwif.gen.events import TraceEvent
+from hwif.gen.events import MrKind, TraceEvent
 from sw_stack.drivers.hca.commands import Order
 from sw_stack.drivers.hca.invalidate import Guard, MrSubscription
 from sw_stack.drivers.hca.keys import key_index
@@ -39,14 +38,6 @@ WHOLE_END = 1 << h.HCA_VA_BITS
 KNOWN_ACCESS = sum(set(h.Access))
 WRITES = h.Access.REMOTE_WRITE | h.Access.REMOTE_ATOMIC
 UNSUPPORTED = h.Access.MW_BIND | h.Access.ZERO_BASED
-
-
-class MrKind(IntEnum):
-    """`kind` of the hca_reg_mr trace event."""
-
-    PINNED = 0
-    ON_DEMAND = 1
-    IMPLICIT = 2
 
 
 class Pd:

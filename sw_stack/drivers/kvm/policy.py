@@ -7,7 +7,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Final, Literal, get_args
+from typing import Final, Literal
+
+from sw_stack.drivers.choices import check_choice
 
 __all__ = ["MUTANT_TEXT", "KvmPolicy", "Mutant", "Style"]
 
@@ -69,12 +71,8 @@ class KvmPolicy:
     mutant: Mutant | None = None
 
     def __post_init__(self) -> None:
-        for name, value, legal in (
-            ("style", self.style, get_args(Style)),
-            ("mutant", self.mutant, (None, *get_args(Mutant))),
-        ):
-            if value not in legal:
-                raise ValueError(f"kvm policy: {name} {value!r} is not one of {', '.join(map(str, legal))}")
+        check_choice("kvm policy", "style", self.style, Style)
+        check_choice("kvm policy", "mutant", self.mutant, Mutant, optional=True)
         if self.tlb_entries < 0:
             raise ValueError(f"kvm policy: tlb_entries {self.tlb_entries} is negative")
         if self.mutant is not None and _ONLY_IN.get(self.mutant, self.style) != self.style:

@@ -7,7 +7,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Literal, get_args
+from typing import Literal
+
+from sw_stack.drivers.choices import check_choice
 
 __all__ = ["MUTANT_TEXT", "Mutant", "PinnedPolicy"]
 
@@ -28,5 +30,4 @@ class PinnedPolicy:
     mutant: Mutant | None = None
 
     def __post_init__(self) -> None:
-        if self.mutant not in (None, *get_args(Mutant)):
-            raise ValueError(f"pinned adapter: mutant {self.mutant!r} is not one of {', '.join(get_args(Mutant))}")
+        check_choice("pinned adapter", "mutant", self.mutant, Mutant, optional=True)

@@ -7,7 +7,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Literal, get_args
+from typing import Literal
+
+from sw_stack.drivers.choices import check_choice
 
 __all__ = ["MUTANT_TEXT", "CachePolicy", "Mutant", "Repair"]
 
@@ -55,11 +57,7 @@ class CachePolicy:
     mutant: Mutant | None = None
 
     def __post_init__(self) -> None:
-        for name, value, legal in (
-            ("repair", self.repair, get_args(Repair)),
-            ("mutant", self.mutant, (None, *get_args(Mutant))),
-        ):
-            if value not in legal:
-                raise ValueError(f"registration cache: {name} {value!r} is not one of {', '.join(map(str, legal))}")
+        check_choice("registration cache", "repair", self.repair, Repair)
+        check_choice("registration cache", "mutant", self.mutant, Mutant, optional=True)
         if self.limit is not None and self.limit < 0:
             raise ValueError(f"registration cache: limit {self.limit} is negative")

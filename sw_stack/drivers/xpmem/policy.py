@@ -7,7 +7,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Literal, get_args
+from typing import Literal
+
+from sw_stack.drivers.choices import check_choice
 
 __all__ = ["MUTANT_TEXT", "AtomicRange", "Mutant", "Style", "XpmemPolicy"]
 
@@ -67,10 +69,6 @@ class XpmemPolicy:
     mutant: Mutant | None = None
 
     def __post_init__(self) -> None:
-        for name, value, legal in (
-            ("style", self.style, get_args(Style)),
-            ("atomic_range", self.atomic_range, get_args(AtomicRange)),
-            ("mutant", self.mutant, (None, *get_args(Mutant))),
-        ):
-            if value not in legal:
-                raise ValueError(f"xpmem policy: {name} {value!r} is not one of {', '.join(map(str, legal))}")
+        check_choice("xpmem policy", "style", self.style, Style)
+        check_choice("xpmem policy", "atomic_range", self.atomic_range, AtomicRange)
+        check_choice("xpmem policy", "mutant", self.mutant, Mutant, optional=True)
