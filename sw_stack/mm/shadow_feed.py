@@ -14,6 +14,7 @@ from hwif.shadow import RIGHTS_BITS, RIGHTS_MASK
 from sw_stack.mm.pagetable import EXCLUSIVE, LEAF_ENTRIES, PRESENT, READ, VALUE_SHIFT, WAS_WRITE, WRITE, PageTable
 from sw_stack.mm.types import PAGE_MASK, PAGE_SHIFT
 from sw_stack.notifier import NotifierError
+from sw_stack.sched.callchain import call_chain
 
 __all__ = ["MmShadow", "ShadowFeed", "entry_rights"]
 
@@ -57,7 +58,9 @@ class ShadowFeed:
             return
         for number in range(pfn, pfn + count):
             if self.live[number]:
-                raise NotifierError(f"MN-3: frame {number} is freed while {self.live[number]} translations to it are still allowed")
+                raise NotifierError(
+                    f"MN-3: frame {number} is freed while {self.live[number]} translations to it are still allowed; called by {call_chain()}"
+                )
 
 
 class MmShadow:
@@ -114,7 +117,7 @@ class MmShadow:
             if old_pfn != pfn or old_rights & ~rights:
                 raise NotifierError(
                     f"MN-3: page {vpn:#x} of mm {self._mm} changes from frame {old_pfn} rights {old_rights} to frame {pfn} "
-                    f"rights {rights} without a notifier call"
+                    f"rights {rights} without a notifier call; called by {call_chain()}"
                 )
             if old_rights == rights:
                 return

@@ -9,8 +9,7 @@ While the program has taken the right to write away a client is refused, and tri
 
 Promises: `close` leaves no client registered and no page held. A client's access through a dead translation raises
 DeadTranslationError. Needs: memory of `pages` pages at `base`, mapped for stores; no operation that drops contents while they count
-(they would count on from zero), and `still` held round an operation that would part a pinned page from the memory (fork: the
-parent's next store copies, and the device goes on with the page it has pinned).
+(they would count on from zero), and no fork but by `fork`.
 """
 
 from __future__ import annotations
@@ -60,6 +59,9 @@ class Counter(ABC):
     @abstractmethod
     async def add(self, page: int) -> None:
         """One more in its word of the page."""
+
+    async def before_fork(self) -> None:  # noqa: B027 - most have nothing to do
+        """The process is about to fork, and nobody pins."""
 
     @abstractmethod
     async def close(self) -> None:
@@ -137,8 +139,8 @@ class CachedAdapter(Counter):
         async with self.company.still, self.cache.using(place, WORD, Access.READ | Access.WRITE) as mr:
             await self.adapter.write(mr, place, _one_more(await self.adapter.read(mr, place, WORD)))
 
-    async def forget(self) -> None:
-        """Give up every idle registration, as a library does before fork."""
+    async def before_fork(self) -> None:
+        """As a library's prepare handler does: give up every idle registration."""
         await self.cache.flush()
 
     async def close(self) -> None:
@@ -240,23 +242,26 @@ class Company:
                     self.mm, member.address(page), count.to_bytes(WORD, "little"), what=f"count of {member.name}"
                 )
 
-    async def child_keeps(self, child: Mm, cycles: int) -> None:
-        """A child of the process finds for `cycles` what it found first, whoever goes on counting in its parent's memory."""
-        places = [self.base + page * PAGE_SIZE for page in range(self.pages) if self._private(child, page)]
-        found = [await child.load(place, PAGE_SIZE) for place in places]
-        await self.stage.sched.sleep(cycles)
-        for place, content in zip(places, found, strict=True):
-            await self.stage.holds(child, place, content, what="page of a child")
+    async def fork(self, cycles: int) -> None:
+        """The process forks, and the child finds for `cycles` what it found first, whoever goes on counting in its parent's memory;
+        then the parent stores to every private page, which copies those that are still shared. Registrations are given up before,
+        and nobody pins meanwhile: a page that is pinned across a fork and then stored to is no longer the memory's."""
+        private = [place for page in range(self.pages) if self._private(place := self.base + page * PAGE_SIZE)]
+        async with self.still:
+            for member in self.members:
+                await member.before_fork()
+            child = await self.mm.fork("child")
+            found = [await child.load(place, PAGE_SIZE) for place in private]
+            await self.stage.sched.sleep(cycles)
+            for place, content in zip(private, found, strict=True):
+                await self.stage.holds(child, place, content, what="page of a child")
+            for place in private:
+                await self.mm.store(place + PAGE_SIZE - WORD, b"copied".ljust(WORD, b"\0"))
+            await child.exit()
 
-    def _private(self, mm: Mm, page: int) -> bool:
-        vma = mm.vmas.find(self.base + page * PAGE_SIZE)
+    def _private(self, place: int) -> bool:
+        vma = self.mm.vmas.find(place)
         return vma is not None and vma.cow
-
-    async def before_fork(self) -> None:
-        """No registration may outlive a fork: give up those that are idle. Hold `still`."""
-        for member in self.members:
-            if isinstance(member, CachedAdapter):
-                await member.forget()
 
     async def close(self) -> None:
         """Everybody leaves; the memory is held by nobody."""

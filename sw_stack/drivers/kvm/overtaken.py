@@ -10,7 +10,7 @@ Two ways. Both are right; they differ in whom they hold off.
   spte, anywhere. The skeleton leaves a range that came and went between lookup and entry to the page lock; here the count of all
   that ever began tells it.
 * `InvalidateSeq` (mmu_invalidate_retry_hva): the number counts what has *ended*; what is under way is known by the bounding union
-of   its ranges. A second range can only widen it, and it stays as wide until the last has ended, since nobody remembers which range
+  of its ranges. A second range can only widen it, and it stays as wide until the last has ended, since nobody remembers which range
   gave it which bound. Faults outside go on.
 
     fault                             VM

@@ -42,13 +42,7 @@ async def play(stage: HcaStage) -> None:
         await mm.mlock(BASE, PAGE)
         await mm.munlock(BASE, PAGE)
         if number % 2 == 0:
-            async with company.still:
-                await company.before_fork()
-                child = await mm.fork("child")
-                await company.child_keeps(child, 20_000)
-                for page in range(PAGES):
-                    await mm.store(BASE + page * PAGE + PAGE - 8, b"copied\0\0")
-                await child.exit()
+            await company.fork(20_000)
 
     for number, offset in enumerate(stage.sweep(-40_000, 40_000, ROUNDS)):
         tasks = company.start(ADDS)

@@ -50,13 +50,7 @@ async def play(stage: Stage) -> None:
         await mm.mlock(BASE, PAGE)
         await mm.munlock(BASE, PAGE)
         if number % 3 == 0:
-            async with company.still:
-                await company.before_fork()
-                child = await mm.fork("child")
-                await company.child_keeps(child, 20_000)
-                for copied in range(ANON):
-                    await mm.store(BASE + copied * PAGE + PAGE - 8, b"copied\0\0")
-                await child.exit()
+            await company.fork(20_000)
 
     for number, offset in enumerate(stage.sweep(-30_000, 30_000, rounds=ROUNDS)):
         tasks = company.start(ADDS)
