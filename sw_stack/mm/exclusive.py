@@ -72,8 +72,10 @@ async def take_back(mm: Mm, vpn: int, pte: int) -> None:
                 return
             vma = mm.vmas.find(start)
             prot = vma.prot if vma is not None else 0
-            flags = PRESENT | (READ if prot & PROT_READ else 0) | (WRITE if now & WAS_WRITE and prot & PROT_WRITE else 0)
-            entry = make(frame.pfn, flags | now & ACCESSED | DIRTY)  # the device may have stored to it
+            flags = PRESENT | (READ if prot & PROT_READ else 0) | now & (ACCESSED | DIRTY)
+            if now & WAS_WRITE and prot & PROT_WRITE:
+                flags |= WRITE | DIRTY  # the device may have stored to it
+            entry = make(frame.pfn, flags)
             mm.page_table.set(vpn, entry)
             mm.shadow.established(vpn, entry)
             await machine.sched.charge(timing.SW_PTE_OP)

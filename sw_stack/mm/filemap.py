@@ -117,13 +117,14 @@ async def writeback(file: File) -> int:
 
 
 async def write_page(frame: Frame) -> bool:
-    """Write one page back if it is dirty. Hold its lock. May sleep."""
+    """Write one page back if it is dirty. Hold its lock. May sleep. Whoever gives an entry the right to write says that the page is
+    dirty (PageFlag.DIRTY), so a page that is not has no such entry."""
     file, machine = frame.file, None if frame.file is None else frame.file.machine
     assert file is not None and machine is not None
+    if not frame.flags & PageFlag.DIRTY:
+        return False
     with traced(machine, TraceEvent.VM_WRITEBACK, file.id, frame.index, frame.pfn):
-        dirty = await page_mkclean(machine, frame)
-        if not dirty and not frame.flags & PageFlag.DIRTY:
-            return False
+        await page_mkclean(machine, frame)
         frame.flags &= ~PageFlag.DIRTY
         # Nobody may store to it now: who wants to waits for the page lock. So these bytes are one moment's.
         data = machine.memory.read(frame.pfn << PAGE_SHIFT, 1 << PAGE_SHIFT)

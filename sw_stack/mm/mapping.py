@@ -164,8 +164,8 @@ async def madvise_dontneed(mm: Mm, addr: int, length: int) -> None:
             for part in parts:
                 if part.shift != PAGE_SHIFT:
                     raise MmError(errno.EINVAL, f"large pages at {part.start:#x} cannot be dropped")
-                if part.flags & VmaFlag.LOCKED:
-                    raise MmError(errno.EINVAL, f"[{part.start:#x}, {part.end:#x}) is mlocked")
+                if part.flags & (VmaFlag.LOCKED | VmaFlag.PFNMAP):
+                    raise MmError(errno.EINVAL, f"[{part.start:#x}, {part.end:#x}) is mlocked, or a driver's")
                 async with mm.notifiers.range(part.start, part.end, atomic=False):
                     await zap_range(mm, [part])
             if sum(part.end - part.start for part in parts) != end - addr:

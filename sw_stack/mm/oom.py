@@ -52,7 +52,7 @@ async def oom_reap(mm: Mm) -> int:
         return len(mm.vmas)
     try:
         for vma in mm.vmas:
-            if vma.file is not None or vma.flags & VmaFlag.LOCKED or vma.shift != PAGE_SHIFT:
+            if vma.file is not None or not vma.cow or vma.flags & VmaFlag.LOCKED or vma.shift != PAGE_SHIFT:
                 continue
             active = await mm.notifiers.try_range(vma.start, vma.end)
             if active is None:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from hwif.gen import timing
 from sw_stack.mm.frames import Frame, PageFlag
-from sw_stack.mm.pagetable import ACCESSED, DIRTY, EXCLUSIVE, PRESENT, VALUE_SHIFT, WRITE
+from sw_stack.mm.pagetable import ACCESSED, DIRTY, EXCLUSIVE, PRESENT, VALUE_SHIFT, WAS_WRITE, WRITE
 from sw_stack.mm.types import PAGE_SHIFT
 from sw_stack.mm.vma import VmaFlag
 
@@ -55,29 +55,24 @@ async def try_to_unmap(machine: Machine, frame: Frame, *, aging: bool, replace: 
             mm.page_table.set(vpn, 0)
             await _flush(mm, vpn, pte)
             frame.unmap(mm, vpn)
-            if pte & DIRTY and frame.file is not None:
-                frame.flags |= PageFlag.DIRTY
             mm.page_table.set(vpn, replace(mm, vpn, pte))
     await machine.rmap_notifiers.invalidate_page(frame)
     return not frame.mapped
 
 
-async def page_mkclean(machine: Machine, frame: Frame) -> bool:
-    """Take the right to write from every shared entry, so that the next store faults; True if one was dirty."""
-    dirty = False
+async def page_mkclean(machine: Machine, frame: Frame) -> None:
+    """Take the right to write from every shared entry, a device's own too, so that the next store faults."""
     for mm, vpn in frame.mappings():
         async with mm.pte_lock:
             pte = mm.page_table.get(vpn)
-            if not _maps(mm, vpn, frame) or not pte & (WRITE | DIRTY):
+            if not _maps(mm, vpn, frame) or not pte & (WRITE | WAS_WRITE | DIRTY):
                 continue
             mm.page_table.set(vpn, 0)
             await _flush(mm, vpn, pte)
-            dirty |= bool(pte & DIRTY)
-            clean = pte & ~(WRITE | DIRTY)
+            clean = pte & ~(WRITE | WAS_WRITE | DIRTY)
             mm.page_table.set(vpn, clean)
             mm.shadow.established(vpn, clean)
     await machine.rmap_notifiers.invalidate_page(frame)
-    return dirty
 
 
 async def _flush(mm: Mm, vpn: int, pte: int) -> None:

@@ -59,7 +59,8 @@ class ShadowFeed:
         for number in range(pfn, pfn + count):
             if self.live[number]:
                 raise NotifierError(
-                    f"MN-3: frame {number} is freed while {self.live[number]} translations to it are still allowed; called by {call_chain()}"
+                    f"MN-3: frame {number} is freed while {self.live[number]} translations to it are still allowed; "
+                    f"called by {call_chain()}"
                 )
 
 

@@ -8,8 +8,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from hwif.gen import timing
-from sw_stack.mm.frames import Frame, PageFlag
-from sw_stack.mm.pagetable import DIRTY, EXCLUSIVE, FILE, MIGRATION, PRESENT, SWAP, VALUE_SHIFT, Entry, make
+from sw_stack.mm.frames import Frame
+from sw_stack.mm.pagetable import EXCLUSIVE, FILE, MIGRATION, PRESENT, SWAP, VALUE_SHIFT, Entry, make
 from sw_stack.mm.types import PAGE_SHIFT
 from sw_stack.mm.vma import Vma, VmaFlag
 
@@ -72,8 +72,6 @@ def _zap(mm: Mm, entry: Entry, gathered: list[Frame], *, keep_place: bool) -> No
         frame = mm.machine.frames[value]
         frame.pins += 1
         frame.unmap(mm, entry.vpn)
-        if pte & DIRTY and frame.file is not None:
-            frame.flags |= PageFlag.DIRTY
         gathered.append(frame)
     elif pte & SWAP:
         mm.machine.drop_swap_entry(mm.machine.swap[value])

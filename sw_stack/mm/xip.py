@@ -34,8 +34,8 @@ async def xip_fault(mm: Mm, vma: Vma, vpn: int, index: int, write: bool, entry: 
         await block_for_store(file, index)
     frame = file.pages.get(index) or await _sparse(file)
     flags = PRESENT | READ | ACCESSED | (WRITE | DIRTY if write and not vma.cow else 0)
-    async with file.i_mmap_lock, mm.pte_lock:
-        # i_mmap_lock: a block that appears from here on finds this entry.
+    async with mm.pte_lock:
+        # From the look to the entry no cycle passes: a block that appears afterwards finds the entry (__xip_unmap).
         if mm.page_table.get(vpn) != entry or (file.pages.get(index) or file.sparse) is not frame:
             return False
         await establish(mm, frame, vpn, make(frame.pfn, flags))

@@ -126,7 +126,7 @@ class Scheduler:
             cycles += DELAYS[delay]
         end = self.now + cycles
         # Nobody else runs before `end` and no device does anything: the same order as through the queue, without the way there.
-        if end < self.free_until and (not self._ready or end < self._ready[0][0]) and not self._requests:
+        if end < self.free_until and (not self._ready or end < self._ready[0][0]):
             self.now = self._last_run = end
         elif cycles:
             return Pause(cycles, "processor time")
