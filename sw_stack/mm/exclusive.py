@@ -74,7 +74,7 @@ async def take_back(mm: Mm, vpn: int, pte: int) -> None:
             prot = vma.prot if vma is not None else 0
             flags = PRESENT | (READ if prot & PROT_READ else 0) | now & (ACCESSED | DIRTY)
             if now & WAS_WRITE and prot & PROT_WRITE:
-                flags |= WRITE | DIRTY  # the device may have stored to it
+                flags |= WRITE
             entry = make(frame.pfn, flags)
             mm.page_table.set(vpn, entry)
             mm.shadow.established(vpn, entry)

@@ -60,8 +60,14 @@ async def _make_present(mm: Mm, start: int, end: int, shift: int, prot: int) -> 
     if not prot & PROT_READ:
         return
     for vaddr in range(start, end, 1 << shift):
-        while not mm.page_table.get(vaddr >> PAGE_SHIFT, shift) & PRESENT:
+        while not await _present(mm, vaddr, shift):
             await fault.handle_fault(mm, vaddr, write)
+
+
+async def _present(mm: Mm, vaddr: int, shift: int) -> bool:
+    """Under the pte lock: reclaim that looked at the area before it was locked, and goes on to empty the entry, holds it."""
+    async with mm.pte_lock:
+        return bool(mm.page_table.get(vaddr >> PAGE_SHIFT, shift) & PRESENT)
 
 
 async def munlock(mm: Mm, addr: int, length: int) -> None:

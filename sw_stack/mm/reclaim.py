@@ -207,7 +207,7 @@ class Reclaimer:
             await self._unmap(frame, None)
         if not frame.mapped and frame.pins == 1 and frame.flags & PageFlag.DIRTY:
             await write_page(frame)
-        if self._kept(frame) or frame.flags & PageFlag.DIRTY:
+        if self._kept(frame):
             return Lru.ACTIVE
         file.forget_page(frame)
         machine.count("file_dropped")

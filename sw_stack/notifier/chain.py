@@ -158,8 +158,6 @@ class MmuNotifierChain:
             raise NotifierError(f"MN-1: client {client!r} unregisters between a begin it saw and its end{self._blame()}")
         # Truncate needs no mmap lock: a range of another task may be open, and the client must hear its end.
         await self._quiescent.wait_event(lambda: not any(client in active.clients for active in self._active))
-        if client not in self._clients:
-            return  # released meanwhile
         self._clients.remove(client)
         # Reclaim calls without the mmap lock, so a pass may be under way: the client must outlive it.
         await self._quiescent.wait_event(lambda: not self._in_flight[client])

@@ -60,9 +60,6 @@ class Counter(ABC):
     async def add(self, page: int) -> None:
         """One more in its word of the page."""
 
-    async def before_fork(self) -> None:  # noqa: B027 - most have nothing to do
-        """The process is about to fork, and nobody pins."""
-
     @abstractmethod
     async def close(self) -> None:
         """Take part no more; hold nothing."""
@@ -138,10 +135,6 @@ class CachedAdapter(Counter):
         place = self.address(page)
         async with self.company.still, self.cache.using(place, WORD, Access.READ | Access.WRITE) as mr:
             await self.adapter.write(mr, place, _one_more(await self.adapter.read(mr, place, WORD)))
-
-    async def before_fork(self) -> None:
-        """As a library's prepare handler does: give up every idle registration."""
-        await self.cache.flush()
 
     async def close(self) -> None:
         await self.cache.close()
@@ -244,12 +237,10 @@ class Company:
 
     async def fork(self, cycles: int) -> None:
         """The process forks, and the child finds for `cycles` what it found first, whoever goes on counting in its parent's memory;
-        then the parent stores to every private page, which copies those that are still shared. Registrations are given up before,
-        and nobody pins meanwhile: a page that is pinned across a fork and then stored to is no longer the memory's."""
+        then the parent stores to every private page, which copies those that are still shared. Nobody pins meanwhile: a page that
+        is pinned across a fork and then stored to is no longer the memory's. The registration cache hears of the fork itself."""
         private = [place for page in range(self.pages) if self._private(place := self.base + page * PAGE_SIZE)]
         async with self.still:
-            for member in self.members:
-                await member.before_fork()
             child = await self.mm.fork("child")
             found = [await child.load(place, PAGE_SIZE) for place in private]
             await self.stage.sched.sleep(cycles)

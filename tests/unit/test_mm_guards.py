@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 from mm_context import AREA, RW, Scene, at, stage
-from mm_rig import PAGE, Rig
+from mm_rig import PAGE, Log, Rig, register
 
 from hwif.shadow import READ, WRITE
 from sw_stack.mm import Mm, MmError
@@ -26,6 +26,7 @@ def test_a_page_mlocked_while_reclaim_has_it_in_hand_stays(delay: int) -> None:
     async def prepare() -> None:
         await mm.mmap(AREA, PAGE, RW, fixed=True)
         await mm.store(AREA, b"x")
+        await register(mm, Log(rig.sched, cycles=300))  # takes its time to say that the page is not young
 
     async def lock() -> None:
         await rig.sched.sleep(1 + delay)
@@ -126,6 +127,17 @@ def test_the_page_merged_with_is_looked_at_again() -> None:
 # ---- files ---------------------------------------------------------------------------------------------------------------
 
 
+class SlowToCut(MmuNotifier):
+    """Takes its time over a range that may not sleep, and none over others: truncate's begins last longer than mremap's."""
+
+    def __init__(self, rig: Rig) -> None:
+        self.rig = rig
+
+    async def invalidate_range_begin(self, mm: Mm, start: int, end: int, atomic: bool) -> None:
+        if atomic:
+            await self.rig.sched.charge(1500)
+
+
 @pytest.mark.parametrize("delay", range(0, 6000, 60))
 def test_private_copies_do_not_move_past_a_truncate(delay: int) -> None:
     """They are not in the page cache: what the first look at the areas misses, nobody finds."""
@@ -136,6 +148,7 @@ def test_private_copies_do_not_move_past_a_truncate(delay: int) -> None:
         await mm.mmap(AREA, 8 * PAGE, RW, fixed=True, file=file)
         for page in range(8):
             await mm.store(at(page), b"copy")
+        await register(mm, SlowToCut(rig))
 
     async def cut() -> None:
         await rig.sched.sleep(3000)
