@@ -8,7 +8,6 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Final
 
-from hwif.gen.events import MrKind
 from hwif.gen.events import TraceEvent as T
 from hwif.gen.hca import CmdOp
 from shootdown.timeline.words import (
@@ -21,6 +20,7 @@ from shootdown.timeline.words import (
     fault_kind,
     fault_side,
     miss_name,
+    mr_kind,
     nak_name,
     opcode,
     packet_name,
@@ -142,7 +142,7 @@ SENTENCES: Final[dict[T, Callable[[Args], str]]] = {
     T.HCA_POST_SEND: lambda a: f"post {wr_name(a[2])} #{a[1]} on QP {a[0]}: {a[4]} bytes at {a[3]:#x}{_remote(a[5])}",
     T.HCA_POST_RECV: lambda a: f"post receive #{a[1]} on QP {a[0]}: {a[3]} bytes at {a[2]:#x}",
     T.HCA_POLL: lambda a: f"{'receive' if a[3] else 'request'} #{a[1]} of QP {a[0]} seen: {wr_status(a[2])}",
-    T.HCA_REG_MR: lambda a: f"reg_mr: key {a[0]:#x} is {MrKind(a[5]).words} {a[2]:#x} +{a[3]} bytes of mm {a[1]}",
+    T.HCA_REG_MR: lambda a: f"reg_mr: key {a[0]:#x} is {mr_kind(a[5])} {a[2]:#x} +{a[3]} bytes of mm {a[1]}",
     T.HCA_DEREG_MR: lambda a: f"dereg_mr of key {a[0]:#x}",
     T.HCA_DEREG_MR_DONE: lambda a: f"dereg_mr of key {a[0]:#x} returned: the key is dead",
     T.HCA_INTR: lambda a: f"fault interrupt: {a[0]} record{'' if a[0] == 1 else 's'} wait",

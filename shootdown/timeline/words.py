@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from enum import IntEnum
 
-from hwif.gen.events import FaultKind
+from hwif.gen.events import FaultKind, MrKind
 from hwif.gen.gru import INVAL_ALL_N, PAGE_SHIFT, PAGE_SHIFTS, CbIstatus, CbOpc, CchState, TfhCause
 from hwif.gen.hca import CmdOp, CmdStatus, FaultCause, FaultDir, NakSyndrome, PktOp, QpState, WcStatus, WrOpcode
 
@@ -21,6 +21,7 @@ __all__ = [
     "fault_kind",
     "fault_side",
     "miss_name",
+    "mr_kind",
     "nak_name",
     "opcode",
     "packet_name",
@@ -100,6 +101,11 @@ def fault_kind(value: int) -> str:
 
 
 # ---- HCA ---------------------------------------------------------------------------------------------------------------
+
+
+def mr_kind(value: int) -> str:
+    """The `kind` of hca_reg_mr."""
+    return MrKind(value).words if value in set(MrKind) else f"kind {value}"
 
 
 def command_name(value: int) -> str:
