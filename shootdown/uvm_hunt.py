@@ -9,9 +9,9 @@ from __future__ import annotations
 import tempfile
 from pathlib import Path
 
+from tb.plan.catalogue import tests
 from tb.uvm.build import build
 from tb.uvm.launch import Launcher, Outcome, Task
-from tb.uvm.testlist import TESTS
 
 __all__ = ["objection", "uvm_tests"]
 
@@ -20,11 +20,11 @@ TIMEOUT = 300.0
 
 def uvm_tests() -> tuple[str, ...]:
     """The tests there are."""
-    return tuple(TESTS)
+    return tuple(tests())
 
 
 def objection(test: str, seed: int, mutant: int) -> tuple[str, int] | None:
     """Play one test: what was objected to and the cycle, None if nothing."""
     with tempfile.TemporaryDirectory(prefix="shootdown-uvm-") as folder:
-        outcome: Outcome = Launcher(build(), Path(folder), TIMEOUT).run(Task(TESTS[test], seed, mutant))
+        outcome: Outcome = Launcher(build(), Path(folder), TIMEOUT).run(Task(tests()[test], seed, mutant))
     return None if outcome.status == "pass" else (f"{outcome.status}: {outcome.text}", outcome.result.cycles)

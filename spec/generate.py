@@ -10,7 +10,7 @@ import sys
 from pathlib import Path
 
 from spec.generate_hca import outputs_hca
-from spec.load import LINE_BITS, Event, Gru, Handle, Port, load_events, load_gru, load_kinds, load_port, load_timing
+from spec.load import LINE_BITS, Event, Gru, Handle, Port, load_events, load_gru, load_kinds, load_port, load_rules, load_timing
 
 ROOT = Path(__file__).resolve().parent.parent
 BANNER = "Generated from spec/ by `make gen`. Do not edit."
@@ -216,6 +216,11 @@ def py_events(events: tuple[Event, ...], kinds: dict[str, dict[str, tuple[int, s
     return "\n".join(out) + "\n"
 
 
+def py_rules(rules: dict[str, str]) -> str:
+    out = [f'"""The rules by their ids. {BANNER}"""', "", "from typing import Final", "", "RULES: Final = {"]
+    return "\n".join([*out, *(f'    "{name}": "{text}",' for name, text in rules.items()), "}"]) + "\n"
+
+
 def outputs() -> dict[str, str]:
     """Path below the project's root -> contents."""
     gru, events, port = load_gru(), load_events(), load_port()
@@ -226,6 +231,7 @@ def outputs() -> dict[str, str]:
         "tb/hil/gen/port.h": c_port_header(port, gru),
         "hwif/gen/port.py": py_port(port),
         "hwif/gen/gru.py": py_gru(gru),
+        "hwif/gen/rules.py": py_rules(load_rules()),
         "hwif/gen/timing.py": py_timing(),
         "hwif/gen/events.py": py_events(events, load_kinds()),
         **outputs_hca(),

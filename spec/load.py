@@ -161,3 +161,8 @@ def load_events() -> tuple[Event, ...]:
         for name, (args, doc) in rows.items():
             events.append(Event(len(events) + 1, name, layer, tuple(args), doc))
     return tuple(events)
+
+
+def load_rules() -> dict[str, str]:
+    """The rules (spec/rules.toml): id -> words."""
+    return {f"{family}-{number}": text for family, rules in _page("rules.toml").items() for number, text in rules.items()}

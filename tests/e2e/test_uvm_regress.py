@@ -15,10 +15,10 @@ import pytest
 from support.uvm_cases import CASES
 
 from hwif.gen.gru import LAST_TLB_MUTANT, RtlMutant
+from tb.plan.catalogue import tests
 from tb.uvm import regress
 from tb.uvm.build import build
 from tb.uvm.launch import Launcher, Outcome, Task
-from tb.uvm.testlist import TESTS
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -34,9 +34,9 @@ def simulator() -> Path:
 def test_every_test_passes_with_one_seed(simulator: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert regress.main(["--scale", "0.4", "--out", str(tmp_path)]) == 0
     shown = capsys.readouterr().out
-    assert f"passed {len(TESTS)} of {len(TESTS)} (100 %)" in shown
+    assert f"passed {len(tests())} of {len(tests())} (100 %)" in shown
     suite = ElementTree.parse(tmp_path / "results.xml").getroot()
-    assert (suite.get("tests"), suite.get("failures"), suite.get("errors")) == (str(len(TESTS)), "0", "0")
+    assert (suite.get("tests"), suite.get("failures"), suite.get("errors")) == (str(len(tests())), "0", "0")
     coverage = json.loads((tmp_path / "coverage.json").read_text())
     assert coverage["total"] > 90 and coverage["hit"] >= 0.9 * coverage["total"], coverage["holes"]
     for log in sorted((tmp_path / "runs").glob("*/run.log")):
@@ -46,9 +46,9 @@ def test_every_test_passes_with_one_seed(simulator: Path, tmp_path: Path, capsys
 
 def test_a_seed_is_a_run(simulator: Path, tmp_path: Path) -> None:
     """The same seed sees the same; another one sees something else."""
-    task = Task(TESTS["tlb_races"], 5, scale=0.2)
+    task = Task(tests()["tlb_races"], 5, scale=0.2)
     one, again = (Launcher(simulator, tmp_path / name, 120).run(task) for name in ("one", "again"))
-    other = Launcher(simulator, tmp_path / "other", 120).run(Task(TESTS["tlb_races"], 6, scale=0.2))
+    other = Launcher(simulator, tmp_path / "other", 120).run(Task(tests()["tlb_races"], 6, scale=0.2))
     assert one.status == again.status == other.status == "pass"
     assert one.result == again.result != other.result
 
@@ -121,7 +121,7 @@ def test_every_variant_is_accounted_for() -> None:
 )
 def test_the_scoreboard_catches(mutant: RtlMutant, simulator: Path, tmp_path: Path) -> None:
     test, rule, *seed = CAUGHT[mutant]
-    outcome = Launcher(simulator, tmp_path, 300).run(Task(TESTS[test], *(seed or [1]), int(mutant)))
+    outcome = Launcher(simulator, tmp_path, 300).run(Task(tests()[test], *(seed or [1]), int(mutant)))
     assert outcome.status == "fail", f"{outcome.status}: {outcome.text}"
     assert rule in {text.split(": ")[1] for text in outcome.result.objections}
 
@@ -171,7 +171,7 @@ def test_passive_agents_watch(simulator: Path, tmp_path: Path) -> None:
 
 
 def test_a_simulator_that_dies_is_a_crash(tmp_path: Path) -> None:
-    outcome = Launcher(Path("/bin/false"), tmp_path, 60).run(Task(TESTS["tlb_random"], 1))
+    outcome = Launcher(Path("/bin/false"), tmp_path, 60).run(Task(tests()["tlb_random"], 1))
     assert outcome.status == "crash" and "exit status 1" in outcome.text
 
 

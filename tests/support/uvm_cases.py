@@ -8,15 +8,16 @@ import pyuvm
 from pyuvm import ConfigDB, uvm_active_passive_enum, uvm_sequence
 
 from pymodels.oracle import Objection
-from tb.uvm.profile import Profile
-from tb.uvm.testlist import TestEntry
-from tb.uvm.tests.base import TIMEOUT_US, TlbBaseTest
+from tb.plan.test import Kind, Test
+from tb.uvm.tlb.profile import Profile
+from tb.uvm.tlb.tests.base import TIMEOUT_US, TlbBaseTest
 
 __all__ = ["CASES"]
 
 ALONE = "support.uvm_cases"
 CASES = {
-    name: TestEntry(name.lower(), name, "", ALONE) for name in ("Idle", "CountedError", "LoggedError", "Raises", "Hangs", "Watches")
+    name: Test(name.lower(), "", Kind.UVM, f"{ALONE}:{name}", "gru_tlb", "tlb")
+    for name in ("Idle", "CountedError", "LoggedError", "Raises", "Hangs", "Watches")
 }
 
 

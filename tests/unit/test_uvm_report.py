@@ -9,17 +9,17 @@ from xml.etree import ElementTree
 import pytest
 
 from hwif.gen.gru import RtlMutant
+from tb.plan.catalogue import tests
+from tb.plan.run import RunConfig, RunResult
 from tb.uvm import regress, report
-from tb.uvm.config import RunConfig, RunResult
 from tb.uvm.launch import Outcome, Task
-from tb.uvm.testlist import TESTS
 
 LOG = Path("/tmp/run.log")
 
 
 def outcome(test: str, seed: int, status: str = "pass", text: str = "", mutant: int = 0, **result: object) -> Outcome:
     seen = RunResult(cycles=1000, items=500, errors=0 if status == "pass" else 1, objections=[text] if text else [], **result)  # type: ignore[arg-type]
-    return Outcome(Task(TESTS[test], seed, mutant), status, 1.5, seen, text, LOG)
+    return Outcome(Task(tests()[test], seed, mutant), status, 1.5, seen, text, LOG)
 
 
 PASSES = [outcome("tlb_random", 1), outcome("tlb_races", 1)]
@@ -120,7 +120,7 @@ def test_help_has_an_example_and_the_list_every_test(capsys: pytest.CaptureFixtu
     assert "make regress SEEDS=2" in capsys.readouterr().out
     assert regress.main(["--list"]) == 0
     listed = capsys.readouterr().out.splitlines()
-    assert [line.split()[0] for line in listed] == list(TESTS)
+    assert [line.split()[0] for line in listed] == list(tests())
 
 
 def test_what_travels_to_the_simulator_and_back(tmp_path: Path) -> None:

@@ -1,0 +1,1 @@
+"""The TLB with its shootdown port alone: agents, scoreboard, coverage, sequences and tests."""

@@ -1,0 +1,116 @@
+"""The scoreboard: every event on the ports against the untimed oracle.
+
+Promises: events reach the oracle in the order it wants, whatever the order in which the monitors ran; each objection is counted
+and the first few are kept; the log has the events before the first. `ap` publishes every event after it was judged, with the
+oracle as it then is. `enough` is set once more would tell nothing new. What is still open at the end is an objection too.
+Needs: all monitors connected; "BFM" in the ConfigDB.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections import deque
+from dataclasses import dataclass
+
+from cocotb.triggers import Event
+from pyuvm import ConfigDB, uvm_analysis_port, uvm_subscriber
+
+from pymodels.oracle import LegalTranslations, Objection
+from tb.uvm.tlb.bfm import TlbBfm
+from tb.uvm.tlb.observed import Acknowledged, Answered, Asked, Ended, FillTaken, Observed, Reported, ShootTaken
+
+__all__ = ["Judged", "Scoreboard"]
+
+KEPT = 20
+ENOUGH = 3
+BEFORE = 40  # events shown before the first objection
+
+
+@dataclass(frozen=True)
+class Judged:
+    """An event and the oracle after it."""
+
+    event: Observed
+    oracle: LegalTranslations
+
+
+class Scoreboard(uvm_subscriber):
+    """Counts `items` judged and `errors`."""
+
+    def build_phase(self) -> None:
+        super().build_phase()
+        self.ap = uvm_analysis_port("ap", self)
+        self.oracle = LegalTranslations()
+        self.items = 0
+        self.errors = 0
+        self.kept: list[str] = []
+        self.enough = Event()
+        self._waiting: list[Observed] = []
+        self._digest = hashlib.blake2b(digest_size=8)
+        self._recent: deque[Observed] = deque(maxlen=BEFORE)
+
+    def write(self, seen: Observed) -> None:
+        """From every monitor."""
+        self._waiting.append(seen)
+
+    async def run_phase(self) -> None:
+        bfm: TlbBfm = ConfigDB().get(self, "", "BFM")
+        await bfm.ready.wait()
+        while True:
+            await bfm.drive()  # all monitors have looked
+            self.flush()
+
+    @property
+    def digest(self) -> str:
+        """Of every event judged so far, in order."""
+        return self._digest.hexdigest()
+
+    def flush(self) -> None:
+        """Judge what the monitors saw in the cycle before."""
+        waiting, self._waiting = self._waiting, []
+        for event in sorted(waiting, key=lambda one: one.order):
+            self.items += 1
+            self._digest.update(repr(event).encode())
+            self._recent.append(event)
+            for objection in self._judge(event):
+                self.object(event.cycle, objection)
+            self.ap.write(Judged(event, self.oracle))
+
+    def object(self, cycle: int, objection: Objection) -> None:
+        """Count an error."""
+        self.errors += 1
+        if self.errors == 1:
+            print("what came before:", *self._recent, sep="\n    ", flush=True)
+        if len(self.kept) < KEPT:
+            self.kept.append(f"cycle {cycle}: {objection}")
+            self.logger.error(self.kept[-1])
+        if self.errors >= ENOUGH:
+            self.enough.set()
+
+    def _judge(self, event: Observed) -> list[Objection]:
+        oracle = self.oracle
+        match event:
+            case Answered(cbr=cbr, outcome=outcome):
+                return oracle.answer(cbr, outcome)
+            case Ended(cbr=cbr):
+                return oracle.use_done(cbr)
+            case Reported(cbr=cbr, dropped=dropped):
+                return oracle.fill_done(cbr, dropped=dropped)
+            case Acknowledged(handle=handle):
+                return oracle.acknowledge(handle)
+            case Asked():
+                return oracle.lookup(event.cbr, event.asid, event.va, ctx=event.ctx, write=event.write, sizes=event.sizes)
+            case FillTaken(cbr=cbr, translation=translation):
+                return oracle.fill(cbr, translation)
+            case ShootTaken(handle=handle, what=what):
+                return oracle.shoot(handle, what)
+        raise TypeError(f"no rule for {event}")
+
+    def check_phase(self) -> None:
+        """What never came, unless the run was cut short."""
+        self.flush()
+        if self.enough.is_set():
+            return
+        for what, numbers in self.oracle.outstanding.items():
+            if numbers:
+                self.object(self._recent[-1].cycle, Objection("liveness", f"{what} that never ended: {numbers}"))
