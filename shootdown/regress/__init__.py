@@ -6,7 +6,7 @@ Layout of the folder a regression writes (--out, default build/regress); every f
 |---|---|
 | `runs/TEST.SEED/run.log` | what the run printed, the seed first and last |
 | `runs/TEST.SEED/result.json` | tb.plan.run.RunResult |
-| `runs/TEST.SEED/outcome.json` | one `Outcome` (outcome.py): it exists exactly when the run has ended, which is what a resumed regression goes by |
+| `runs/TEST.SEED/outcome.json` | one `Outcome` (outcome.py); exists when the run has ended: what a resumed regression goes by |
 | `runs/TEST.SEED/code/*.dat` | Verilator's coverage counts of the run |
 | `functional.json` | cover groups merged over runs: {group: {bin: times}} |
 | `code.json` | line, toggle and assertion coverage merged over runs (code_coverage.py) |

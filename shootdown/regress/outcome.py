@@ -1,14 +1,14 @@
 """How a run ended: what the engine returns, what reports read.
 
-Promises: plain data, read back from the file it was written to. A status other than PASS always comes with a text: the first thing to
-read about it.
+Promises: plain data, read back from the file it was written to. A status other than PASS always comes with a text: the first
+thing to read about it.
 """
 
 from __future__ import annotations
 
 import json
 from dataclasses import asdict, dataclass
-from enum import Enum
+from enum import StrEnum
 from pathlib import Path
 
 from tb.plan.run import RunResult
@@ -16,9 +16,13 @@ from tb.plan.run import RunResult
 __all__ = ["Outcome", "Status"]
 
 
-class Status(str, Enum):
-    """FAIL: a check objected. EMPTY: no check saw anything, or the test raised no objection to ending. TIMEOUT: the wall-clock limit.
-    CRASH: the process ended without a result. LOST: the engine could not run it (worker gone, disk full) as often as it tried."""
+class Status(StrEnum):
+    """How it ended.
+
+    FAIL: a check objected. EMPTY: no check saw anything, or the test raised no objection to ending. TIMEOUT: the wall-clock
+    limit. CRASH: the process ended without a result. LOST: the engine could not run it (worker gone, disk full), often as it
+    tried.
+    """
 
     PASS = "pass"
     FAIL = "fail"
