@@ -140,6 +140,19 @@ def mutants(
     )
 
 
+@app.command(epilog="Example: shootdown testplan --results build/regress")
+def testplan(
+    check: Annotated[bool, typer.Option("--check", help="Write nothing: 1 if the page is old or a rule lacks something.")] = False,
+    results: Annotated[
+        Path | None, typer.Option(metavar="FOLDER", help="A regression's folder: keep what it said.", show_default=False)
+    ] = None,
+) -> int:
+    """Write docs/testplan.md from the sources: rule, assertion, checker, cover group, test, last result."""
+    from shootdown.regress.testplan import run as write_plan  # noqa: PLC0415
+
+    return write_plan(check, results)
+
+
 @scenarios_app.command("list", epilog="Example: shootdown scenarios list")
 def scenarios_list(
     as_json: Annotated[bool, typer.Option("--json", help="Print everything about each as JSON.")] = False,
