@@ -1,0 +1,1 @@
+"""The memory bus: what answers an AXI4 master of single beats."""

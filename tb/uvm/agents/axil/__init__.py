@@ -1,0 +1,1 @@
+"""The register bus: an AXI4-Lite master."""
