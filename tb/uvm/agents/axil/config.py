@@ -30,7 +30,8 @@ class RegisterConfig:
 
 @dataclass(frozen=True)
 class RegisterAccess:
-    """An access that has ended. `cycle`: of the response; `issued`: of its address, or its data if that came later."""
+    """An access. `issued`: cycle of its address, or of its data if that came later; `cycle`: of its response, 0 while it is under
+    way."""
 
     cycle: int
     issued: int

@@ -1,7 +1,9 @@
 """Watches a register bus and publishes whole accesses.
 
-Promises: `ap` gets a RegisterAccess in the cycle of its response, in the order in which they end. A response that nobody asked
-for is logged as an error, and so is a request that changes or goes away while it waits. A reset forgets what was under way.
+Promises: `started` gets a RegisterAccess when its request is complete (of a read the address, of a write the data too), `ap` the
+same with its response when that is taken, in the order in which they end; of one cycle: what ended before what began. A response
+that nobody asked for is logged as an error, and so is a request that changes or goes away while it waits. A reset forgets what
+was under way.
 Needs: "config" in the ConfigDB.
 Costs: five pins a cycle.
 """
@@ -9,10 +11,11 @@ Costs: five pins a cycle.
 from __future__ import annotations
 
 from collections import deque
+from dataclasses import replace
 
 from pyuvm import ConfigDB, uvm_analysis_port, uvm_monitor
 
-from tb.uvm.agents.axil.config import RegisterAccess, RegisterConfig
+from tb.uvm.agents.axil.config import OKAY, RegisterAccess, RegisterConfig
 
 __all__ = ["RegisterMonitor"]
 
@@ -26,12 +29,14 @@ class RegisterMonitor(uvm_monitor):
         self._pins = config.pins
         self._clocking = config.clocking
         self.ap = uvm_analysis_port("ap", self)
+        self.started = uvm_analysis_port("started", self)
         self._forget()
 
     def _forget(self) -> None:
-        self._addresses: deque[tuple[int, int]] = deque()  # (cycle, address)
-        self._data: deque[tuple[int, int, int]] = deque()  # (cycle, data, strobe)
-        self._reads: deque[tuple[int, int]] = deque()
+        self._addresses: deque[int] = deque()
+        self._data: deque[tuple[int, int]] = deque()  # data, strobe
+        self._writes: deque[RegisterAccess] = deque()
+        self._reads: deque[RegisterAccess] = deque()
         self._waiting: dict[str, tuple[int, ...]] = {}  # channel -> what it showed and nobody took
 
     async def run_phase(self) -> None:
@@ -44,15 +49,23 @@ class RegisterMonitor(uvm_monitor):
             if clocking.in_reset:
                 continue
             if int(bvalid.value) and pins.get("bready"):
-                self._written()
+                self._answered(self._writes, "b")
             if int(rvalid.value) and pins.get("rready"):
-                self._read()
+                self._answered(self._reads, "r")
             if self._asked("aw", awvalid, "awaddr"):
-                self._addresses.append((clocking.cycle, pins.get("awaddr")))
+                self._addresses.append(pins.get("awaddr"))
             if self._asked("w", wvalid, "wdata", "wstrb"):
-                self._data.append((clocking.cycle, pins.get("wdata"), pins.get("wstrb")))
+                self._data.append((pins.get("wdata"), pins.get("wstrb")))
             if self._asked("ar", arvalid, "araddr"):
-                self._reads.append((clocking.cycle, pins.get("araddr")))
+                self._begin(self._reads, RegisterAccess(0, clocking.cycle, False, pins.get("araddr"), 0, 0, OKAY))
+            while self._addresses and self._data:
+                data, strobe = self._data.popleft()
+                access = RegisterAccess(0, clocking.cycle, True, self._addresses.popleft(), data, strobe, OKAY)
+                self._begin(self._writes, access)
+
+    def _begin(self, under_way: deque[RegisterAccess], access: RegisterAccess) -> None:
+        under_way.append(access)
+        self.started.write(access)
 
     def _asked(self, channel: str, valid: object, *payload: str) -> bool:
         """The channel's request is taken in this cycle."""
@@ -71,18 +84,11 @@ class RegisterMonitor(uvm_monitor):
             self._waiting[channel] = now
         return taken
 
-    def _written(self) -> None:
-        if not self._addresses or not self._data:
-            self.logger.error(f"{self._pins.prefix} answered a write that was not asked for")
+    def _answered(self, under_way: deque[RegisterAccess], channel: str) -> None:
+        pins = self._pins
+        if not under_way:
+            self.logger.error(f"{pins.prefix} answered on {channel} what was not asked for")
             return
-        (at, addr), (data_at, data, strobe) = self._addresses.popleft(), self._data.popleft()
-        resp = self._pins.get("bresp")
-        self.ap.write(RegisterAccess(self._clocking.cycle, max(at, data_at), True, addr, data, strobe, resp))
-
-    def _read(self) -> None:
-        if not self._reads:
-            self.logger.error(f"{self._pins.prefix} answered a read that was not asked for")
-            return
-        at, addr = self._reads.popleft()
-        data, resp = self._pins.get("rdata"), self._pins.get("rresp")
-        self.ap.write(RegisterAccess(self._clocking.cycle, at, False, addr, data, 0, resp))
+        access = under_way.popleft()
+        data = access.data if access.write else pins.get("rdata")
+        self.ap.write(replace(access, cycle=self._clocking.cycle, data=data, resp=pins.get(f"{channel}resp")))

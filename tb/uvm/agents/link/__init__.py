@@ -1,0 +1,1 @@
+"""The link of an HCA: packets of flits, out and in."""
