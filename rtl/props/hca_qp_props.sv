@@ -129,7 +129,9 @@ module hca_qp_queue_props #(
 );
 
   always_ff @(posedge clk_i) begin
-    if (rst_ni) queue_has_room: assert (!push_i || count != ($clog2(Depth) + 1)'(Depth)) else $error("a queue to a neighbour overflows");
+    if (rst_ni) begin
+      queue_has_room: assert (!push_i || count != ($clog2(Depth) + 1)'(Depth)) else $error("a queue to a neighbour overflows");
+    end
   end
 
 endmodule
