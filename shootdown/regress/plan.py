@@ -12,6 +12,7 @@ from __future__ import annotations
 import importlib.util
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cache
 from importlib import import_module
 
 from hwif.gen.rules import RULES
@@ -19,10 +20,10 @@ from shootdown.regress.checkers import Checker, checkers
 from shootdown.regress.last_results import LastResults
 from tb.plan import catalogue
 from tb.plan.assertions import Assertion, assertions, by_rule
-from tb.plan.cover import CoverGroup
+from tb.plan.cover import GROUPS, CoverGroup
 from tb.plan.test import Test
 
-__all__ = ["Block", "Plan", "Row", "collect", "gaps", "make", "tests"]
+__all__ = ["Block", "Plan", "Row", "collect", "gaps", "groups", "make", "tests"]
 
 COSIM = "shootdown.regress.cosim_tests"
 """Tests of software and RTL together: tb may not import what they run, so they are listed on this side."""
@@ -98,9 +99,21 @@ def tests() -> dict[str, Test]:
     return found
 
 
+def groups() -> dict[str, CoverGroup]:
+    """Every cover group there is, those that the modules of `tests` make too."""
+    tests()
+    return {**catalogue.groups(), **GROUPS}
+
+
 def collect(results: LastResults) -> Plan:
     """From the sources as they are."""
-    return make(assertions(), checkers(), catalogue.groups(), tests(), results)
+    return make(*_written(), groups(), tests(), results)
+
+
+@cache
+def _written() -> tuple[list[Assertion], list[Checker]]:
+    """Sources do not change while they run."""
+    return assertions(), checkers()
 
 
 def make(
