@@ -204,5 +204,5 @@ def _again(facts: Facts) -> str:
         ("more seeds of everything", Cell(code("make regress SEEDS=20"))),
     ]
     if facts.interrupted:
-        rows.insert(0, ("go on where it stopped", Cell(code("make regress ARGS=--resume"))))
+        rows.insert(0, ("go on where it stopped", Cell(code("make regress RESUME=1"))))
     return table(("what", "command"), rows)

@@ -82,7 +82,7 @@ def test_an_interrupted_regression_says_so(tmp_path: Path) -> None:
     made(tmp_path, failing=False, runs=17, code=False, past=1)
     _, read = page(tmp_path)
     assert "Interrupted Every run that ended has passed; nothing is known of the rest." in read.text
-    assert "make regress ARGS=--resume" in read.text
+    assert "make regress RESUME=1" in read.text
     (tmp_path / "summary.json").write_text(json.dumps({"planned": 42, "interrupted": True, "workers": 2, "wall_s": 9.0}))
     _, read = page(tmp_path)
     assert "25 of 42 runs are missing" in read.text and "17 of 42 runs; interrupted" in read.text
