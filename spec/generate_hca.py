@@ -1,7 +1,8 @@
 """Write what follows from the HCA's page and register block: the SystemVerilog packages, the register block's RTL and the Python
 definitions. Called by spec.generate.
 
-Promises: byte-deterministic. Needs systemrdl-compiler and peakrdl-regblock, which generate the register block.
+Promises: byte-deterministic. Needs systemrdl-compiler, peakrdl-regblock and peakrdl-pyuvm, which generate the register
+block and its model for UVM.
 """
 
 from __future__ import annotations
@@ -24,6 +25,7 @@ def outputs_hca() -> dict[str, str]:
         "hwif/gen/hca.py": _py_hca(hca, registers, span),
         "tb/hil/gen/hca.h": _c_header(hca, span),
         **_regblock(),
+        "tb/uvm/gen/hca_ral.py": _register_model(),
     }
 
 
@@ -37,6 +39,20 @@ def _c_header(hca: Hca, span: int) -> str:
         out += ["};", "", f"enum hil_hca_{name} {{"]
         out += [f"  HIL_{name.upper()}_{key} = {value}," for key, value in enum.values.items()]
     return "\n".join([*out, "};"]) + "\n"
+
+
+def _register_model() -> str:
+    """The register block as pyuvm's register layer wants it, by PeakRDL-pyuvm."""
+    from peakrdl_pyuvm.exporter import PyUVMExporter  # noqa: PLC0415 - only whoever generates needs it
+    from systemrdl.compiler import RDLCompiler  # noqa: PLC0415
+
+    compiler = RDLCompiler()
+    compiler.compile_file(str(RDL))
+    with tempfile.TemporaryDirectory() as name:
+        path = Path(name) / "hca_ral.py"
+        PyUVMExporter().export(compiler.elaborate(), str(path))
+        lines = [line.rstrip() for line in path.read_text().splitlines()]
+    return f'"""The HCA\'s register model. {BANNER}"""\n\n# mypy: ignore-errors\n' + "\n".join(lines).rstrip() + "\n"
 
 
 def _regblock() -> dict[str, str]:

@@ -1,0 +1,1 @@
+"""Generated for the UVM tests: the register model of the HCA."""

@@ -1,0 +1,39 @@
+"""What boards share: the judge, the mirror of what software has told the device, and inlets for what monitors saw."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from pyuvm import ConfigDB, uvm_analysis_export, uvm_component
+
+from tb.uvm.hca.judge import Judge
+from tb.uvm.hca.mirror import Mirror
+
+__all__ = ["Board", "Inlet"]
+
+
+class Inlet(uvm_analysis_export):
+    """Calls a function with what is written to a port."""
+
+    def __init__(self, name: str, parent: uvm_component, function: Callable[[Any], None]) -> None:
+        super().__init__(name, parent)
+        self.write = function
+
+
+class Board(uvm_component):
+    """Subclasses make their inlets in `build_phase`."""
+
+    def build_phase(self) -> None:
+        super().build_phase()
+        self.judge: Judge = ConfigDB().get(self, "", "JUDGE")
+        self.mirror: Mirror = ConfigDB().get(self, "", "MIRROR")
+        self.mirror.on_restart.append(self.forget)
+
+    @property
+    def cycle(self) -> int:
+        """The present one."""
+        return self.judge.bfm.cycle
+
+    def forget(self) -> None:
+        """The device has been switched off or reset: it begins anew."""

@@ -1,0 +1,97 @@
+"""Completions: each in its queue's next place, with the right owner bit, for the oldest work request of its side that owes one,
+and saying what that work request was. Successful ones in order; after one that fails the side completes no more."""
+
+from __future__ import annotations
+
+from hwif.gen import hca as h
+from tb.hil.hca_lines import Entry, entry_of
+from tb.uvm.agents.axi.config import MemoryAccess, Resp
+from tb.uvm.hca.boards.base import Board, Inlet
+from tb.uvm.hca.mirror import Cq, QueuePair, Work
+from tb.uvm.hca.observed import Record
+
+__all__ = ["OPCODES", "WorkBoard"]
+
+LINE = h.ENTRY_BYTES
+OPCODES = {
+    h.WrOpcode.RDMA_WRITE: h.WcOpcode.RDMA_WRITE,
+    h.WrOpcode.SEND: h.WcOpcode.SEND,
+    h.WrOpcode.RDMA_READ: h.WcOpcode.RDMA_READ,
+    h.WrOpcode.ATOMIC_CMP_AND_SWP: h.WcOpcode.COMP_SWAP,
+    h.WrOpcode.ATOMIC_FETCH_AND_ADD: h.WcOpcode.FETCH_ADD,
+}
+
+
+class WorkBoard(Board):
+    """Completion queues in memory."""
+
+    def build_phase(self) -> None:
+        super().build_phase()
+        self.accesses = Inlet("accesses", self, self._access)
+        self.records = Inlet("records", self, self._records)
+
+    def _records(self, records: list[Record]) -> None:
+        """Nothing: completions are judged in memory."""
+
+    def _access(self, access: MemoryAccess) -> None:
+        if not access.write:
+            return
+        for cqn, cq in self.mirror.cqs.items():
+            if cq.base <= access.addr < cq.base + (LINE << cq.log):
+                self._completion(cqn, cq, access)
+                return
+
+    def _completion(self, cqn: int, cq: Cq, access: MemoryAccess) -> None:
+        place = cq.base + LINE * (cq.written % (1 << cq.log))
+        owner = 1 ^ cq.written >> cq.log & 1
+        cq.written += 1
+        if access.resp != Resp.OKAY:
+            return
+        cqe = entry_of(h.Cqe, access.data)
+        self.judge.note("cqe", cqn, cqe["qpn"], cqe["recv"], cqe["wqe_index"], cqe["status"])
+        if access.addr != place or cqe["owner"] != owner:
+            self.judge.object("order", f"completion {cq.written - 1} of queue {cqn} at {access.addr:#x}, owner {cqe['owner']}")
+        qp = self.mirror.qps.get(cqe["qpn"])
+        if qp is None:
+            self.judge.object("completion", f"{cqe} for a queue pair that does not exist")
+            return
+        if qp.context["recv_cqn" if cqe["recv"] else "send_cqn"] != cqn:
+            self.judge.object("completion", f"{cqe} in queue {cqn}")
+        work = self._owed(qp, cqe)
+        if work is not None:
+            self._says(qp, work, cqe)
+
+    def _owed(self, qp: QueuePair, cqe: Entry) -> Work | None:
+        """The work request that it completes; those before it that owe none are done too."""
+        queue = qp.receives if cqe["recv"] else qp.sends
+        good = cqe["status"] == h.WcStatus.SUCCESS
+        while queue:
+            work = queue.pop(0)
+            if work.index == cqe["wqe_index"]:
+                if good and not cqe["recv"] and not work.wqe["signaled"]:
+                    self.judge.object("completion", f"work request {work.index} of queue pair {qp.qpn} owes no completion: {cqe}")
+                return work
+            if cqe["recv"] or work.wqe["signaled"]:
+                self.judge.object("order", f"queue pair {qp.qpn}: {cqe} before the completion of work request {work.index}")
+        self.judge.object("completion", f"queue pair {qp.qpn}: {cqe} and no such work request")
+        return None
+
+    def _says(self, qp: QueuePair, work: Work, cqe: Entry) -> None:
+        if cqe["status"] not in list(h.WcStatus):
+            self.judge.object("completion", f"{cqe}: no such status")
+            return
+        self.count(qp, work, cqe)
+        if cqe["status"] != h.WcStatus.SUCCESS:
+            return
+        if cqe["recv"]:
+            if cqe["opcode"] != h.WcOpcode.RECV or cqe["byte_len"] > work.length:
+                self.judge.object("completion", f"{cqe} for a receive of {work.length} bytes")
+            return
+        opcode = work.wqe["opcode"]
+        if opcode not in list(h.WrOpcode) or cqe["opcode"] != OPCODES[h.WrOpcode(opcode)]:
+            self.judge.object("completion", f"{cqe} for a work request with opcode {opcode}")
+        elif opcode not in (h.WrOpcode.SEND, h.WrOpcode.RDMA_WRITE) and cqe["byte_len"] != work.length:
+            self.judge.object("completion", f"{cqe} for a work request of {work.length} bytes")
+
+    def count(self, qp: QueuePair, work: Work, cqe: Entry) -> None:
+        """For cover points."""
