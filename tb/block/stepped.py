@@ -17,6 +17,7 @@ from functools import cached_property
 from pathlib import Path
 from types import SimpleNamespace
 
+from tb.coverage import instrument
 from tb.toolchain import ROOT, digest, locked, run_tool, verilator_root
 
 __all__ = ["Block", "Library"]
@@ -28,7 +29,7 @@ HEADERS = (HERE / "stepped.h", HERE / "quiet.h")
 @dataclass(frozen=True)
 class Library:
     """What a block is built from: its folder under build/, its top module, RTL and testbench, the files of its assertions (part of
-    `sources`), the C++ that includes stepped.h, and lint warnings that its testbench may cause."""
+    `sources`), the C++ that includes stepped.h, lint warnings that its testbench may cause, and parameters of the top module."""
 
     name: str
     top: str
@@ -36,6 +37,7 @@ class Library:
     props: Sequence[Path]
     cpp: Path
     allow: Sequence[str] = ()
+    parameters: Sequence[tuple[str, int]] = ()
 
     @cached_property
     def labels(self) -> Mapping[tuple[str, int], str]:
@@ -52,16 +54,21 @@ class Library:
         path, _, line = place.rpartition(":")
         return self.labels[max(at for at in self.labels if at[0] == Path(path).name and at[1] <= int(line))]
 
+    def _given(self) -> list[str]:
+        return [f"-G{name}={value}" for name, value in self.parameters]
+
     @cached_property
     def loaded(self) -> ctypes.CDLL:
         """The library, built if need be."""
-        folder = ROOT / "build" / self.name / digest([*self.sources, self.cpp, *HEADERS, Path(__file__)], " ".join(self.allow))
+        counts = instrument.made_from() if instrument.wanted() else []
+        made_from = [*self.sources, self.cpp, *HEADERS, Path(__file__), *counts]
+        folder = ROOT / "build" / self.name / digest(made_from, " ".join([*self.allow, *self._given()]))
         target = folder / "libblock.so"
         folder.mkdir(parents=True, exist_ok=True)
         with locked(folder / "lock"):
             if not target.exists():
                 self._build(folder, target)
-        library = ctypes.CDLL(str(target))
+        library = instrument.counted(ctypes.CDLL(str(target)), target)
         library.block_names.restype = ctypes.c_char_p
         library.block_open.restype = ctypes.c_void_p
         library.block_failures.restype = ctypes.c_char_p
@@ -76,12 +83,21 @@ class Library:
         command = [str(verilator_root() / "bin" / "verilator"), "--cc", "--exe", "--build", "-j", "2", "--assert", "-O3"]
         command += ["--no-timing", "-Wall", "-Wno-UNUSEDSIGNAL", *(f"-Wno-{warning}" for warning in self.allow)]
         command += ["--x-assign", "unique", "--x-initial", "unique", "--top-module", self.top, "-Mdir", str(model)]
+        command += self._given()
+        counts = instrument.wanted()
+        command += instrument.FLAGS if counts else ()
         hooks = "-DVL_USER_STOP -DVL_USER_FINISH -DVL_USER_FATAL"
-        command += ["-CFLAGS", f"-fPIC -std=c++17 {hooks} -I{HERE}", "-LDFLAGS", "-shared"]
+        command += [
+            "-CFLAGS",
+            f"-fPIC -std=c++17 {hooks} -I{HERE} {instrument.includes()} -DCOUNTS_SYMS=V{self.top}__Syms",
+            "-LDFLAGS",
+            "-shared",
+        ]
         # quiet.h for the run time only: a second -include hides the model's precompiled header from GCC.
         make = f"OPT_FAST=-O1 CFG_CXXFLAGS_PCH_I=-include OPT_GLOBAL='-Os {hooks} -include {HERE}/quiet.h'"
         command += ["-MAKEFLAGS", make, "-o", str(partial)]
-        run_tool([*command, *map(str, self.sources), str(self.cpp)], folder / "build.log")
+        sources = instrument.given(self.sources, folder) if counts else self.sources
+        run_tool([*command, *map(str, sources), str(self.cpp)], folder / "build.log")
         partial.replace(target)
 
 

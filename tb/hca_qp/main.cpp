@@ -4,6 +4,9 @@
 
 #include "Vhca_qp_tb.h"
 #include "verilated.h"
+#if VM_COVERAGE
+#include "verilated_cov.h"
+#endif
 
 int main(int argc, char** argv) {
   VerilatedContext context;
@@ -17,5 +20,8 @@ int main(int argc, char** argv) {
     top->eval();
   }
   top->final();
+#if VM_COVERAGE
+  context.coveragep()->write();
+#endif
   return 0;
 }

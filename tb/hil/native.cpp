@@ -7,21 +7,29 @@
 #if VM_TRACE
 #include "verilated_fst_c.h"
 #endif
+#if VM_COVERAGE
+#include "counts.h"
+#include "Vtop__Syms.h"
+#endif
 
 namespace harness {
+
+#if VM_COVERAGE
+counts::Heir<Vtop, Vtop__Syms> counted;
+#endif
 
 class Model {
  public:
   explicit Model(uint64_t seed) {
-    Verilated::threadContextp(&context_);
-    context_.threads(1);
-    context_.randReset(HIL_RANDOM_RESET);
-    context_.randSeed(static_cast<int>(seed));
-    context_.fatalOnError(false);
+    Verilated::threadContextp(context_.get());
+    context_->threads(1);
+    context_->randReset(HIL_RANDOM_RESET);
+    context_->randSeed(static_cast<int>(seed));
+    context_->fatalOnError(false);
 #if VM_TRACE
-    context_.traceEverOn(true);
+    context_->traceEverOn(true);
 #endif
-    top_ = std::make_unique<Vtop>(&context_, "");
+    top_ = std::make_unique<Vtop>(context_.get(), "");
     top_->rst_ni = 0;
     for (int i = 0; i < kResetCycles; ++i) clock(0);
     top_->rst_ni = 1;
@@ -29,9 +37,12 @@ class Model {
   }
   ~Model() {
     // The thread's context may be that of a model that is gone.
-    Verilated::threadContextp(&context_);
+    Verilated::threadContextp(context_.get());
     trace_off();
     top_->final();
+#if VM_COVERAGE
+    counted.keep(std::move(context_), std::move(top_));
+#endif
   }
 
   // One clock edge; afterwards the pins are those of cycle `next`.
@@ -79,7 +90,7 @@ class Model {
 #endif
 
   static constexpr int kResetCycles = 4;
-  VerilatedContext context_;
+  std::unique_ptr<VerilatedContext> context_ = std::make_unique<VerilatedContext>();
   std::unique_ptr<Vtop> top_;
 };
 
@@ -98,6 +109,10 @@ void power_on(hil *h) {
 }  // namespace
 
 extern "C" {
+
+#if VM_COVERAGE
+void counts_write(void) { harness::counted.write(); }
+#endif
 
 hil_t *hil_create(void) {
   auto *h = new hil();

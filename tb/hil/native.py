@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 from hwif.memory import HostMemory
 from hwif.port import Device, Event, NodesDevice, Request, Violation
 from hwif.shadow import Shadow
+from tb.coverage.instrument import counted
 from tb.hil.abi import MAX_EVENTS, NEVER, DeviceError, Harness, HarnessOptions, HcaOptions, load
 from tb.hil.build import HCA_HARNESS, BuildOptions, build_native
 
@@ -33,7 +34,7 @@ class _Native:
 
     def __init__(self, path: Path, nodes: Sequence[tuple[HostMemory, Shadow]], options: HarnessOptions) -> None:
         if path not in _LIBRARIES:
-            _LIBRARIES[path] = load(path)
+            _LIBRARIES[path] = counted(load(path), path)
         self.memory, self.shadow = nodes[0]
         self._harness = Harness(_LIBRARIES[path], nodes, options)
         self._advance = _LIBRARIES[path].hil_advance

@@ -11,16 +11,18 @@ from __future__ import annotations
 import shutil
 import sys
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from importlib import import_module
 from pathlib import Path
 
+from tb.coverage import instrument
 from tb.toolchain import ROOT, check_tools, digest, locked, run_tool, verilator_root
 
 __all__ = ["SIMULATORS", "Options", "Simulator", "build", "simulator"]
 
-SIMULATORS = {"tlb": "tb.uvm.tlb.simulator"}
+SIMULATORS = {"gru": "tb.uvm.gru.simulator", "hca": "tb.uvm.hca.simulator", "tlb": "tb.uvm.tlb.simulator"}
 """Module of each, which has SIMULATOR; "name:Parameter=value,..." is the same with other parameters."""
+AFTER_RESET = Path(__file__).with_name("assert_after_reset.sv")
 
 
 @dataclass(frozen=True)
@@ -40,7 +42,8 @@ class Simulator:
 
 @dataclass(frozen=True)
 class Options:
-    """`waves`: it can write FST. `coverage`: line, toggle and cover properties are counted. `asserts`: assertions are bound and
+    """`waves`: it can write FST. `coverage`: the RTL's lines, toggles and, if bound, assertions are counted; `build` sets it when
+    SHOOTDOWN_COVERAGE does. `asserts`: assertions are bound and
     checked; without them, what is caught the scoreboard catches."""
 
     waves: bool = False
@@ -51,7 +54,7 @@ class Options:
         """For verilator."""
         chosen = ["--assert" if self.asserts else "--no-assert"]
         chosen += ["--trace-fst", "--trace-structs"] if self.waves else []
-        return chosen + (["--coverage-line", "--coverage-toggle", "--coverage-user"] if self.coverage else [])
+        return chosen + ([*instrument.FLAGS, "-CFLAGS", instrument.includes()] if self.coverage else [])
 
 
 def simulator(name: str) -> Simulator:
@@ -69,8 +72,13 @@ def build(name: str = "tlb", options: Options | None = None) -> Path:
     import cocotb_tools.config as cocotb  # noqa: PLC0415 - help and wrong names need no simulator
 
     options, chosen = options or Options(), simulator(name)
+    if instrument.wanted():
+        options = replace(options, coverage=True)
     sources = [*chosen.sources, *(chosen.props if options.asserts else ())]
-    made_from = digest([*sources, chosen.public, *chosen.cpp, Path(__file__)], f"{options!r} {sorted(chosen.parameters.items())}")
+    made_from = digest(
+        [*sources, AFTER_RESET, chosen.public, *chosen.cpp, Path(__file__), *(instrument.made_from() if options.coverage else ())],
+        f"{options!r} {sorted(chosen.parameters.items())}",
+    )
     folder = ROOT / "build" / "uvm" / made_from
     target = folder / "sim"
     folder.mkdir(parents=True, exist_ok=True)
@@ -91,11 +99,24 @@ def build(name: str = "tlb", options: Options | None = None) -> Path:
         command += ["--prefix", "Vtop", "--top-module", chosen.top, "-Mdir", str(model), "--timescale", "1ns/1ps"]
         command += ["-CFLAGS", "-std=c++20", "-MAKEFLAGS", f"OPT_FAST=-O1 CFG_CXXFLAGS_PCH_I=-include OBJCACHE={_cache()}"]
         command += ["-LDFLAGS", f"-Wl,-rpath,{libraries} -L{libraries} -lcocotbvpi_verilator", "-o", str(folder / "partial")]
-        files = [ROOT / "rtl/lint/waivers.vlt", chosen.public, *sources]
-        run_tool([*command, *map(str, files), *map(str, chosen.cpp), str(main)], folder / "build.log")
+        files = [
+            ROOT / "rtl/lint/waivers.vlt",
+            chosen.public,
+            *(instrument.given(sources, folder) if options.coverage else sources),
+        ]
+        files += _assertions_after_reset(chosen.top, folder) if options.asserts else []
+        cpp = [*chosen.cpp, *([instrument.AT_EXIT] if options.coverage else ()), main]
+        run_tool([*command, *map(str, files), *map(str, cpp)], folder / "build.log")
         shutil.rmtree(model)
         (folder / "partial").replace(target)
     return target
+
+
+def _assertions_after_reset(top: str, folder: Path) -> list[Path]:
+    """What switches assertions off until the top, which has clk_i and rst_ni, is in reset."""
+    bound = folder / "bound.sv"
+    bound.write_text(f"bind {top} assert_after_reset u_assert_after_reset (.clk_i, .rst_ni);\n")
+    return [AFTER_RESET, bound]
 
 
 def _cache() -> str:
