@@ -24,6 +24,8 @@ from sw_stack.mm.swap import Slot
 from sw_stack.mm.traced import traced
 from sw_stack.mm.types import PAGE_SHIFT, PAGE_SIZE
 from sw_stack.mm.vma import VmaFlag
+from sw_stack.notifier import NotifierError
+from sw_stack.sched.callchain import call_chain
 
 if TYPE_CHECKING:
     from sw_stack.mm.machine import Machine
@@ -33,6 +35,8 @@ __all__ = ["Reclaimer", "Scan"]
 
 # Looks at each page a call may take: used, used by a device a moment later, unused on the active list, unused on the inactive list.
 ROUNDS: Final = 4
+NEVER_WRITTEN: Final = bytes(PAGE_SIZE)
+"""What a file's page holds that has never been written back."""
 
 
 @dataclass
@@ -196,6 +200,8 @@ class Reclaimer:
             if slot is not None and slot.data is None and not slot.entries:
                 machine.swap.detach(frame)  # its one mapping may write again
             return Lru.ACTIVE
+        if slot is not None and slot.entries:
+            self._check_saved(frame, slot.data)
         machine.swap.detach(frame)
         return Lru.INACTIVE
 
@@ -209,9 +215,18 @@ class Reclaimer:
             await write_page(frame)
         if self._kept(frame):
             return Lru.ACTIVE
+        self._check_saved(frame, file.store.get(frame.index, NEVER_WRITTEN))
         file.forget_page(frame)
         machine.count("file_dropped")
         return Lru.INACTIVE
+
+    def _check_saved(self, frame: Frame, saved: bytes | None) -> None:
+        """The page goes and `saved` is what comes back: if its bytes are others, a store was never told of."""
+        if self._machine.memory.read(frame.pfn << PAGE_SHIFT, PAGE_SIZE) != saved:
+            raise NotifierError(
+                f"MN-6: frame {frame.pfn} leaves memory as clean with bytes that neither swap nor its file has: a client let "
+                f"go of it without telling that its device had stored; called by {call_chain()}"
+            )
 
     def _kept(self, frame: Frame) -> bool:
         """True if the page cannot go, all considered."""
