@@ -31,7 +31,7 @@ class Clocking:
         self.clock = clock
         self.reset_pin = reset
         self.edge = RisingEdge(clock)
-        self._falling = FallingEdge(clock)
+        self.falling = FallingEdge(clock)
         self.in_reset = True
         self.resets = 0
         self.ready = Event()  # the first reset is over
@@ -51,14 +51,14 @@ class Clocking:
 
     async def reset(self, cycles: int = RESET_CYCLES) -> None:
         """Assert, wait, release."""
-        await self._falling
+        await self.falling
         self.reset_pin.value = 0
         self.in_reset = True
         self.resets += 1
         for listener in self.on_reset:
             listener()
         for _ in range(cycles):
-            await self._falling
+            await self.falling
         self.reset_pin.value = 1
         self.in_reset = False
 

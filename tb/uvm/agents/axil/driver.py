@@ -88,8 +88,10 @@ class RegisterDriver(uvm_driver):
         await clocking.ready.wait()
         while True:
             item = await lane.next()
+            resets = clocking.resets
+            await clocking.falling  # whoever asks, at an edge or at any other time: pins change where no edge is
             try:
-                self._check(clocking.resets)
+                self._check(resets)
                 await (self._write(item) if item.write else self._read(item))
             except _InReset:
                 item.resp = None
