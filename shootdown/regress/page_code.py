@@ -11,7 +11,7 @@ from shootdown.regress.page_parts import Below, Cell, fold, meter, table
 
 __all__ = ["KINDS", "Code", "CodeFile", "code_coverage", "read_code"]
 
-KINDS = ("line", "toggle", "assertion")
+KINDS = ("line", "branch", "toggle", "assertion")
 
 
 @dataclass(frozen=True)
@@ -67,7 +67,8 @@ def code_coverage(code: Code | None, goals: Mapping[str, float]) -> str:
         rows.append((Cell(escape(file.path), "k"), *cells, Below(holes)))
     said = ", ".join(f"{count:,} {kind} points" for kind, count in code.excluded.items() if count)
     note = f'<p class="muted">Excluded with a reason, and not counted: {said}.</p>' if said else ""
-    return table(("file", *KINDS), rows, caption="By file, the least covered first") + note
+    files = table(("file", *KINDS), rows, caption="By file, the least covered first")
+    return f'<div class="dense">{files}</div>{note}'
 
 
 def _worst(file: CodeFile) -> float:

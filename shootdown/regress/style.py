@@ -51,6 +51,7 @@ code.run { display: inline-block; background: var(--tint); padding: .1rem .45rem
 .meter { display: inline-block; vertical-align: middle; width: 6rem; height: .55rem; background: var(--tint); border-radius: .3rem;
   overflow: hidden; margin-right: .6rem; }
 .meter i { display: block; height: 100%; background: var(--tone); }
+.dense { font-size: .85rem; } .dense .meter { width: 2.5rem; margin-right: .4rem; } .dense td, .dense th { padding: .25rem .4rem; }
 .meter.met { --tone: var(--good); } .meter.missed { --tone: var(--warn); }
 td.met, td.missed, td.bad { white-space: nowrap; }
 td.met { color: var(--good); } td.missed { color: var(--warn); font-weight: 600; } td.bad { color: var(--bad); font-weight: 600; }

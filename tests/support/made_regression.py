@@ -91,6 +91,7 @@ def _code(covered: bool) -> dict[str, object]:
         holes = [f"line {100 + 7 * hole}" for hole in range(short)]
         files[path] = {
             "line": {"hit": 400 - short, "total": 400, "holes": holes},
+            "branch": {"hit": 120, "total": 120, "holes": []},
             "toggle": {"hit": 1900 - 9 * short, "total": 1900, "holes": [f"fill_q.pfn[{bit}] 1->0" for bit in range(9 * short)]},
             "assertion": {"hit": 12, "total": 12, "holes": []},
         }
