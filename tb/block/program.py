@@ -37,11 +37,12 @@ class Outcome:
 @dataclass(frozen=True)
 class Program:
     """A bench: its folder under build/, which also names its top module (`name`_tb), what it is built from, and the C++ that clocks
-    it; without one the testbench makes its own clock."""
+    it; without one the testbench makes its own clock. `parameters` of the top module, where they are not its own."""
 
     name: str
     sources: Sequence[Path]
     main: Path | None = None
+    parameters: tuple[tuple[str, int], ...] = ()
 
     def run(self, *, seed: int = 1, **settings: int) -> Outcome:
         """One run."""
@@ -49,21 +50,21 @@ class Program:
         command += [f"+{name}={value}" for name, value in settings.items()]
         environment = dict(os.environ)
         if instrument.wanted():
-            counts = instrument.new_file()
+            counts = "/dev/null" if settings.get("mutant") else instrument.new_file()  # what a broken variant does is no coverage
             environment["SHOOTDOWN_COVERAGE_FILE"] = counts
             command.append(f"+verilator+coverage+file+{counts}")
         done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False, timeout=WALL_SECONDS)
         output = done.stdout + done.stderr
         last = re.search(r"^(PASS|FAIL) ([a-z]+=.*)$", output, re.MULTILINE)
         failed = re.search(r"^(FAIL .*|.*%Error.*)$", output, re.MULTILINE)
-        numbers = {name: int(value) for name, value in re.findall(r"\b([a-z]+)=(\d+)", last[2] if last else "")}
+        numbers = {name: int(value) for name, value in re.findall(r"\b([a-z][a-z_0-9]*)=(\d+)", last[2] if last else "")}
         passed = last is not None and last[1] == "PASS" and failed is None and done.returncode == 0
         complaint = failed[0] if failed else "" if passed else "it ended without a word"
         return Outcome(passed, complaint, numbers)
 
     def _built(self) -> Path:
         own = [Path(__file__), *([self.main] if self.main else []), *(instrument.made_from() if instrument.wanted() else ())]
-        folder = ROOT / "build" / self.name / digest([*self.sources, *own], "")
+        folder = ROOT / "build" / self.name / digest([*self.sources, *own], repr(self.parameters) if self.parameters else "")
         target = folder / "bench"
         folder.mkdir(parents=True, exist_ok=True)
         with locked(folder / "lock"):
@@ -74,9 +75,10 @@ class Program:
     def _build(self, folder: Path, target: Path) -> None:
         model, partial = folder / "model", folder / "bench.partial"
         shutil.rmtree(model, ignore_errors=True)
-        command = [str(verilator_root() / "bin" / "verilator"), "-j", "2", "--assert", "-O3", "-Wno-fatal", "-Wno-WIDTH"]
+        command = [str(verilator_root() / "bin" / "verilator"), "-j", "2", "--assert", "-O3", "-Wno-fatal", "-Wno-WIDTH", "-Werror-USERERROR"]
         command += ["--cc", "--exe", "--build", "--no-timing"] if self.main else ["--binary", "--timing", "-CFLAGS", "-fcoroutines"]
         command += ["--x-assign", "unique", "--x-initial", "unique", "--top-module", f"{self.name}_tb", "-Mdir", str(model)]
+        command += [f"-G{parameter}={value}" for parameter, value in self.parameters]
         command += ["-MAKEFLAGS", "OPT_FAST=-O1 CFG_CXXFLAGS_PCH_I=-include", "-o", str(partial)]
         sources, own = self.sources, [self.main] if self.main else []
         if instrument.wanted():

@@ -33,7 +33,9 @@ struct Block {
   std::unique_ptr<TOP> top;
   std::string failures;
 #if VM_COVERAGE
-  ~Block() { counted.keep(std::move(context), std::move(top)); }
+  ~Block() {
+    if (top && top->mutant_i == 0) counted.keep(std::move(context), std::move(top));  // what a broken variant does is no coverage
+  }
 #endif
 };
 

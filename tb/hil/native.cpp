@@ -41,9 +41,12 @@ class Model {
     trace_off();
     top_->final();
 #if VM_COVERAGE
-    counted.keep(std::move(context_), std::move(top_));
+    if (!broken_) counted.keep(std::move(context_), std::move(top_));
 #endif
   }
+
+  // It was a broken variant: what it did is no coverage.
+  void broken() { broken_ = true; }
 
   // One clock edge; afterwards the pins are those of cycle `next`.
   void clock(uint64_t next) {
@@ -90,6 +93,7 @@ class Model {
 #endif
 
   static constexpr int kResetCycles = 4;
+  bool broken_ = false;
   std::unique_ptr<VerilatedContext> context_ = std::make_unique<VerilatedContext>();
   std::unique_ptr<Vtop> top_;
 };
@@ -98,11 +102,16 @@ class Model {
 
 namespace {
 
-// A model per reset: RAMs are as after power-on too.
-void power_on(hil *h) {
+void end_model(hil *h) {
   harness::active = h;
+  if (h->model != nullptr && h->mutant != 0) h->model->broken();
   delete h->model;
   h->model = nullptr;
+}
+
+// A model per reset: RAMs are as after power-on too.
+void power_on(hil *h) {
+  end_model(h);
   h->model = new harness::Model(1);
 }
 
@@ -122,8 +131,7 @@ hil_t *hil_create(void) {
 }
 
 void hil_destroy(hil_t *h) {
-  harness::active = h;
-  delete h->model;
+  end_model(h);
   delete h;
   harness::active = nullptr;
 }
