@@ -13,12 +13,26 @@ SEED ?=
 MEMORY ?=
 OUT ?=
 ARGS ?=
-# And what `make regress` passes on, besides SEED and OUT.
+# And what `make regress` passes on, besides SEED, OUT, WAVES and JOBS.
+SET ?=
 SEEDS ?=
+RESEED ?=
 TEST ?=
+BLOCK ?=
+RULE ?=
+SCALE ?=
 MUTANT ?=
+TIMEOUT ?=
+FARM ?=
+RESUME ?=
 COSIM_ARGS = $(if $(DEVICE),--device $(DEVICE)) $(if $(BACKEND),--backend $(BACKEND)) $(if $(TRACE),--trace $(TRACE)) \
              $(if $(SEED),--seed $(SEED)) $(if $(MEMORY),--memory $(MEMORY)) $(if $(OUT),--out $(OUT)) $(if $(WAVES),--waves) $(ARGS)
+
+REGRESS_ARGS = $(if $(SET),--set $(SET)) $(foreach name,$(TEST),--test '$(name)') $(BLOCK:%=--block %) $(RULE:%=--rule %) \
+               $(if $(SEEDS),--seeds $(SEEDS)) $(if $(SEED),--seed $(SEED)) $(if $(RESEED),--reseed $(RESEED)) \
+               $(if $(SCALE),--scale $(SCALE)) $(if $(MUTANT),--mutant $(MUTANT)) $(if $(WAVES),--waves) \
+               $(if $(TIMEOUT),--timeout $(TIMEOUT)) --jobs $(JOBS) $(if $(FARM),--farm $(FARM)) $(if $(OUT),--out $(OUT)) \
+               $(if $(RESUME),--resume) $(ARGS)
 
 # Test processes: two, the size of machine the time limits are meant for.
 JOBS ?= 2
@@ -50,19 +64,20 @@ test: $(STAMP) ## The tests (about 17 minutes on two cores)
 test-all: $(STAMP) ## Every test, the slow ones too
 	@$(PYTEST) $(ARGS)
 
-regress: $(STAMP) ## The UVM tests of the TLB: SEEDS=n of every test, or TEST= SEED= MUTANT= WAVES=1
-	@$(BIN)/python -m tb.uvm.regress $(if $(SEEDS),--seeds $(SEEDS)) $(if $(SEED),--seed $(SEED)) $(TEST:%=--test %) \
-		--jobs $(JOBS) $(if $(MUTANT),--mutant $(MUTANT)) $(if $(WAVES),--waves) $(if $(OUT),--out $(OUT)) $(ARGS)
+regress: $(STAMP) ## The regression: SET=smoke|default|full, or TEST= SEED= MUTANT= WAVES=1 (docs/regress.md)
+	@$(BIN)/shootdown regress $(REGRESS_ARGS)
 
-lint: $(STAMP) ## ruff, mypy, Verilator -Wall on every module, generated files up to date
+lint: $(STAMP) ## ruff, mypy, Verilator -Wall on every module, generated files up to date, the test plan complete
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy
 	@$(BIN)/python -m spec.generate --check
+	@$(BIN)/python -m shootdown.regress.testplan --check
 	@$(BIN)/python tools/lint_rtl.py
 
-gen: $(STAMP) ## Regenerate what comes from spec/
+gen: $(STAMP) ## Regenerate what comes from spec/, and the test plan
 	@$(BIN)/python -m spec.generate
+	@$(BIN)/python -m shootdown.regress.testplan
 
 bench-rtl: $(STAMP) ## Exact cycle counts of the RTL
 	@$(BIN)/shootdown bench rtl $(ARGS)

@@ -112,7 +112,7 @@ def timeline(
     return command.run(file, picture, around, cycles)
 
 
-@app.command(epilog="Example: shootdown mutants --only fill_not_dropped --explain")
+@app.command(epilog="Example: shootdown mutants --only fill_not_dropped --explain · shootdown mutants --rtl --count 200 --jobs 2")
 def mutants(
     only: Annotated[list[str] | None, typer.Option(help="This mutant; may be repeated. Default: all.", show_default=False)] = None,
     seed: Annotated[int, typer.Option(help="Seed of the hunts.")] = 1,
@@ -124,8 +124,27 @@ def mutants(
     as_json: Annotated[bool, typer.Option("--json", help="Print the outcome as JSON.")] = False,
     device: Annotated[str | None, typer.Option(help="Only those of gru or hca.", show_default=False)] = None,
     backend: Annotated[str, typer.Option(help="native or cocotb (the RTL), or model: the driver's mutants alone.")] = "native",
+    rtl: Annotated[
+        bool, typer.Option("--rtl", help="Instead: defects planted in the RTL by a draw, which the regression must notice.")
+    ] = False,
+    count: Annotated[int, typer.Option(help="With --rtl: how many.")] = 200,
+    block: Annotated[
+        list[str] | None, typer.Option(help="With --rtl: in this block; may be repeated. Default: all.", show_default=False)
+    ] = None,
+    test: Annotated[
+        list[str] | None, typer.Option(help="With --rtl: ask this test; may be repeated. Default: all.", show_default=False)
+    ] = None,
 ) -> int:
     """Break the RTL and the driver on purpose, one mutant at a time: a check must catch each."""
+    if rtl:
+        from shootdown.commands import rtl_mutants  # noqa: PLC0415
+        from shootdown.errors import InputError  # noqa: PLC0415
+
+        others = {"--only": only, "--no-assertions": no_assertions, "--explain": explain, "--device": device}
+        for option, given in others.items():
+            if given:
+                raise InputError(f"{option}: not with --rtl", "leave one of them out")
+        return rtl_mutants.run(seed=seed, count=count, jobs=jobs, as_json=as_json, blocks=block or (), tests=test or ())
     from shootdown.commands.mutants import run as run_mutants  # noqa: PLC0415
 
     return run_mutants(
@@ -151,6 +170,67 @@ def testplan(
     from shootdown.regress.testplan import run as write_plan  # noqa: PLC0415
 
     return write_plan(check, results)
+
+
+@app.command(epilog="Example: shootdown regress --set smoke · shootdown regress --test tlb_races --seed 7 --waves")
+def regress(
+    tests: Annotated[
+        list[str] | None,
+        typer.Option("--test", metavar="NAME", help="This test; patterns too, may be repeated.", show_default=False),
+    ] = None,
+    chosen: Annotated[str, typer.Option("--set", help="smoke, default or full.")] = "default",
+    block: Annotated[
+        list[str] | None, typer.Option(help="Tests of this block; gru and hca mean all of theirs.", show_default=False)
+    ] = None,
+    rule: Annotated[list[str] | None, typer.Option(help="Tests of this rule (SD-1 ...).", show_default=False)] = None,
+    seeds: Annotated[
+        int | None, typer.Option(metavar="N", help="Seeds 1 to N of every test. Default: the test's own.", show_default=False)
+    ] = None,
+    seed: Annotated[int | None, typer.Option(help="This seed only.", show_default=False)] = None,
+    reseed: Annotated[
+        int | None, typer.Option(metavar="N", help="N new seeds of every test, drawn and printed.", show_default=False)
+    ] = None,
+    scale: Annotated[float, typer.Option(help="Length of the stimulus, relative.")] = 1.0,
+    mutant: Annotated[str, typer.Option(help="Break the RTL on purpose, by name.", show_default=False)] = "",
+    waves: Annotated[bool, typer.Option("--waves", help="Write a waveform of every UVM and co-simulation run.")] = False,
+    timeout: Annotated[
+        float | None,
+        typer.Option(metavar="SECONDS", help="Wall-clock limit of a run. Default: the test's own.", show_default=False),
+    ] = None,
+    jobs: Annotated[int, typer.Option(help="Workers: processes here, jobs of a batch system.")] = 2,
+    farm: Annotated[str, typer.Option(help="local, slurm, lsf, pbs, sge, or a Dask scheduler's address.")] = "local",
+    farm_option: Annotated[
+        list[str] | None,
+        typer.Option(metavar="KEY=VALUE", help="For the batch system: queue=, account=, walltime= ...", show_default=False),
+    ] = None,
+    out: Annotated[Path, typer.Option(help="Folder of the results.")] = Path("build/regress"),
+    resume: Annotated[bool, typer.Option("--resume", help="Go on with what has not ended.")] = False,
+    list_only: Annotated[bool, typer.Option("--list", help="List the tests and end.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the summary (or the list) as JSON.")] = False,
+    no_coverage: Annotated[bool, typer.Option("--no-coverage", help="Do not count code coverage: faster builds and runs.")] = False,
+) -> int:
+    """Play the tests of the verification plan, merge coverage, and hold both against the goals."""
+    from shootdown.commands import regress as command  # noqa: PLC0415
+    from shootdown.regress.select import Request  # noqa: PLC0415
+
+    if list_only:
+        return command.list_tests(as_json)
+    request = Request(
+        tier=command.tier(chosen),
+        tests=tests or (),
+        blocks=block or (),
+        rules=rule or (),
+        seeds=seeds,
+        seed=seed,
+        reseed=reseed,
+        scale=scale,
+        mutant=mutant.lower(),
+        waves=waves,
+        coverage=not no_coverage,
+        timeout=timeout,
+    )
+    where = command.place(farm, jobs, farm_option or ())
+    return command.run(request, command.Asked(out, where, resume, as_json))
 
 
 @scenarios_app.command("list", epilog="Example: shootdown scenarios list")
@@ -227,6 +307,23 @@ def bench_vm(as_json: Annotated[bool, typer.Option("--json", help="Print the num
     from shootdown.commands.bench_vm import run_vm  # noqa: PLC0415
 
     return run_vm(as_json)
+
+
+@bench_app.command("farm", epilog="Example: shootdown bench farm --set smoke --json")
+def bench_farm(
+    chosen: Annotated[str, typer.Option("--set", help="smoke, default or full.")] = "smoke",
+    tests: Annotated[
+        list[str] | None,
+        typer.Option("--test", metavar="NAME", help="This test; patterns too, may be repeated.", show_default=False),
+    ] = None,
+    seeds: Annotated[int | None, typer.Option(metavar="N", help="Seeds 1 to N of every test.", show_default=False)] = None,
+    jobs: Annotated[int, typer.Option(help="Workers to compare with one.")] = 2,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the numbers as JSON.")] = False,
+) -> int:
+    """How much faster a regression is with several workers than with one. Needs a machine with nothing else to do."""
+    from shootdown.commands.bench_farm import run_farm  # noqa: PLC0415
+
+    return run_farm(chosen, tests or (), seeds, jobs, as_json)
 
 
 def run(arguments: Sequence[str] | None = None) -> int:

@@ -15,6 +15,7 @@ from typing import Any, Protocol
 
 from hwif.gen import timing
 from hwif.port import Device, DeviceError, Event
+from hwif.trace import TraceSink
 from shootdown.errors import InputError, unknown
 from shootdown.result import CosimConfig, ProgressUpdate, RunResult
 from shootdown.session import HostDevice, Report, Session
@@ -129,9 +130,11 @@ def _job(config: CosimConfig) -> Job:
     return kinds.job(config)
 
 
-def _run_here(config: CosimConfig, job: Job, progress: Report) -> RunResult:
+def _run_here(config: CosimConfig, job: Job, progress: Report, listen: TraceSink | None) -> RunResult:
     """native or model, in this process."""
     session = Session(config, job, progress)
+    if listen is not None:
+        session.trace.subscribe(listen)
     if config.backend != "model":
         progress(ProgressUpdate("build"))
     with open_device(config, session) as device:
@@ -233,12 +236,12 @@ def check_mutant(config: CosimConfig) -> None:
         raise InputError(f"--mutant {name}: breaks the RTL, and the model has none", "use --backend native or cocotb")
 
 
-def run(config: CosimConfig, progress: Report, *, waves: bool = True) -> RunResult:
+def run(config: CosimConfig, progress: Report, *, waves: bool = True, listen: TraceSink | None = None) -> RunResult:
     """Play `config.trace` or `config.scenario`. Raises InputError and the readers' one-line errors for bad input.
 
-    `waves`: a run that goes wrong is played again for its waveform.
+    `waves`: a run that goes wrong is played again for its waveform. `listen`: gets the trace too; not under cocotb.
     """
     check_mutant(config)
     job = _job(config)
-    result = _run_cocotb(config, progress) if config.backend == "cocotb" else _run_here(config, job, progress)
+    result = _run_cocotb(config, progress) if config.backend == "cocotb" else _run_here(config, job, progress, listen)
     return _with_waves(config, job, progress, result) if waves else result

@@ -1,13 +1,9 @@
-"""The UVM regression, run: the product passes, every broken TLB is caught by the scoreboard, and a bad environment never passes."""
+"""The UVM tests of the TLB, run: the product passes, every broken TLB is caught by the scoreboard, and a bad environment never
+passes."""
 
 from __future__ import annotations
 
 import json
-import os
-import re
-import signal
-import subprocess
-import sys
 from pathlib import Path
 from xml.etree import ElementTree
 
@@ -15,49 +11,59 @@ import pytest
 from support.uvm_cases import CASES
 
 from hwif.gen.gru import LAST_TLB_MUTANT, RtlMutant
-from tb.plan.catalogue import tests
-from tb.uvm import regress
-from tb.uvm.build import build
-from tb.uvm.launch import Launcher, Outcome, Task
+from shootdown import cli
+from shootdown.regress import commands
+from shootdown.regress.outcome import Outcome, Status
+from shootdown.regress.run import Run
+from shootdown.regress.worker import play
+from tb.toolchain import BuildError, check_tools
+from tb.uvm.tlb import testlist
+from tb.uvm.tlb.points import ALL
 
-ROOT = Path(__file__).resolve().parents[2]
-
-
-@pytest.fixture(scope="module")
-def simulator() -> Path:
-    return build()
+TESTS = {test.name: test for test in testlist.TESTS}
 
 
 # ---- the product ------------------------------------------------------------------------------------------------------------
 
 
-def test_every_test_passes_with_one_seed(simulator: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert regress.main(["--scale", "0.4", "--out", str(tmp_path)]) == 0
+def test_every_test_passes_with_one_seed(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """With the assertions of the RTL; their simulator is the regression's own."""
+    assert cli.run(["regress", "--test", "tlb_*", "--seed", "1", "--scale", "0.4", "--no-coverage", "--out", str(tmp_path)]) == 0
     shown = capsys.readouterr().out
-    assert f"passed {len(tests())} of {len(tests())} (100 %)" in shown
+    assert f"passed {len(TESTS)} of {len(TESTS)} (100 %)" in shown
     suite = ElementTree.parse(tmp_path / "results.xml").getroot()
-    assert (suite.get("tests"), suite.get("failures"), suite.get("errors")) == (str(len(tests())), "0", "0")
-    coverage = json.loads((tmp_path / "coverage.json").read_text())
-    assert coverage["total"] > 90 and coverage["hit"] >= 0.9 * coverage["total"], coverage["holes"]
+    assert [suite.get(key) for key in ("tests", "failures", "errors")] == [str(len(TESTS)), "0", "0"]
+    counts = json.loads((tmp_path / "functional.json").read_text())
+    bins = {f"{group.name}: {name}": counts[group.name][name] for group in ALL for name in group.bins}
+    assert sum(map(bool, bins.values())) >= 0.9 * len(bins), [name for name, times in bins.items() if not times]
     for log in sorted((tmp_path / "runs").glob("*/run.log")):
         lines = [line for line in log.read_text().splitlines() if "seed 1" in line]
-        assert "begins" in lines[0] and "ends after" in lines[-1], "the seed is said first and last"
+        assert "begins" in lines[0] and ": pass (again: make regress TEST=" in lines[-1], "the seed is said first and last"
 
 
-def test_a_seed_is_a_run(simulator: Path, tmp_path: Path) -> None:
+def test_a_seed_is_a_run(tmp_path: Path) -> None:
     """The same seed sees the same; another one sees something else."""
-    task = Task(tests()["tlb_races"], 5, scale=0.2)
-    one, again = (Launcher(simulator, tmp_path / name, 120).run(task) for name in ("one", "again"))
-    other = Launcher(simulator, tmp_path / "other", 120).run(Task(tests()["tlb_races"], 6, scale=0.2))
-    assert one.status == again.status == other.status == "pass"
-    assert one.result == again.result != other.result
+    one, again = (play(Run(TESTS["tlb_races"], 5, scale=0.2, asserts=False), tmp_path / name) for name in ("one", "again"))
+    other = play(Run(TESTS["tlb_races"], 6, scale=0.2, asserts=False), tmp_path / "other")
+    assert one.status is again.status is other.status is Status.PASS
+    assert one.result == again.result != other.result and one.result.digest
+
+
+def test_assertions_do_not_change_what_a_seed_is(tmp_path: Path) -> None:
+    """What a failure prints may be played in another build."""
+    bare, checked = (
+        play(Run(TESTS["tlb_races"], 5, scale=0.2, asserts=asserts), tmp_path / str(asserts)) for asserts in (False, True)
+    )
+    assert bare.result == checked.result
 
 
 @pytest.mark.slow
-def test_many_seeds(simulator: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert regress.main(["--seeds", "6", "--out", str(tmp_path)]) == 0, capsys.readouterr().out
-    coverage = json.loads((tmp_path / "coverage.json").read_text())
-    assert coverage["holes"] == []
+def test_many_seeds(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.run(["regress", "--test", "tlb_*", "--seeds", "6", "--no-coverage", "--out", str(tmp_path)]) == 0, (
+        capsys.readouterr()
+    )
+    counts = json.loads((tmp_path / "functional.json").read_text())
+    assert [name for group in ALL for name in group.bins if not counts[group.name][name]] == []
 
 
 # ---- broken variants of the TLB ---------------------------------------------------------------------------------------------
@@ -119,105 +125,70 @@ def test_every_variant_is_accounted_for() -> None:
 @pytest.mark.parametrize(
     "mutant", [pytest.param(mutant, id=mutant.name, marks=() if mutant in QUICK else pytest.mark.slow) for mutant in CAUGHT]
 )
-def test_the_scoreboard_catches(mutant: RtlMutant, simulator: Path, tmp_path: Path) -> None:
+def test_the_scoreboard_catches(mutant: RtlMutant, tmp_path: Path) -> None:
     test, rule, *seed = CAUGHT[mutant]
-    outcome = Launcher(simulator, tmp_path, 300).run(Task(tests()[test], *(seed or [1]), int(mutant)))
-    assert outcome.status == "fail", f"{outcome.status}: {outcome.text}"
+    outcome = play(Run(TESTS[test], *(seed or [1]), mutant.name.lower(), asserts=False), tmp_path)
+    assert outcome.status is Status.FAIL, f"{outcome.status}: {outcome.text}"
     assert rule in {text.split(": ")[1] for text in outcome.result.objections}
 
 
-def test_a_broken_variant_fails_the_regression_with_one_command_to_play_it_again(
-    simulator: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    options = ["--test", "tlb_races", "--seed", "1", "--mutant", "ack_before_drain", "--out", str(tmp_path)]
-    assert regress.main(options) == 1
-    shown = capsys.readouterr().out
-    assert "again: make regress TEST=tlb_races SEED=1 MUTANT=ack_before_drain" in shown
-    suite = ElementTree.parse(tmp_path / "results.xml").getroot()
-    failure = suite.find("testcase/failure")
-    assert failure is not None and "SD-2" in (failure.get("message") or "")
+def test_an_assertion_stops_a_run_and_is_the_first_thing_to_read(tmp_path: Path) -> None:
+    """Its text stands only in the log: the simulator is gone before the test can say anything."""
+    outcome = play(Run(TESTS["tlb_races"], 1, "ack_before_drain"), tmp_path)
+    assert outcome.status is Status.FAIL and outcome.text.startswith("assertion ") and "sd_2_ack_after_last_use" in outcome.text
+    assert outcome.command == "make regress TEST=tlb_races SEED=1 MUTANT=ack_before_drain"
 
 
 # ---- the environment itself -------------------------------------------------------------------------------------------------
 
 
-def case(name: str, simulator: Path, folder: Path, timeout: float = 120) -> Outcome:
-    return Launcher(simulator, folder, timeout).run(Task(CASES[name], 1))
+def case(name: str, folder: Path, seconds: float = 120) -> Outcome:
+    return play(Run(CASES[name], 1, seconds=seconds, asserts=False), folder)
 
 
 @pytest.mark.parametrize(
     ("name", "status", "said"),
     [
-        ("Idle", "empty", "saw nothing"),
-        ("CountedError", "fail", "an error of the test's own"),
-        ("LoggedError", "fail", "only logged"),
-        ("Raises", "crash", "ValueError: a defect of the environment"),
+        ("Idle", Status.EMPTY, "no check saw anything"),
+        ("CountedError", Status.FAIL, "an error of the test's own"),
+        ("LoggedError", Status.FAIL, "only logged"),
+        ("LogsElsewhere", Status.FAIL, "logged by no component"),
+        ("NoObjection", Status.EMPTY, "raised no objection"),
+        ("Raises", Status.CRASH, "ValueError: a defect of the environment"),
     ],
 )
-def test_what_must_not_pass(name: str, status: str, said: str, simulator: Path, tmp_path: Path) -> None:
-    outcome = case(name, simulator, tmp_path)
+def test_what_must_not_pass(name: str, status: Status, said: str, tmp_path: Path) -> None:
+    outcome = case(name, tmp_path)
     assert (outcome.status, said in outcome.text) == (status, True), outcome.text
 
 
-def test_a_run_that_hangs_is_ended(simulator: Path, tmp_path: Path) -> None:
-    outcome = case("Hangs", simulator, tmp_path, timeout=3)
-    assert outcome.status == "timeout" and "no end within" in outcome.text
+def test_a_run_that_hangs_is_ended(tmp_path: Path) -> None:
+    outcome = case("Hangs", tmp_path, seconds=3)
+    assert outcome.status is Status.TIMEOUT and "no end within" in outcome.text
 
 
-def test_passive_agents_watch(simulator: Path, tmp_path: Path) -> None:
+def test_passive_agents_watch(tmp_path: Path) -> None:
     """Nobody drives but the test itself; the monitors see it and the scoreboard judges it."""
-    outcome = case("Watches", simulator, tmp_path)
-    assert (outcome.status, outcome.result.items) == ("pass", 2), outcome.text
+    outcome = case("Watches", tmp_path)
+    assert (outcome.status, outcome.result.items) == (Status.PASS, 2), outcome.text
 
 
-def test_a_simulator_that_dies_is_a_crash(tmp_path: Path) -> None:
-    outcome = Launcher(Path("/bin/false"), tmp_path, 60).run(Task(tests()["tlb_random"], 1))
-    assert outcome.status == "crash" and "exit status 1" in outcome.text
+def test_a_run_whose_simulator_is_not_built_is_lost(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(*_: object) -> None:
+        raise BuildError("verilator failed: %Error: no such module")
+
+    monkeypatch.setattr(commands, "build", broken)
+    outcome = case("Idle", tmp_path)
+    assert outcome.status is Status.LOST and "no such module" in outcome.text
 
 
-def test_interrupted_it_leaves_the_table_so_far_and_no_process(simulator: Path, tmp_path: Path) -> None:
-    command = [
-        sys.executable,
-        "-m",
-        "tb.uvm.regress",
-        "--jobs",
-        "1",
-        "--seeds",
-        "3",
-        "--test",
-        "tlb_random",
-        "--out",
-        str(tmp_path),
-    ]
-    process = subprocess.Popen(
-        command,
-        cwd=ROOT,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        start_new_session=True,
-        preexec_fn=_hear_interrupts,  # noqa: PLW1509 - nothing here has threads
-    )
-    assert process.stderr is not None
-    while "[1/3]" not in (line := process.stderr.readline()):
-        assert line, "it ended before the first run did"
-    process.send_signal(signal.SIGINT)
-    shown, said = process.communicate(timeout=120)
-    assert process.returncode == 130
-    ended = re.search(r"interrupted, ([12]) of 3 runs ended", said)
-    assert ended and "Traceback" not in said, said
-    assert f"passed {ended[1]} of {ended[1]} (100 %)" in shown
-    assert (tmp_path / "results.xml").exists() and (tmp_path / "coverage.json").exists()
-    assert not [entry for entry in Path("/proc").iterdir() if entry.name.isdigit() and _works_in(entry, tmp_path)]
-
-
-def _hear_interrupts() -> None:
-    """A shell starts what runs in its background deaf to SIGINT, and children inherit that: so may these tests."""
-    signal.signal(signal.SIGINT, signal.SIG_DFL)
-
-
-def _works_in(process: Path, folder: Path) -> bool:
+def test_a_failure_leaves_a_waveform(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Where one can be written."""
     try:
-        return Path(os.readlink(process / "cwd")).is_relative_to(folder)
-    except OSError:  # gone, or not ours
-        return False
+        check_tools(waves=True)
+    except BuildError as error:
+        pytest.skip(str(error))
+    options = ["--test", "tlb_races", "--seed", "1", "--scale", "0.2", "--mutant", "ack_before_drain", "--no-coverage"]
+    assert cli.run(["regress", *options, "--out", str(tmp_path)]) == 1
+    waves = tmp_path / "runs" / "tlb_races.1" / "waves.fst"
+    assert waves.stat().st_size > 1000 and f"waves: {waves}" in capsys.readouterr().out

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import logging
+from pathlib import Path
 from typing import ClassVar
 
 import pyuvm
 from pyuvm import ConfigDB, uvm_active_passive_enum, uvm_sequence
 
 from pymodels.oracle import Objection
+from tb.plan.run import RunResult
 from tb.plan.test import Kind, Test
 from tb.uvm.tlb.profile import Profile
 from tb.uvm.tlb.tests.base import TIMEOUT_US, TlbBaseTest
@@ -17,7 +20,7 @@ __all__ = ["CASES"]
 ALONE = "support.uvm_cases"
 CASES = {
     name: Test(name.lower(), "", Kind.UVM, f"{ALONE}:{name}", "gru_tlb", "tlb")
-    for name in ("Idle", "CountedError", "LoggedError", "Raises", "Hangs", "Watches")
+    for name in ("Idle", "CountedError", "LoggedError", "LogsElsewhere", "Raises", "Hangs", "NoObjection", "Watches")
 }
 
 
@@ -72,6 +75,12 @@ class PokeAndLog(Poke):
         self.test.logger.error("only logged")
 
 
+class PokeAndLogElsewhere(Poke):
+    async def body(self) -> None:
+        await super().body()
+        logging.getLogger("cocotb.elsewhere").error("logged by no component")
+
+
 class PokeAndRaise(Poke):
     async def body(self) -> None:
         await super().body()
@@ -104,6 +113,22 @@ class CountedError(Quiet):
 @pyuvm.test(timeout_time=TIMEOUT_US, timeout_unit="us")
 class LoggedError(Quiet):
     stimulus = PokeAndLog
+
+
+@pyuvm.test(timeout_time=TIMEOUT_US, timeout_unit="us")
+class LogsElsewhere(Quiet):
+    stimulus = PokeAndLogElsewhere
+
+
+@pyuvm.test(timeout_time=TIMEOUT_US, timeout_unit="us")
+class NoObjection(Quiet):
+    """Its run phase ends at once; what is left says that all is well."""
+
+    async def run_phase(self) -> None:
+        await self.bfm.wait(20)
+
+    def report_phase(self) -> None:
+        RunResult(cycles=20, items=1).write(Path(self.config.result))
 
 
 @pyuvm.test(timeout_time=TIMEOUT_US, timeout_unit="us")
