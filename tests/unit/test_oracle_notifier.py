@@ -6,11 +6,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
 from hwif.gen.events import MrKind
 from hwif.gen.events import TraceEvent as E
-from hwif.trace import CPU_SHIFT, TASK_SHIFT
+from hwif.trace import CPU_SHIFT, EVENT_MASK, TASK_SHIFT
 from pymodels.oracle import LegalNotifiers
+from shootdown.regress.cosim_oracle import NotifierJudge
 from shootdown.result import CosimConfig, Verdict
 from shootdown.rig import run
 
@@ -18,6 +20,7 @@ MM, OTHER = 4, 5
 A, B, PAGE = 0x10_0000, 0x20_0000, 0x1000
 KEY = 0x501
 Told = tuple[int, ...]
+Records = NDArray[np.uint64]
 
 
 def judged(*records: Told, node: int = 0) -> list[str]:
@@ -127,11 +130,26 @@ def test_nodes_are_apart() -> None:
 
 @pytest.mark.parametrize(("device", "scenario"), [("gru", "reclaim_in_use"), ("gru", "fork_cow"), ("hca", "exit_in_fault")])
 def test_it_has_nothing_against_the_software_as_it_is(tmp_path: Path, device: str, scenario: str) -> None:
-    oracle, objections = LegalNotifiers(), []
-    blocks: list[np.ndarray[tuple[int, int], np.dtype[np.uint64]]] = []
+    judge, seen = NotifierJudge(), set()
+
+    def listen(records: Records) -> None:
+        judge(records)
+        seen.update(event & EVENT_MASK for event in records[:, 1].tolist())
+
     config = CosimConfig(None, seed=3, out=tmp_path, scenario=scenario, device=device, backend="model", timeline=False)
-    result = run(config, lambda _update: None, listen=blocks.append)
-    rows = np.concatenate(blocks)
-    objections = oracle.feed(rows[np.argsort(rows[:, 0], kind="stable")].tolist())
-    assert result.verdict is Verdict.CLEAN and objections == []
-    assert {E.MN_AGE_PAGE, E.MN_RANGE_END, E.MN_RELEASE} & {event & 0xFFFF_FFFF for event in rows[:, 1].tolist()}
+    assert run(config, lambda _update: None, listen=listen).verdict is Verdict.CLEAN
+    assert judge.objections() == [] and {E.MN_AGE_PAGE, E.MN_RANGE_END, E.MN_RELEASE} & seen
+
+
+def test_as_a_listener_it_sorts_what_comes_and_says_when_it_was() -> None:
+    judge = NotifierJudge()
+    assert judge.objections() == []
+    first, last = begin()
+    rows = [(30, first), (40, last), (50, end()), (60, end())]
+    table = np.zeros((len(rows), 8), dtype=np.uint64)
+    for row, (cycle, (task, event, *args)) in enumerate(rows):
+        table[row, : 2 + len(args)] = (cycle, task << TASK_SHIFT | 1 << CPU_SHIFT | event, *args)
+    device = np.array([[35, E.DEV_MISS, 0, 0, 0, 0, 0, 0]], dtype=np.uint64)
+    for block in (table[2:], device, table[:2]):
+        judge(block)
+    assert judge.objections() == ["cycle 60: MN-1: end of [0x100000, 0x200000) on mm 4 without its begin"]
