@@ -153,3 +153,20 @@ def test_as_a_listener_it_sorts_what_comes_and_says_when_it_was() -> None:
     for block in (table[2:], device, table[:2]):
         judge(block)
     assert judge.objections() == ["cycle 60: MN-1: end of [0x100000, 0x200000) on mm 4 without its begin"]
+
+
+def test_it_meets_a_driver_that_enters_pages_while_their_range_is_open(tmp_path: Path) -> None:
+    judge = NotifierJudge()
+    config = CosimConfig(
+        None,
+        seed=1,
+        out=tmp_path,
+        scenario="packet_damming",
+        device="hca",
+        backend="model",
+        timeline=False,
+        preempt_odds=2,
+        mutant="ignore_sequence",
+    )
+    assert run(config, lambda _update: None, listen=judge).verdict is Verdict.VIOLATION
+    assert len(judge.objections()) == 1 and ": MN-1: key 0x101 gets page " in judge.objections()[0]
