@@ -63,8 +63,8 @@ package hca_tx_pkg;
   function automatic piece_t piece_of(elem_t elem, logic behind_edge);
     automatic logic [12:0] room = 13'(PageBytes) - 13'(elem.va[PageW-1:0]);
     automatic logic [12:0] near = elem.len < room ? elem.len : room;
-    if (behind_edge) return '{va: {elem.va[VaW-1:PageW] + 1'b1, PageW'(0)}, len: elem.len - near, skip: near};
-    return '{va: elem.va, len: near, skip: '0};
+    if (behind_edge) piece_of = '{va: {elem.va[VaW-1:PageW] + 1'b1, PageW'(0)}, len: elem.len - near, skip: near};
+    else piece_of = '{va: elem.va, len: near, skip: '0};
   endfunction
 
   function automatic segs_t pieces_of(tx_req_t req);

@@ -37,8 +37,8 @@ SEEN = re.compile(r"^(\w+?)_seen(?:_\d+)?$")
 
 @dataclass(frozen=True)
 class CodeCoverage:
-    """`counts`: how often each point was hit. `excluded`: reasons, of points that need not be. `stale`: what is wrong with exclusions,
-    to be heeded when everything was run."""
+    """`counts`: how often each point was hit. `excluded`: reasons, of points that need not be. `stale`: what is wrong with the
+    exclusions, to be heeded when everything was run."""
 
     counts: Mapping[Point, int]
     excluded: Mapping[Point, str] = field(default_factory=dict)

@@ -3,8 +3,8 @@
 An entry names files by a pattern, and of them one of
   `signal`     signals by a pattern, as reports show them, ranges of bits allowed: "*", "req.va[63:56]", "state_q[*].gen[*]";
   `assertion`  labels by a pattern;
-  `text`       source lines that contain this text: the line, what a branch on it encloses, and its arms; with `arm` only what that
-               arm (if, else, ...) encloses. Beside `signal`: the declaration has the text.
+  `text`       source lines that contain this text, and arms of branches on them; with `arm` only arms of that name (if, else,
+               elsif ...), and what such an arm has on the same line. Beside `signal`: the declaration has the text.
 Text and names rot less than line numbers.
 
 Promises: `apply` excludes points that were not hit. It complains of an entry that matches no point, and of one that matches a
@@ -78,7 +78,10 @@ def apply(exclusions: Sequence[Exclusion], counts: Mapping[Point, int], root: Pa
     for entry in exclusions:
         pattern = _pattern(entry.file)
         matched = [
-            point for file, points in by_file.items() if pattern.fullmatch(file) for point in _matching(entry, points, root / file)
+            point
+            for file, points in by_file.items()
+            if pattern.fullmatch(file)
+            for point in _matching(entry, points, counts, root / file)
         ]
         holes = [point for point in matched if not counts[point]]
         hit = len(matched) - len(holes)
@@ -89,7 +92,7 @@ def apply(exclusions: Sequence[Exclusion], counts: Mapping[Point, int], root: Pa
     return excluded, stale
 
 
-def _matching(entry: Exclusion, points: Sequence[Point], path: Path) -> Iterator[Point]:
+def _matching(entry: Exclusion, points: Sequence[Point], counts: Mapping[Point, int], path: Path) -> Iterator[Point]:
     if entry.assertion:
         labels = _pattern(entry.assertion)
         yield from (point for point in points if point.kind is Kind.ASSERTION and labels.fullmatch(point.name))
@@ -105,7 +108,7 @@ def _matching(entry: Exclusion, points: Sequence[Point], path: Path) -> Iterator
         if point.kind is Kind.BRANCH:
             if point.line in on and entry.arm in ("", point.name.split(" ")[-1]):
                 yield point
-        elif point.kind is Kind.LINE and point.line in on and not entry.arm:
+        elif point.kind is Kind.LINE and point.line in on and not (entry.arm and counts[point]):
             yield point
 
 

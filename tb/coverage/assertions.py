@@ -101,7 +101,8 @@ def _antecedents(text: str, condition: list[_Token], end: int) -> list[str]:
     """When a condition demands something; ALWAYS for a term that always does, if no other is more telling."""
     found: list[str] = []
     for term in _split(_stripped(condition), "&&"):
-        excuses = _split(_stripped(term), "||")[:-1]
+        choice = len(_split(_stripped(term), "?")) > 1
+        excuses = [] if choice else _split(_stripped(term), "||")[:-1]
         found.append(" && ".join(f"!({_source(text, excuse, condition, end)})" for excuse in excuses) or ALWAYS)
     return [one for one in dict.fromkeys(found) if one != ALWAYS] or [ALWAYS]
 
@@ -137,4 +138,4 @@ def _source(text: str, part: list[_Token], condition: list[_Token], end: int) ->
 
 def _flat(condition: str) -> str:
     """On one line, without comments: a cover adds no line."""
-    return " ".join(re.sub(r"//[^\n]*|/\*.*?\*/", " ", condition, flags=re.DOTALL).split())
+    return " ".join(re.sub(r"//[^\n]*|/\*.*?\*/", " ", condition, flags=re.DOTALL).split()).replace(" )", ")")
