@@ -25,10 +25,11 @@ class CodeFile:
 
 @dataclass(frozen=True)
 class Code:
-    """Of all files. `excluded`: points left out for a reason, by kind."""
+    """Of all files. `excluded`: points left out for a reason, by kind. `stale`: exclusions that exclude no hole."""
 
     files: tuple[CodeFile, ...]
     excluded: Mapping[str, int]
+    stale: tuple[str, ...] = ()
 
     @property
     def shares(self) -> dict[str, float]:
@@ -51,7 +52,7 @@ def read_code(found: Mapping[str, Any]) -> Code | None:
         holes = {kind: tuple(map(str, one.get("holes", ()))) for kind, one in known.items()}
         files.append(CodeFile(path, points, holes))
     excluded = {kind: int(count) for kind, count in found.get("excluded", {}).items() if kind in KINDS}
-    return Code(tuple(files), excluded) if files else None
+    return Code(tuple(files), excluded, tuple(map(str, found.get("stale", ())))) if files else None
 
 
 def code_coverage(code: Code | None, goals: Mapping[str, float]) -> str:
@@ -68,6 +69,7 @@ def code_coverage(code: Code | None, goals: Mapping[str, float]) -> str:
     said = ", ".join(f"{count:,} {kind} points" for kind, count in code.excluded.items() if count)
     note = f'<p class="muted">Excluded with a reason, and not counted: {said}.</p>' if said else ""
     files = table(("file", *KINDS), rows, caption="By file, the least covered first")
+    note += fold(f"exclusions that exclude no hole: {len(code.stale)}", code.stale)
     return f'<div class="dense">{files}</div>{note}'
 
 

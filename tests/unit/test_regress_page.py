@@ -162,6 +162,7 @@ def test_holes_are_listed(tmp_path: Path) -> None:
         assert file in read.text
     assert "toggle: 54 never hit" in read.text and "<li>line 135</li>" in text
     assert "Excluded with a reason, and not counted: 4 line points, 31 toggle points." in read.text
+    assert "exclusions that exclude no hole: 1 rtl/gru/gru_tlb.sv:12 was hit" in read.text
     assert read.text.index("rtl/hca/hca_xlt.sv") < read.text.index("rtl/gru/gru_tlb.sv"), "the worst first"
 
 
