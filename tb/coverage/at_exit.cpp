@@ -1,25 +1,26 @@
 // In simulators with a main that is not ours: where the counts go, and that they go there whatever ends the run.
 //
 // Promises: with SHOOTDOWN_COVERAGE set, Verilator's counts are written to a file of its own in that folder when the program ends by
-//   itself, by $finish or by an assertion. SHOOTDOWN_COVERAGE_FILE names that file; a main with a context of its own is told it by
-//   +verilator+coverage+file+ too.
+//   itself, by $finish or by an assertion. +verilator+coverage+file+ says otherwise. To a main with a context of its own the file is
+//   named by both this and SHOOTDOWN_COVERAGE_FILE.
 #include "counts.h"
 
 namespace {
 
-std::string file;
+const char* named = nullptr;
 
-// A main that got to its end has written. Else an assertion ended the run in the middle, and main's context still stands.
+// A main that got to its end has written. Else an assertion ended the run in the middle, and main's context still stands; one that
+// has gone is never asked, for then the file is there.
 void at_exit() {
+  const std::string file = named != nullptr ? named : Verilated::defaultContextp()->coverageFilename();
   if (access(file.c_str(), F_OK) != 0) Verilated::threadContextp()->coveragep()->write(file);
 }
 
 struct Setup {
   Setup() {
-    const char* named = std::getenv("SHOOTDOWN_COVERAGE_FILE");
-    file = named == nullptr ? counts::new_file() : named;
-    if (file.empty()) return;
-    Verilated::defaultContextp()->coverageFilename(file);  // cocotb's main has this one
+    named = std::getenv("SHOOTDOWN_COVERAGE_FILE");
+    if (named == nullptr && counts::folder().empty()) return;
+    Verilated::defaultContextp()->coverageFilename(named != nullptr ? named : counts::new_file());  // cocotb's main has this one
     std::atexit(at_exit);
   }
 } setup;
