@@ -66,7 +66,7 @@ class Traffic:
         self.world = xlt.world
         self.rng = random.Random(seed)
         self.style = style
-        self.idle = [[use_of(u, slot, seg) for slot in range(min(style.slots, SLOTS[u])) for seg in range(4)] for u in (0, 1)]
+        self.idle = self.all_idle()
         self.offer: list[Ask | None] = [None, None]
         self.held: dict[int, int] = {}  # use: cycle it starts
         self.flying: dict[int, int] = {}  # use: cycle it is done
@@ -85,6 +85,10 @@ class Traffic:
                 if self.rng.random() < 0.6:
                     self._change(index, page)
         self.owed.clear()  # nothing is cached yet
+
+    def all_idle(self) -> list[list[int]]:
+        """The uses of each user, none of them in use."""
+        return [[use_of(u, slot, seg) for slot in range(min(self.style.slots, SLOTS[u])) for seg in range(4)] for u in (0, 1)]
 
     def _places(self, index: int) -> list[int]:
         """The region's first and last page and those beside them, neighbours, and pages of the same sets."""

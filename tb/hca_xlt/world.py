@@ -244,6 +244,13 @@ class World:
             if inval.whole and key.end <= self.now and key.dead == FAR:
                 key.dead = self.now
 
+    def forgotten(self) -> None:
+        """The block was switched off: of the past nothing is left."""
+        for state in (state for states in self.pages.values() for state in states if state.end != FAR):
+            state.dead = min(state.dead, self.now)
+        for key in (key for keys in self.keys.values() for key in keys if key.end != FAR):
+            key.dead = min(key.dead, self.now)
+
     def answers(self, request: tuple[int, int, int, int, Need], asked: int, decided: int) -> set[tuple[XltResult, int]]:
         """Every answer (result, physical address of an OK) a look-up may get."""
         key, pd, va, length, need = request
