@@ -7,6 +7,7 @@ Needs: "BFM" and "PLAN" in the ConfigDB.
 from __future__ import annotations
 
 import random
+from collections.abc import Callable
 
 from cocotb.triggers import Event
 from pyuvm import ConfigDB, uvm_component
@@ -28,7 +29,8 @@ class Cable(uvm_component):
         self.bfm: HcaBfm = ConfigDB().get(self, "", "BFM")
         self.plan: Plan = ConfigDB().get(self, "", "PLAN")
         self.faults: list[LinkFault] = []
-        self.met = dict.fromkeys(Fate, 0)
+        self.told: Callable[[int, Fate], None] = lambda _opcode, _fate: None
+        """Called with each packet's opcode and fate."""
         self._rng = random.Random(f"{ConfigDB().get(self, '', 'SEED')}:cable")
         self._drawn = Fate.PASS
         self._changed = Event()
@@ -56,7 +58,7 @@ class Cable(uvm_component):
 
     def _begun(self) -> None:
         opcode = self.bfm.get("loop_opcode")
-        self.met[self._fate(opcode % OPCODES)] += 1
+        self.told(opcode, self._fate(opcode % OPCODES))
         kept: list[LinkFault] = []
         spent = False
         for fault in self.faults:

@@ -33,6 +33,7 @@ from tb.uvm.hca.boards.lines import LineBoard
 from tb.uvm.hca.boards.trace import TraceBoard
 from tb.uvm.hca.boards.work import WorkBoard
 from tb.uvm.hca.cable import Cable
+from tb.uvm.hca.coverage import Coverage
 from tb.uvm.hca.judge import Judge
 from tb.uvm.hca.mirror import Mirror
 from tb.uvm.hca.plan import Plan
@@ -106,8 +107,20 @@ class HcaEnv(uvm_env):
         self.lines = LineBoard.create("lines", self)
         self.data = DataBoard.create("data", self)
         self.work = WorkBoard.create("work", self)
+        self.cover = Coverage.create("cover", self)
 
     def connect_phase(self) -> None:
+        cover = self.cover
+        cover.faults, cover.traces = self.faults, self.traces
+        self.commands.cover = self.work.cover = cover
+        self.cable.told = cover.spoilt
+        # Before the boards, so that it sees the mirror and the oracle as they were.
+        self.registers.monitor.ap.connect(cover.registers)
+        self.port.monitor.started.connect(cover.started)
+        self.port.monitor.ap.connect(cover.accesses)
+        self.link.monitor.ap.connect(cover.packets)
+        self.irq.monitor.ap.connect(cover.changes)
+        self.trace.ap.connect(cover.records)
         self.registers.monitor.ap.connect(self.mirror.analysis_export)
         for board in (self.faults, self.lines):
             self.registers.monitor.ap.connect(board.registers)

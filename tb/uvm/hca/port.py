@@ -4,8 +4,9 @@ interrupt comes from its monitor.
     async def body(self):
         await bridge(program)(SyncPort(port, resume(port.advance)))
 
-Promises: requests reach the bus in the order in which they were submitted, one after the other. `advance` ends in the cycle of the
-next event, or at `until`; while a program computes, the clock stands. It raises StoppedError when the judge has seen enough.
+Promises: requests reach the bus in the order in which they were submitted, one after the other. `advance` ends in the cycle of
+the next event (a probe among them), or at `until`; while a program computes, the clock stands. It raises StoppedError when the
+judge has seen enough.
 Needs: `serve` and `listen` running.
 """
 
@@ -18,12 +19,13 @@ from cocotb.triggers import ClockCycles, Event, First
 
 from hwif.memory import HostMemory
 from hwif.port import Event as PortEvent
-from hwif.port import Irq, MmioDone, MmioRead, MmioSwap, MmioWrite, Request, Violation
+from hwif.port import Irq, LineKind, MmioDone, MmioRead, MmioSwap, MmioWrite, Request, Snoop, Violation
 from hwif.shadow import Shadow
 from tb.hil.abi import Fate, LinkFault
 from tb.uvm.agents.axil.item import RegisterItem
 from tb.uvm.agents.axil.sequence import RegisterSequence
 from tb.uvm.agents.irq.config import IrqChanged
+from tb.uvm.hca.bfm import Seen
 from tb.uvm.hca.cable import Cable
 from tb.uvm.hca.judge import Judge
 
@@ -47,8 +49,16 @@ class ChipPort:
         self._clocking = judge.bfm.clocking
         self._queue: deque[Request] = deque()
         self._events: list[PortEvent] = []
+        self._busy = False
         self._more = Event()
         self._wake = Event()
+        bfm = judge.bfm
+        for seen, kind, pin in (
+            (Seen.SNOOP_CQ, LineKind.CQ, "snoop_cq"),
+            (Seen.SNOOP_COMMAND, LineKind.COMMAND, "snoop_cmd"),
+            (Seen.SNOOP_FENCE, LineKind.FENCE, ""),
+        ):
+            bfm.watch(seen, self._probe(kind, pin))
 
     @property
     def cycle(self) -> int:
@@ -71,7 +81,14 @@ class ChipPort:
 
     def changed(self, seen: IrqChanged) -> None:
         """From the interrupt monitor."""
-        self._events.append(Irq(seen.cycle, seen.line, seen.level))
+        self._told(Irq(seen.cycle, seen.line, seen.level))
+
+    def _probe(self, kind: LineKind, pin: str) -> Callable[[], None]:
+        bfm = self._judge.bfm
+        return lambda: self._told(Snoop(bfm.cycle, kind, bfm.get(pin) if pin else 0))
+
+    def _told(self, event: PortEvent) -> None:
+        self._events.append(event)
         self._wake.set()
 
     async def advance(self, until: int) -> Sequence[PortEvent]:
@@ -88,6 +105,12 @@ class ChipPort:
         events, self._events = self._events, []
         return events
 
+    async def settled(self) -> None:
+        """Everything that was submitted is done."""
+        self._more.set()
+        while self._queue or self._busy:
+            await self._clocking.wait(1)
+
     async def serve(self) -> None:
         """Carry out requests, for ever."""
         while True:
@@ -95,9 +118,11 @@ class ChipPort:
                 self._more.clear()
                 await self._more.wait()
             request = self._queue.popleft()
+            self._busy = True
             answers = [await self._registers.access(item) for item in self._items(request)]
             data = () if isinstance(request, MmioWrite) else tuple(item.data for item in answers)
             self._events.append(MmioDone(self.cycle, request.serial, data, any(item.resp for item in answers)))
+            self._busy = False
             self._wake.set()
 
     def _items(self, request: Request) -> list[RegisterItem]:
@@ -117,6 +142,7 @@ class SyncPort:
         self.memories, self.shadows = port.memories, port.shadows
         self.submit, self.violations, self.configure = port.submit, port.violations, port.configure
         self.advance = advance
+        self.settled = port.settled
         self._port = port
 
     @property

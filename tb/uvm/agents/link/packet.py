@@ -37,6 +37,7 @@ class Wire:
     head: Entry
     payload: bytes
     good: bool
+    flits: int = 1
 
     @property
     def opcode(self) -> int:
@@ -80,4 +81,4 @@ class Assembler:
         head = entry_of(h.Packet, lines[0])
         whole = b"".join(lines)
         good = zlib.crc32(whole) == flit.crc and len(lines) == 1 + -(-head["length"] // FLIT)
-        return Wire(cycle, self._outbound, head, whole[FLIT : FLIT + head["length"]], good)
+        return Wire(cycle, self._outbound, head, whole[FLIT : FLIT + head["length"]], good, len(lines))

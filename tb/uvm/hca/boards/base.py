@@ -28,7 +28,13 @@ class Board(uvm_component):
         super().build_phase()
         self.judge: Judge = ConfigDB().get(self, "", "JUDGE")
         self.mirror: Mirror = ConfigDB().get(self, "", "MIRROR")
-        self.mirror.on_restart.append(self.forget)
+        self.since = 0
+        """The device's memory begins here: answers to what it asked before are nobody's any more."""
+        self.mirror.on_restart.append(self._restart)
+
+    def _restart(self) -> None:
+        self.since = self.cycle
+        self.forget()
 
     @property
     def cycle(self) -> int:

@@ -10,6 +10,7 @@ from hwif.gen.events import TraceEvent
 from tb.hil.hca_lines import entry_of
 from tb.uvm.agents.axi.config import MemoryAccess, Resp
 from tb.uvm.hca.boards.base import Board, Inlet
+from tb.uvm.hca.coverage import Coverage
 from tb.uvm.hca.mirror import Command
 from tb.uvm.hca.observed import Record
 
@@ -26,11 +27,15 @@ OF_A_KEY = (h.CmdOp.INVALIDATE_KEY, h.CmdOp.INVALIDATE_RANGE)
 class CommandBoard(Board):
     """Statuses in memory."""
 
+    cover: Coverage
+
     def build_phase(self) -> None:
         super().build_phase()
         self.accesses = Inlet("accesses", self, self._access)
         self.records = Inlet("records", self, self._records)
         self._resumes: deque[bool] = deque()
+        self.memory_refuses = False
+        """A test lets memory refuse what commands name: BAD_ADDRESS is right too."""
 
     def forget(self) -> None:
         """A new device."""
@@ -41,7 +46,12 @@ class CommandBoard(Board):
 
     def _access(self, access: MemoryAccess) -> None:
         base, size = self.mirror.command_queue
-        if not access.write or not base <= access.addr < base + LINE * size or access.resp != Resp.OKAY:
+        if (
+            not access.write
+            or not base <= access.addr < base + LINE * size
+            or access.resp != Resp.OKAY
+            or access.issued < self.since
+        ):
             return
         if not self.mirror.rung:
             self.judge.object("order", f"a status at {access.addr:#x} for a command that was not rung")
@@ -56,18 +66,16 @@ class CommandBoard(Board):
         self.judge.note("command", command.index, command.entry["opcode"], status)
         if not written["done"]:
             self.judge.object("order", f"the status of command {command.index} without its done bit")
-        if wanted is not None and status != wanted:
+        refused = self.memory_refuses and status == h.CmdStatus.BAD_ADDRESS
+        if status != wanted and not refused:
             name = h.CmdStatus(status).name if status in list(h.CmdStatus) else status
             self.judge.object("status", f"command {command.index} {command.entry} ended with {name}, not {wanted.name}")
-        self._count(command, status)
+        self.cover.command(command, status)
         if status == h.CmdStatus.OK:
             self.mirror.apply(command)
 
-    def _count(self, command: Command, status: int) -> None:
-        """For cover points."""
-
-    def _wanted(self, command: Command) -> h.CmdStatus | None:
-        """None: it depends on what memory answered."""
+    def _wanted(self, command: Command) -> h.CmdStatus:
+        """As the checks of the device are ordered."""
         entry = command.entry
         opcode = entry["opcode"]
         if opcode not in list(h.CmdOp):

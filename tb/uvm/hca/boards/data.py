@@ -44,6 +44,8 @@ class DataBoard(Board):
         self.accesses = Inlet("accesses", self, self._access)
         self.packets = Inlet("packets", self, self._packet)
         self.records = Inlet("records", self, self._records)
+        self.heard: list[Wire] | deque[Wire] = deque(maxlen=1)
+        """Where packets that leave go too: a list of whoever plays the other end."""
         self.refused = 0
         """Reads of payload that memory refused: as many packets may leave with a wrong CRC."""
         self.forget()
@@ -104,6 +106,7 @@ class DataBoard(Board):
     def _packet(self, wire: Wire) -> None:
         self.judge.note("packet", wire.outbound, wire.opcode, wire.head["psn"], wire.head["length"], wire.good)
         if wire.outbound:
+            self.heard.append(wire)
             if wire.good:
                 self._sent(wire)
             elif self.refused == 0 and wire.cycle - self._since > KEPT:

@@ -33,7 +33,7 @@ class FaultBoard(Board):
 
     def forget(self) -> None:
         """A new device."""
-        self._waiting: deque[Record] = deque()
+        self.waiting: deque[Record] = deque()
         """Faults without a record."""
         self._written = 0
         self._held = False
@@ -43,16 +43,16 @@ class FaultBoard(Board):
         for record in records:
             match record[1]:
                 case TraceEvent.HDEV_FAULT:
-                    if not self._waiting:
+                    if not self.waiting:
                         self._room_since = record[0]
-                    self._waiting.append(record)
+                    self.waiting.append(record)
                     self._held = self._held or not self.mirror.fault_room
                 case TraceEvent.HDEV_RECORD:
                     self._announced(record)
 
     def _access(self, access: MemoryAccess) -> None:
         base, size = self.mirror.value(h.FqBaseReg, "addr"), self.mirror.value(h.FqSizeReg, "entries")
-        if not access.write or not size or not base <= access.addr < base + LINE * size:
+        if not access.write or access.issued < self.since or not size or not base <= access.addr < base + LINE * size:
             return
         place = base + LINE * (self._written % size)
         if access.addr != place:
@@ -66,15 +66,15 @@ class FaultBoard(Board):
         if found["seqno"] != self._written:
             self.judge.object("FQ-1", f"record {found['seqno']} where {self._written} is due")
         self._written += 1
-        waiting = [fault for fault in self._waiting if fault[7] == found["token"]]
+        waiting = [fault for fault in self.waiting if fault[7] == found["token"]]
         if not waiting:
             self.judge.object("FQ-1", f"a record of {found['token']:#x}, which waits for none")
             return
-        while self._waiting and self._waiting[0] is not waiting[0]:
-            lost = self._waiting.popleft()
+        while self.waiting and self.waiting[0] is not waiting[0]:
+            lost = self.waiting.popleft()
             if not self._forgotten(lost):
                 self.judge.object("FQ-1", f"the record of {lost[7]:#x} is missing")
-        self._waiting.popleft()
+        self.waiting.popleft()
         self._room_since = self.cycle
         said = (found["qpn"], found["direction"], found["key"], found["va"], found["cause"])
         if said != waiting[0][2:7]:
@@ -108,7 +108,7 @@ class FaultBoard(Board):
 
     def check_phase(self) -> None:
         """With room in the queue no fault waits."""
-        late = [fault for fault in self._waiting if not self._forgotten(fault)]
+        late = [fault for fault in self.waiting if not self._forgotten(fault)]
         room = self.mirror.fault_room and not self.judge.enough.is_set() and self.mirror.enabled
         if late and room and self.cycle - self._room_since > PATIENCE:
             self.judge.object("FQ-1", f"faults without a record: {[hex(fault[7]) for fault in late]}")

@@ -89,6 +89,7 @@ class LineBoard(Board):
     # ---- registers -----------------------------------------------------------------------------------------------------------
 
     def _register(self, access: RegisterAccess) -> None:
+        self.judge.note("register", access.write, access.addr, access.data, access.resp)
         if not access.okay:
             return
         self._look()

@@ -7,6 +7,7 @@ from hwif.gen import hca as h
 from tb.hil.hca_lines import Entry, entry_of
 from tb.uvm.agents.axi.config import MemoryAccess, Resp
 from tb.uvm.hca.boards.base import Board, Inlet
+from tb.uvm.hca.coverage import Coverage
 from tb.uvm.hca.mirror import Cq, QueuePair, Work
 from tb.uvm.hca.observed import Record
 
@@ -25,6 +26,8 @@ OPCODES = {
 class WorkBoard(Board):
     """Completion queues in memory."""
 
+    cover: Coverage
+
     def build_phase(self) -> None:
         super().build_phase()
         self.accesses = Inlet("accesses", self, self._access)
@@ -34,7 +37,7 @@ class WorkBoard(Board):
         """Nothing: completions are judged in memory."""
 
     def _access(self, access: MemoryAccess) -> None:
-        if not access.write:
+        if not access.write or access.issued < self.since:
             return
         for cqn, cq in self.mirror.cqs.items():
             if cq.base <= access.addr < cq.base + (LINE << cq.log):
@@ -44,6 +47,7 @@ class WorkBoard(Board):
     def _completion(self, cqn: int, cq: Cq, access: MemoryAccess) -> None:
         place = cq.base + LINE * (cq.written % (1 << cq.log))
         owner = 1 ^ cq.written >> cq.log & 1
+        self.cover.completion(cqn, cq.written, cq.log)
         cq.written += 1
         if access.resp != Resp.OKAY:
             return
@@ -80,7 +84,7 @@ class WorkBoard(Board):
         if cqe["status"] not in list(h.WcStatus):
             self.judge.object("completion", f"{cqe}: no such status")
             return
-        self.count(qp, work, cqe)
+        self.cover.ended(qp, work, cqe)
         if cqe["status"] != h.WcStatus.SUCCESS:
             return
         if cqe["recv"]:
@@ -92,6 +96,3 @@ class WorkBoard(Board):
             self.judge.object("completion", f"{cqe} for a work request with opcode {opcode}")
         elif opcode not in (h.WrOpcode.SEND, h.WrOpcode.RDMA_WRITE) and cqe["byte_len"] != work.length:
             self.judge.object("completion", f"{cqe} for a work request of {work.length} bytes")
-
-    def count(self, qp: QueuePair, work: Work, cqe: Entry) -> None:
-        """For cover points."""

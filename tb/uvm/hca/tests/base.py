@@ -1,6 +1,8 @@
-"""The base of the HCA's UVM tests: a plan, and a program that drives it by tb.hil.hca_bare.
+"""The base of the HCA's UVM tests: a plan, and a program that drives it by
+tb.hil.hca_bare.
 
-Promises: a program that raises is an objection of the judge's, with its text. When the judge has seen enough the program ends early.
+Promises: a program that raises is an objection of the judge's, with its text. When the judge has seen enough the program ends
+early.
 """
 
 from __future__ import annotations
