@@ -16,9 +16,9 @@ from tb.plan.test import Test
 
 __all__ = ["groups", "tests"]
 
-TESTLISTS = ("tb.uvm.tlb.testlist",)
+TESTLISTS = ("tb.uvm.tlb.testlist", "tb.uvm.gru.testlist")
 """Modules with a list TESTS."""
-COVER = ("tb.uvm.tlb.points",)
+COVER = ("tb.uvm.tlb.points", "tb.uvm.gru.points")
 """Modules that make cover groups."""
 
 

@@ -102,10 +102,10 @@ def build(name: str = "tlb", options: Options | None = None) -> Path:
         files = [
             ROOT / "rtl/lint/waivers.vlt",
             chosen.public,
-            *(instrument.given(sources, folder) if options.coverage else sources),
+            *(instrument.given(sources, folder, chosen.top) if options.coverage else sources),
         ]
         files += _assertions_after_reset(chosen.top, folder) if options.asserts else []
-        cpp = [*chosen.cpp, *([instrument.AT_EXIT] if options.coverage else ()), main]
+        cpp = [*chosen.cpp, *([instrument.AT_EXIT, instrument.START] if options.coverage else ()), main]
         run_tool([*command, *map(str, files), *map(str, cpp)], folder / "build.log")
         shutil.rmtree(model)
         (folder / "partial").replace(target)

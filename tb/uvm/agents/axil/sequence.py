@@ -31,9 +31,12 @@ class RegisterSequence(uvm_sequence):
     """Calls for the tasks of a device's sequences."""
 
     shape: Callable[[RegisterItem], None] | None = None
+    closed = False  # who called it is to end: every further call raises ResetError
 
     async def asking(self, item: RegisterItem) -> RegisterItem:
         """Hand it over; `await item.done.wait()` is for whoever wants the answer."""
+        if self.closed:
+            raise ResetError
         await self.start_item(item)
         if self.shape is not None:
             self.shape(item)

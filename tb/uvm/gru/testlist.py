@@ -1,0 +1,35 @@
+"""The UVM tests of the GRU chip. A test is a class derived from ChipTest in a module of tb/uvm/gru/tests, and a line here."""
+
+from __future__ import annotations
+
+import re
+
+from tb.plan.test import Kind, Test
+
+__all__ = ["TESTS"]
+
+
+def _test(module: str, cls: str, about: str, rules: str = "", groups: str = "", seeds: int = 3) -> Test:
+    name = re.sub(r"(?<!^)(?=[A-Z])", "_", cls).lower()
+    target = f"tb.uvm.gru.tests.{module}:{cls}"
+    chosen = tuple(f"gru {group}" for group in groups.split(", ") if group)
+    return Test(name, about, Kind.UVM, target, "gru", "gru", tuple(rules.split()), chosen, seeds=seeds, seconds=120)
+
+
+TRAFFIC = "opcode, fault answer, shootdown, context, fault map"
+TESTS = (
+    _test(
+        "gru_random", "GruRandom", "every opcode, pages that move, contexts that are interrupted", "SD-1 SD-2 SD-3 SD-5", TRAFFIC
+    ),
+    _test("gru_sizes", "GruSizes", "every page size, mixed in each address space", "SD-1 SD-5 SD-7", TRAFFIC),
+    _test("gru_storm", "GruStorm", "shootdowns without end, slow memory", "SD-2 SD-3 SD-8", TRAFFIC),
+    _test("gru_contexts", "GruContexts", "contexts are interrupted and started all the time", "SD-2", TRAFFIC),
+    _test("gru_polling", "GruPolling", "misses are told to the user", "SD-3", TRAFFIC),
+    _test("gru_pressure", "GruPressure", "every channel of both buses is shut half of the time", "SD-2", TRAFFIC),
+    _test("gru_atomics", "GruAtomics", "atomics, message queues and copies, many on the same double-words", "SD-2 SD-3", TRAFFIC),
+    _test("gru_errors", "GruErrors", "memory answers with errors, fault handlers with exceptions", "", f"memory error, {TRAFFIC}"),
+    _test("gru_errors", "GruErrorsEach", "each error at each opcode", "", f"memory error, {TRAFFIC}", seeds=1),
+    _test("gru_reset", "GruReset", "reset in the middle of everything", "", "reset"),
+    _test("gru_third_party", "GruThirdParty", "cocotbext-axi drives both buses", "SD-1 SD-2", TRAFFIC, seeds=1),
+    _test("gru_passive", "GruPassive", "passive agents watch what others drive", "SD-1 SD-2", TRAFFIC, seeds=1),
+)
