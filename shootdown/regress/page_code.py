@@ -8,6 +8,7 @@ from html import escape
 from typing import Any
 
 from shootdown.regress.page_parts import Below, Cell, fold, meter, table
+from tb.plan.goals import GOALS
 
 __all__ = ["KINDS", "Code", "CodeFile", "code_coverage", "read_code"]
 
@@ -64,7 +65,7 @@ def code_coverage(code: Code | None, goals: Mapping[str, float]) -> str:
         holes = "".join(
             fold(f"{kind}: {len(file.holes[kind]):,} never hit", file.holes[kind]) for kind in KINDS if file.holes.get(kind)
         )
-        cells = [meter(*file.points.get(kind, (0, 0)), goals.get(kind, 1.0)) for kind in KINDS]
+        cells = [meter(*file.points.get(kind, (0, 0)), goals.get(kind, GOALS.get(kind, 1.0))) for kind in KINDS]
         rows.append((Cell(escape(file.path), "k"), *cells, Below(holes)))
     said = ", ".join(f"{count:,} {kind} points" for kind, count in code.excluded.items() if count)
     note = f'<p class="muted">Excluded with a reason, and not counted: {said}.</p>' if said else ""

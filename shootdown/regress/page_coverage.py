@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from html import escape
 
 from shootdown.regress.page_data import Facts
@@ -44,7 +44,7 @@ def by_group(facts: Facts) -> str:
             (
                 Cell(f'<span id="{anchor("group", name)}">{escape(name)}</span>', "k"),
                 about,
-                " ".join(group.rules) if group is not None else "",
+                " ".join(group.rules).replace("-", "\u2011") if group is not None else "",
                 meter(len(bins) - len(holes), len(bins)),
                 Below(fold(f"{plural(len(holes), 'bin')} never hit", holes)),
             )
@@ -94,9 +94,13 @@ def _groups(groups: Iterable[CoverGroup], facts: Facts) -> Cell:
     )
 
 
-def _tests(tests: Iterable[Test], facts: Facts) -> Cell:
+def _tests(tests: Sequence[Test], facts: Facts) -> Cell:
+    """How many, and which when it is opened."""
     ran = {outcome.test for outcome in facts.outcomes}
+    names = [test.name for test in tests]
+    listed = ", ".join(link(f"#{anchor('test', name)}", name) if name in ran else escape(name) for name in names)
+    if not names:
+        return Cell("–")
     return Cell(
-        ", ".join(link(f"#{anchor('test', test.name)}", test.name) if test.name in ran else escape(test.name) for test in tests)
-        or "–"
+        f"<details><summary>{plural(len(names), 'test')}, {sum(name in ran for name in names)} ran</summary>{listed}</details>"
     )
