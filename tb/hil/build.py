@@ -215,7 +215,7 @@ def _verilate(design: Design, model: Path, options: BuildOptions) -> None:
     command += ["--timescale", "1ns/1ps", *options.flags(), "-CFLAGS", "-fPIC -std=c++20"]
     command += [part for folder in design.kind.folders for part in ("-y", str(folder))]
     command += [f"-I{RTL / 'common'}", *([f"-GNodes={design.nodes}"] if design.nodes else [])]
-    sources = instrument.given(design.rtl(), model.parent) if options.coverage else design.rtl()
+    sources = instrument.given(design.rtl(), model.parent, design.top.stem) if options.coverage else design.rtl()
     run_tool([*command, *map(str, design.waivers), *map(str, sources)], model.parent / "verilate.log")
     # Run-once code gains nothing from optimisation and is half of the compile time.
     flags = ["OPT_FAST=-O2", "OPT_SLOW=-O0", f"OPT_GLOBAL=-O1 {' '.join(design.runtime_flags())}"]
@@ -243,8 +243,9 @@ def _compile(design: Design, folder: Path, model: Path, sources: list[Path], opt
         run_tool(["g++", *flags, "-c", str(source), "-o", str(target)], folder / f"{source.stem}.log")
         return str(target)
 
+    given = [*sources, *([instrument.START] if options.coverage else ())]
     with ThreadPoolExecutor(max_workers=os.cpu_count()) as pool:
-        return list(pool.map(one, sources))
+        return list(pool.map(one, given))
 
 
 def _libraries(model: Path, options: BuildOptions) -> list[str]:
