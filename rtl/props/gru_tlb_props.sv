@@ -49,9 +49,9 @@ module gru_tlb_props
   input tlb_fill_t                  fill
 );
 
-  localparam int unsigned History = 2 * LogDepth;
+  localparam int unsigned Recent = 32;  // shootdowns an entry can outlive in the arrays: more than there are slots
+  localparam int unsigned History = LogDepth < Recent ? 2 * Recent : 2 * LogDepth;
   localparam int unsigned HistW = $clog2(History);
-  localparam int unsigned Recent = 16;  // shootdowns an entry can outlive in the arrays: more than there are slots
   typedef logic [31:0] serial_t;
 
   typedef struct packed {

@@ -16,13 +16,12 @@ from dataclasses import dataclass, field
 from types import SimpleNamespace
 
 from hwif.gen.gru import PAGE_SHIFTS
-from tb.tlb.bench import Tlb
+from tb.tlb.bench import DEFAULT, Size, Tlb
 
 __all__ = ["ALL_PAGES", "SCOPE_ASID", "SCOPE_CTX", "SCOPE_RANGE", "CheckedTlb", "Fill", "Lookup", "MismatchError", "Shoot"]
 
 SCOPE_RANGE, SCOPE_ASID, SCOPE_CTX = range(3)
 ALL_PAGES = (1 << 52) - 1
-LOG_DEPTH = 64
 
 
 class MismatchError(AssertionError):
@@ -113,12 +112,20 @@ class CheckedTlb:
     exact: bool = True
     check: bool = True
     seed: int = 1
+    size: Size = DEFAULT
     now: int = 0
     entries: dict[tuple[int, int, int], Fill] = field(default_factory=dict)  # (asid, code, first page)
     removed: Counter[int] = field(default_factory=Counter)  # addresses of entries that died and may still sit in the arrays
 
     def __post_init__(self) -> None:
-        self.dut = Tlb(self.mutant, self.seed)
+        self.dut = Tlb(self.mutant, self.seed, self.size)
+        self.items = 0  # outputs that were compared because something was expected or came
+        self._forget()
+
+    def _forget(self) -> None:
+        """What reset makes the TLB forget."""
+        self.entries.clear()
+        self.removed.clear()
         self._looking: tuple[Lookup, list[int]] | None = None  # and the page sizes still to probe
         self._answer: _Answer | None = None
         self._flying: dict[int, tuple[Fill, int]] = {}
@@ -158,9 +165,15 @@ class CheckedTlb:
         self.now += 1
         return out
 
-    def settle(self, limit: int = 400) -> None:
+    def reset(self) -> None:
+        """In the middle of whatever goes on: afterwards the TLB knows nothing and owes nothing."""
+        self.dut.step(reset=1)
+        self.now += 1
+        self._forget()
+
+    def settle(self) -> None:
         """Idle until the TLB says nothing will change; every dead entry must have left by then."""
-        for _ in range(limit):
+        for _ in range(3 * self.size.sets + 20):
             if self.cycle().idle:
                 break
         else:
@@ -183,21 +196,26 @@ class CheckedTlb:
             answer = self._answer
         self.expect(bool(out.rsp_valid) == (answer is not None), f"rsp_valid_o {out.rsp_valid}, expected {answer}")
         if answer:
+            self.items += 1
             self._compare_answer(out, answer)
         done = {tgh for tgh, drain in self._drains.items() if not drain.waits and self.now == drain.free_at + 2}
         self.expect(out.shoot_done == sum(1 << tgh for tgh in done), f"shoot_done_o {out.shoot_done:#x}, expected {done}")
         for tgh in done:
+            self.items += 1
             del self._drains[tgh]
         end = self._fill_end
         self.expect(bool(out.fill_done) == (end is not None), f"fill_done_o {out.fill_done}, expected {end}")
         if end:
+            self.items += 1
             self.expect(out.fill_done_cbr == end[0], "fill_done_cbr_o")
             self.expect(bool(out.fill_dropped) == end[1], f"fill_dropped_o {out.fill_dropped}, expected {end}")
 
     def _evicted(self, answer: _Answer, entry: Fill) -> None:
         """The arrays had no room for what the model still has: undo the hit."""
         cbr = answer.lookup.cbr
-        del self.entries[entry.asid, min(entry.code, 10), entry.first]
+        key = entry.asid, min(entry.code, 10), entry.first
+        if self.entries.get(key) is entry:  # or what came since replaced it
+            del self.entries[key]
         self._flying.pop(cbr, None)
         for drain in self._drains.values():
             drain.waits.discard(cbr)
@@ -236,7 +254,7 @@ class CheckedTlb:
         if fill and out.fill_ready:
             self._fill = fill
             since = self._missed_at.get(fill.cbr)
-            self._fill_lapped = bool(self._log) if since is None else len(self._log) - since > LOG_DEPTH
+            self._fill_lapped = bool(self._log) if since is None else len(self._log) - since > self.size.log_depth
         if lookup and out.lkp_ready:
             self._looking = lookup, [code for code in PAGE_SHIFTS if lookup.sizes >> code & 1]
 

@@ -1,11 +1,18 @@
-// gru_tlb with one plain port a field, for the block test: every port is an integer the test sets or reads by name.
+// gru_tlb with one plain port a field, for the block test: every port is an integer the test sets or reads by name. reset_i resets
+// it in the middle; the last outputs tell its parameters.
 
 module tlb_tb
   import gru_pkg::*;
   import gru_int_pkg::*;
-(
+#(
+  parameter int unsigned Entries    = 512,
+  parameter int unsigned Ways       = 4,
+  parameter int unsigned ShootSlots = 8,
+  parameter int unsigned LogDepth   = 64
+) (
   input  logic                clk_i,
   input  logic                rst_ni,
+  input  logic                reset_i,
   input  logic          [7:0] mutant_i,
 
   input  logic                lkp_valid_i,
@@ -58,8 +65,21 @@ module tlb_tb
   output va_t                 kill_va0_o,
   output va_t                 kill_va1_o,
   output va_t                 kill_va2_o,
-  output va_t                 kill_va3_o
+  output va_t                 kill_va3_o,
+
+  output logic         [15:0] entries_o,
+  output logic         [15:0] ways_o,
+  output logic         [15:0] slots_o,
+  output logic         [15:0] log_depth_o
 );
+
+  assign entries_o = 16'(Entries);
+  assign ways_o = 16'(Ways);
+  assign slots_o = 16'(ShootSlots);
+  assign log_depth_o = 16'(LogDepth);
+
+  logic rst_n;
+  assign rst_n = rst_ni && !reset_i;
 
   tlb_req_t lkp;
   tlb_fill_t fill;
@@ -73,9 +93,14 @@ module tlb_tb
   assign shoot = '{tgh: shoot_tgh_i, scope: shoot_scope_e'(shoot_scope_i), asid: shoot_asid_i, first: shoot_first_i,
                    last: shoot_last_i, mask: shoot_mask_i, ctxbitmap: shoot_ctxbitmap_i};
 
-  gru_tlb u_tlb (
+  gru_tlb #(
+    .Entries   (Entries),
+    .Ways      (Ways),
+    .ShootSlots(ShootSlots),
+    .LogDepth  (LogDepth)
+  ) u_tlb (
     .clk_i,
-    .rst_ni,
+    .rst_ni          (rst_n),
     .mutant_i,
     .lkp_valid_i,
     .lkp_ready_o,

@@ -11,18 +11,18 @@ import random
 from dataclasses import dataclass
 
 from hwif.gen.gru import NUM_CBR, NUM_TGH, PAGE_SHIFTS
+from tb.tlb.bench import DEFAULT
 from tb.tlb.checked import ALL_PAGES, SCOPE_ASID, SCOPE_CTX, SCOPE_RANGE, CheckedTlb, Fill, Lookup, Shoot
 
 __all__ = ["Style", "Traffic", "set_index"]
 
-SETS, WAYS = 128, 4
 # Contexts: address space and page sizes. Two share an address space; 0 and the largest are ordinary; 8 and 9 use the same sets.
 CONTEXTS = [(8, 0b1), (9, 0b1), (8, 0b100001), (0, 0b11), (0xFFFFF0, 0b1), (16, 0b11111111111), (24, 0b10000100001)]
 
 
-def set_index(asid: int, va: int, code: int) -> int:
+def set_index(asid: int, va: int, code: int, sets: int = DEFAULT.sets) -> int:
     """Which set an entry lives in."""
-    return (va >> PAGE_SHIFTS[code] ^ asid >> 3) % SETS
+    return (va >> PAGE_SHIFTS[code] ^ asid >> 3) % sets
 
 
 def _most(held: set[tuple[int, int, int]]) -> int:
@@ -54,6 +54,11 @@ class Traffic:
         self.tlb = tlb
         self.rng = random.Random(seed)
         self.style = style
+        self.forget()
+        self.places = self._places()
+
+    def forget(self) -> None:
+        """After a reset of the TLB: everybody is idle."""
         self.idle = list(range(NUM_CBR))
         self.looking: dict[int, Lookup] = {}
         self.due: dict[int, int] = {}  # control block -> cycle its access ends
@@ -64,7 +69,6 @@ class Traffic:
         self.fill: Fill | None = None
         self.shoot: Shoot | None = None
         self.burst = 0
-        self.places = self._places()
 
     def _places(self) -> dict[int, list[int]]:
         """Page numbers of each address space: the first, the last, neighbours, and the corners of large pages."""
@@ -85,10 +89,12 @@ class Traffic:
         """Keep every set within its ways whatever sizes the page is dropped in with."""
         sizes = [code for other, mask in CONTEXTS if other == asid for code in range(11) if mask >> code & 1]
         entries = {(asid, code, page >> PAGE_SHIFTS[code] - 12) for code in sizes}
-        more = {index: set(load.get(index, set())) for index in range(SETS)}
+        size = self.tlb.size
+        more: dict[int, set[tuple[int, int, int]]] = {}
         for entry in entries:
-            more[set_index(asid, page << 12, entry[1])].add(entry)
-        if any(_most(held) > WAYS for held in more.values()):
+            index = set_index(asid, page << 12, entry[1], size.sets)
+            more.setdefault(index, set(load.get(index, set()))).add(entry)
+        if any(_most(held) > size.ways for held in more.values()):
             return False
         load.update(more)
         return True
@@ -102,7 +108,7 @@ class Traffic:
         """Let everything end: accesses, acknowledgements, the sweep."""
         self.style = Style(shoot=0, storm=0, lookup=0)
         self.burst = 0
-        for _ in range(3000):
+        for _ in range(3000 + 4 * self.tlb.size.sets):
             self.step()
             if not (self.looking or self.due or self.busy or self.shoot or self.fill or self.lookup or self.missed):
                 break

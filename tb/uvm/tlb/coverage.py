@@ -27,6 +27,7 @@ class Coverage(uvm_subscriber):
         self._filling: dict[int, Translation] = {}
         self._shoots: list[ShootTaken] = []  # of this cycle and the one before
         self._accepted = 0  # shootdowns
+        self._log_depth = LegalTranslations.LOG_DEPTH
         self._accepted_at: dict[int, int] = {}  # before a control block's last lookup
         self._entered: Translation | None = None  # by the latest report
         self._cycle: tuple[int, list[object]] = (0, [])  # this cycle's events so far
@@ -42,6 +43,7 @@ class Coverage(uvm_subscriber):
     def write(self, judged: Judged) -> None:
         """From the scoreboard."""
         event = judged.event
+        self._log_depth = judged.oracle.log_depth
         if event.cycle != self._cycle[0]:
             self._cycle = event.cycle, []
             self._shoots = [shoot for shoot in self._shoots if shoot.cycle == event.cycle - 1]
@@ -108,7 +110,7 @@ class Coverage(uvm_subscriber):
                 self._back.add(_key(what))
             self._entered = what
         since = self._accepted - self._accepted_at.get(event.cbr, 0)
-        self.count(RACE, "drop-in after the log has lapped", since > LegalTranslations.LOG_DEPTH)
+        self.count(RACE, "drop-in after the log has lapped", since > self._log_depth)
         self._upgrades.discard(event.cbr)
 
     def _shoot(self, event: ShootTaken, oracle: LegalTranslations) -> None:

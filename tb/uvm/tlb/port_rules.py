@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from pyuvm import ConfigDB, uvm_subscriber
 
-from hwif.gen import timing
 from hwif.gen.gru import PAGE_SHIFTS
 from pymodels.oracle import Objection
 from tb.uvm.tlb.bfm import TlbBfm
@@ -19,8 +18,7 @@ from tb.uvm.tlb.scoreboard import Judged, Scoreboard
 __all__ = ["PortRules"]
 
 PORT_CLOSED = (len(PAGE_SHIFTS) + 1) // 2  # cycles of the widest lookup
-SWEEP = timing.MODEL_TLB_ENTRIES // timing.MODEL_TLB_WAYS  # a set a cycle
-SLOT_WAIT = 2 * SWEEP + 64
+SLOT_WAIT = 64  # beside two sweeps of a set a cycle
 ACK_WAIT = 16
 LOOK_EVERY = 4
 
@@ -46,13 +44,14 @@ class PortRules(uvm_subscriber):
         closed = offered = 0
         bfm = self._bfm
         await bfm.ready.wait()
+        slot_wait = 2 * bfm.get("entries") // bfm.get("ways") + SLOT_WAIT
         while True:
             await bfm.sample()
             closed = closed + 1 if bfm.pin("lkp_valid") and not bfm.get("lkp_ready") else 0
             offered = offered + 1 if bfm.pin("shoot_valid") and not bfm.get("shoot_ready") else 0
             if closed == PORT_CLOSED:
                 self._object("SD-4", f"the lookup port has been closed for {closed} cycles")
-            if offered == SLOT_WAIT:
+            if offered == slot_wait:
                 self._object("SD-8", f"a shootdown has been offered for {offered} cycles")
             if bfm.cycle % LOOK_EVERY == 0:
                 self._look_at_handles()

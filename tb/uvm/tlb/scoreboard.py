@@ -56,6 +56,7 @@ class Scoreboard(uvm_subscriber):
     async def run_phase(self) -> None:
         bfm: TlbBfm = ConfigDB().get(self, "", "BFM")
         await bfm.ready.wait()
+        self.oracle.log_depth = bfm.get("log_depth")
         while True:
             await bfm.drive()  # all monitors have looked
             self.flush()
