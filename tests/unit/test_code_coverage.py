@@ -12,6 +12,7 @@ from shootdown.regress.code_coverage import CodeCoverage
 from shootdown.regress.exclusions import BadExclusionError, Exclusion, apply, read_exclusions
 from shootdown.regress.lcov import write_lcov
 from shootdown.regress.points import Kind, Point, block_of
+from shootdown.regress.show_coverage import main, told
 from tb.coverage.assertions import Assertion, UnlabelledError, assertions, with_covers
 from tb.toolchain import ROOT
 
@@ -314,3 +315,27 @@ def test_tracefile(tmp_path: Path) -> None:
     code = {"BRDA": [[4, 0, 0, 0], [4, 0, 1, 3]], "BRF": [[2]], "BRH": [[1]], "DA": [[3, 2], [4, 0]], "LF": [[2]], "LH": [[1]]}
     plain = {"BRF": [[0]], "BRH": [[0]], "DA": [[8, 1]], "LF": [[1]], "LH": [[1]]}
     assert found == {str(tmp_path / file): code, str(tmp_path / other): plain}
+
+
+# ---- on the terminal
+
+
+def test_holes_are_told_by_ranges_of_bits() -> None:
+    file = "rtl/gru/gru_tlb.sv"
+    bits = [Point(Kind.TOGGLE, file, 7, f"a.b[{bit}]") for bit in (0, 2, 3, 4, 9)]
+    assert list(told(Kind.TOGGLE, [*bits, Point(Kind.TOGGLE, file, 8, "ready")])) == [
+        f"toggle {file}:8 ready",
+        f"toggle {file}:7 a.b[0,4:2,9]",
+    ]
+    assert list(told(Kind.BRANCH, [Point(Kind.BRANCH, file, 3, "5 if")])) == [f"branch {file}:3 5 if"]
+
+
+def test_command(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    counts_file(tmp_path, "1.dat", record("line", RTL, 5, "block", 2, lines="5-6"), record("branch", RTL, 6, "if", 0, lines="6"))
+    assert main([str(tmp_path)]) == 0
+    shown = capsys.readouterr()
+    assert re.search(r"^gru_tlb +1/2  50.00 % +0/1   0.00 %", shown.out, re.MULTILINE)
+    assert re.search(r"^all +1/2  50.00 %", shown.out, re.MULTILINE)
+    assert "stale exclusion" in shown.err, "the shipped exclusions match nothing here"
+    assert main([str(tmp_path), "--holes", "gru_tlb", "--strict"]) == 1
+    assert capsys.readouterr().out.splitlines() == ["line rtl/gru/gru_tlb.sv:6", "branch rtl/gru/gru_tlb.sv:6 3 if"]
