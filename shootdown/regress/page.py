@@ -8,6 +8,7 @@ Needs: the layout of shootdown/regress/__init__.py. Costs: a second and some mil
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from html import escape
 from pathlib import Path
@@ -84,8 +85,9 @@ def verdict(facts: Facts) -> tuple[str, str, str]:
     missed = _missed(facts)
     if failed:
         largest = facts.buckets[0]
-        alike = plural(len(facts.buckets), "signature")
-        why = f"{failed:,} of {plural(len(facts.outcomes), 'run')} did not pass, with {alike}; most often: {largest.signature}"
+        why = f"{failed:,} of {plural(len(facts.outcomes), 'run')} did not pass"
+        alike = f", with {plural(len(facts.buckets), 'signature')}; most often" if len(facts.buckets) > 1 else ""
+        why = f"{why}{alike}: {largest.signature.rstrip('.')}"
         return "bad", "Failed", f"{why}{'; goals missed: ' + missed if missed and not facts.interrupted else ''}."
     if not facts.outcomes:
         return "partial", "Nothing ran", "No run has left an outcome in this folder."
@@ -123,6 +125,8 @@ def _head(facts: Facts) -> str:
     about += [f"the {said['set']} set"] if said.get("set") and facts.goals else []
     about += [f"commit {said['commit']}"] if said.get("commit") else []
     about += [f"{str(said['ended']).replace('T', ' ').removesuffix('Z')} UTC"] if said.get("ended") else []
+    broken = sorted({name for outcome in facts.outcomes for name in re.findall(r"\bMUTANT=(\S+)", outcome.command)})
+    about += [f"RTL broken on purpose: {' '.join(broken)}"] if broken else []
     also = " The regression was interrupted." if kind == "bad" and facts.interrupted else ""
     return (
         f'<header><h1>shootdown: regression</h1><p class="muted">{escape(", ".join(about))}</p></header>\n'

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -49,6 +50,19 @@ def test_a_failed_regression_says_what_failed_most(tmp_path: Path) -> None:
     assert "7 of 42 runs did not pass, with 5 signatures; most often: cycle #: SD-3: # pages at # of asid # entered" in read.text
     assert "goals missed: functional 94.6 % of 100 %." in read.text
     assert read.text.index("Failed") < read.text.index("Tests by seeds"), "the verdict comes first"
+
+
+def test_one_failure_is_told_as_such_and_a_mutant_is_named(tmp_path: Path) -> None:
+    made(tmp_path, failing=False)
+    path = tmp_path / "runs" / "tlb_races.2" / "outcome.json"
+    ended = Outcome.read(path)
+    failed = replace(
+        ended, status=Status.FAIL, text="cycle 7: SD-3: a drop-in entered.", command=f"{ended.command} MUTANT=race_fill"
+    )
+    failed.write(path)
+    _, read = page(tmp_path)
+    assert "1 of 42 runs did not pass: cycle #: SD-3: a drop-in entered; goals missed" in read.text
+    assert "RTL broken on purpose: race_fill" in read.text
 
 
 def test_a_regression_without_fault_has_met_its_goals(tmp_path: Path) -> None:
