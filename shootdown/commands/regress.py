@@ -129,9 +129,12 @@ class _Regression:
         if strange:
             ticker.say(f"counted and nowhere declared: {'; '.join(strange[:5])}")
             good = False
-        measured, problem = _guarded(lambda: summary.code([self.store.folder(one) / "code" for one in self.chosen], out))
+        code, problem = _guarded(lambda: summary.code([self.store.folder(one) / "code" for one in self.chosen], out))
         if problem:
             ticker.say(f"code coverage could not be merged: {problem}")
+        measured, stale = code or (dict.fromkeys(summary.KINDS), ())
+        for line in stale if self.request.complete else ():
+            ticker.say(f"exclusions: {line}")
         facts = summary.Regression(
             tier=self.request.tier.value,
             planned=len(self.chosen),
@@ -143,7 +146,7 @@ class _Regression:
             interrupted=self.interrupted,
             sources=sources(),
         )
-        found = summary.summarise(facts, done, counts, measured or dict.fromkeys(summary.KINDS))
+        found = summary.summarise(facts, done, counts, measured)
         for write in (
             lambda: summary.write(found, counts, out),
             lambda: junit.write(done, tests, out / "results.xml"),

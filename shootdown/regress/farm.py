@@ -31,6 +31,7 @@ BATCH = {"slurm": "SLURMCluster", "lsf": "LSFCluster", "pbs": "PBSCluster", "sge
 """Names of --farm: classes of dask-jobqueue."""
 RETRIES = 2
 START_SECONDS = 60
+PAGE = "127.0.0.1:0"  # of Dask's own status page: any free port
 BATCH_DEFAULTS: Mapping[str, Any] = {"cores": 1, "processes": 1, "memory": "4GB", "walltime": "04:00:00"}
 SETTINGS = {
     "distributed.worker.profile.enabled": False,
@@ -90,7 +91,8 @@ class Farm(AbstractContextManager["Farm"]):
         self._given = 0
 
     def __enter__(self) -> Farm:
-        logging.getLogger("distributed").setLevel(logging.CRITICAL)
+        for talker in ("distributed", "tornado", "asyncio"):  # what ends early says so here, and nobody needs to know
+            logging.getLogger(talker).setLevel(logging.CRITICAL)
         self._settings = dask.config.set(SETTINGS)
         try:
             self._cluster = _cluster(self._place)
@@ -141,7 +143,7 @@ def _cluster(place: Place) -> Any:
             threads_per_worker=1,
             processes=True,
             memory_limit=0,  # what takes memory is the simulators, and they are not the worker's
-            dashboard_address=None,
+            dashboard_address=PAGE,
             silence_logs=logging.CRITICAL,
             local_directory=tempfile.gettempdir(),
         )
@@ -151,7 +153,7 @@ def _cluster(place: Place) -> Any:
 
     options: dict[str, Any] = {**BATCH_DEFAULTS, "python": sys.executable, **_typed(place.options)}
     kind = getattr(dask_jobqueue, BATCH[place.kind])
-    cluster = kind(**options, scheduler_options={"dashboard_address": None})
+    cluster = kind(**options, scheduler_options={"dashboard_address": PAGE})
     cluster.scale(jobs=place.jobs)
     return cluster
 

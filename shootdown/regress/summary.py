@@ -6,14 +6,12 @@ is all holes. Coverage that was not measured is None, and a goal for it is misse
 
 from __future__ import annotations
 
-import importlib.util
 import json
 import subprocess
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -26,7 +24,6 @@ from tb.toolchain import ROOT
 
 __all__ = ["Regression", "functional", "holes", "missed", "summarise", "write"]
 
-CODE = "shootdown.regress.code_coverage"
 KINDS = ("line", "toggle", "assertion")
 
 
@@ -66,19 +63,18 @@ def holes(counts: Counts) -> dict[str, list[str]]:
     return {group: names for group, names in missing.items() if names}
 
 
-def code(folders: Sequence[Path], out: Path) -> dict[str, float | None]:
-    """Code coverage of the runs in these folders, written and told by kind."""
-    nothing: dict[str, float | None] = dict.fromkeys(KINDS)
-    if importlib.util.find_spec(CODE) is None:
-        return nothing
-    module = import_module(CODE)
+def code(folders: Sequence[Path], out: Path) -> tuple[dict[str, float | None], tuple[str, ...]]:
+    """Code coverage of the runs in these folders, written and told by kind; and what is wrong with its exclusions."""
     counted = [folder for folder in folders if any(folder.glob("*.dat"))]
     if not counted:
-        return nothing
-    merged = module.merge(counted)
-    if hasattr(merged, "write"):
-        merged.write(out)
-    return {kind: float(getattr(merged, kind)) for kind in KINDS}
+        return dict.fromkeys(KINDS), ()
+    from shootdown.regress.code_coverage import merge  # noqa: PLC0415 - a run without coverage has no use for them
+    from shootdown.regress.lcov import write_lcov  # noqa: PLC0415
+
+    merged = merge(counted)
+    merged.write(out / "code.json")
+    write_lcov(merged, out / "coverage.info")
+    return {kind: float(getattr(merged, kind)) for kind in KINDS}, merged.stale
 
 
 def missed(coverage: Mapping[str, float | None], goals: Mapping[str, float]) -> dict[str, float | None]:
