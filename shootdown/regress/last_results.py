@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -20,8 +21,11 @@ LAYOUT = 1  # of the file
 
 
 def outcomes(folder: Path) -> list[Outcome]:
-    """Every run that has ended, in order of test and seed."""
-    found = [Outcome.read(path) for path in (folder / "runs").glob("*/outcome.json")]
+    """Every run that has ended, in order of test and seed. One whose file cannot be read counts as not ended."""
+    found = []
+    for path in (folder / "runs").glob("*/outcome.json"):
+        with suppress(OSError, ValueError, TypeError, KeyError):
+            found.append(Outcome.read(path))
     return sorted(found, key=lambda outcome: (outcome.test, outcome.seed))
 
 

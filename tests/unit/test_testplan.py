@@ -200,6 +200,8 @@ def test_results_are_read_from_a_regression_and_kept(tmp_path: Path) -> None:
         folder.mkdir(parents=True)
         Outcome("t", seed, status, 1.0, "", RunResult(), "make", str(folder)).write(folder / "outcome.json")
     (tmp_path / "runs" / "t.3").mkdir()  # still running
+    (tmp_path / "runs" / "t.4").mkdir()
+    (tmp_path / "runs" / "t.4" / "outcome.json").write_text('{"test": "t"')
     found = LastResults.of_folder(tmp_path)
     assert found == LastResults({"t": (2, 1)}, {"g": (1, 2)})
     kept = tmp_path / "kept.json"
