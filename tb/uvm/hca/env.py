@@ -29,6 +29,7 @@ from tb.uvm.hca.boards.beats import BeatBoard
 from tb.uvm.hca.boards.commands import CommandBoard
 from tb.uvm.hca.boards.data import DataBoard
 from tb.uvm.hca.boards.faults import FaultBoard
+from tb.uvm.hca.boards.fences import FenceBoard
 from tb.uvm.hca.boards.lines import LineBoard
 from tb.uvm.hca.boards.trace import TraceBoard
 from tb.uvm.hca.boards.work import WorkBoard
@@ -104,6 +105,7 @@ class HcaEnv(uvm_env):
         self.beats = BeatBoard.create("beats", self)
         self.commands = CommandBoard.create("commands", self)
         self.faults = FaultBoard.create("faults", self)
+        self.fences = FenceBoard.create("fences", self)
         self.lines = LineBoard.create("lines", self)
         self.data = DataBoard.create("data", self)
         self.work = WorkBoard.create("work", self)
@@ -124,14 +126,15 @@ class HcaEnv(uvm_env):
         self.registers.monitor.ap.connect(self.mirror.analysis_export)
         for board in (self.faults, self.lines):
             self.registers.monitor.ap.connect(board.registers)
-        for board in (self.commands, self.faults, self.work, self.data):
+        for board in (self.fences, self.commands, self.faults, self.work, self.data):
             self.port.monitor.ap.connect(board.accesses)
         self.port.monitor.started.connect(self.beats.started)
+        self.port.monitor.started.connect(self.fences.started)
         self.port.monitor.ap.connect(self.beats.accesses)
         self.link.monitor.ap.connect(self.data.packets)
         self.irq.monitor.ap.connect(self.lines.changes)
         self.irq.monitor.ap.connect(self.irq_listener)
-        for board in (self.traces, self.faults, self.lines, self.commands, self.data, self.work):
+        for board in (self.traces, self.fences, self.faults, self.lines, self.commands, self.data, self.work):
             self.trace.ap.connect(board.records)
 
     def register_sequence(self) -> RegisterSequence:

@@ -31,6 +31,6 @@ class Plan:
     lost_reservations: float = 0.0
     link_stall: float = 0.0
     register_delay: int = 0
-    patience: int = 60_000
+    patience: int = 15_000
     chosen: settings = field(default_factory=lambda: settings(command_entries=16, fault_entries=8, keys=16, ack_timeout=6000))
     left_open: bool = False

@@ -32,6 +32,10 @@ from tb.uvm.hca.judge import Judge
 __all__ = ["ChipPort", "StoppedError", "SyncPort"]
 
 
+QUIET = 40_000
+"""Cycles without an event after which nobody waits any longer, whatever the program would."""
+
+
 class StoppedError(Exception):
     """The judge has seen enough."""
 
@@ -50,6 +54,8 @@ class ChipPort:
         self._queue: deque[Request] = deque()
         self._events: list[PortEvent] = []
         self._busy = False
+        self._heard = 0
+        self._patience = QUIET
         self._more = Event()
         self._wake = Event()
         bfm = judge.bfm
@@ -96,6 +102,9 @@ class ChipPort:
         if self._queue:
             self._more.set()
         while not self._events and until > self.cycle:
+            if self.cycle - self._heard > self._patience:
+                self._judge.object("liveness", f"nothing has happened for {self._patience} cycles")
+                raise StoppedError
             if self._judge.enough.is_set():
                 raise StoppedError
             self._wake.clear()
@@ -103,6 +112,8 @@ class ChipPort:
         if self._judge.enough.is_set():
             raise StoppedError
         events, self._events = self._events, []
+        if events:
+            self._heard = self.cycle
         return events
 
     async def settled(self) -> None:

@@ -19,13 +19,13 @@ ENTRIES = 2
 STALLED = {"policy": int(h.FaultPolicy.STALL)}
 
 
-def _many_faults(scene: Scene, count: int) -> None:
-    """A page of B for each of `count` queue pairs, away, and written to by each."""
+def _many_faults(scene: Scene, count: int, first: int = 0) -> None:
+    """A page of B for each of queue pairs `first` to `count`, away, and written to by each."""
     while len(scene.node.qps) < 2 * count:
         scene.pair(**STALLED)
-    for number in range(count):
+    for number in range(first, count):
         scene.take(scene.kb, B + number * PAGE)
-    for number in range(count):
+    for number in range(first, count):
         scene.write(64, there=number * PAGE, qp=scene.node.qps[2 * number])
 
 
@@ -202,9 +202,11 @@ class HcaFaultLine(HcaBaseTest):
         for irqs, count in ((0, 0), (1, 0), (1, 5)):
             node.store(h.FqCoalesceReg, count=count, delay=1500 if count else 0)
             node.store(h.IrqEnableReg, fault=irqs, completion=1, asynchronous=1)
-            _many_faults(scene, 6)
+            _many_faults(scene, 4)
             bare.run(lambda: node.load(h.FqProdReg)["index"] - node.load(h.FqConsReg)["index"] & 0xFFFF == 4, "a full queue")
-            bare.sleep(200)
+            node.store(h.IrqEnableReg, fault=irqs, completion=1, asynchronous=1)
+            _many_faults(scene, 6, 4)
+            bare.sleep(300)
             node.store(h.IrqEnableReg, fault=1, completion=1, asynchronous=1)
             for fault in node.wait_faults(6):
                 scene.bring(fault)

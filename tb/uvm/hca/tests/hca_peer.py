@@ -275,16 +275,24 @@ class HcaPeerAnswers(HcaPeerBase):
         peer.ack(wires[2], msn=1)
         self.ended(bare, peer, h.WcStatus.SUCCESS)
         peer.heard.clear()  # what came again after the NAK
+        self._post(peer, 3 * MTU)
+        wires = [peer.expect(h.PktOp.WRITE, offset=at) for at in range(3)]
+        peer.ack(wires[1], msn=1, offset=1, syndrome=h.NakSyndrome.RNR)
+        again = peer.expect(h.PktOp.WRITE, psn=wires[1].head["psn"])
+        peer.ack(again, msn=1, offset=2)
+        peer.ack(peer.expect(h.PktOp.WRITE, psn=wires[2].head["psn"]), msn=2)
+        self.ended(bare, peer, h.WcStatus.SUCCESS)
+        peer.heard.clear()
         self._post(peer, 8)
         wire = peer.expect(h.PktOp.WRITE)
-        peer.ack(wire, msn=1, syndrome=h.NakSyndrome.RNR)
+        peer.ack(wire, msn=2, syndrome=h.NakSyndrome.RNR)
         again = peer.expect(h.PktOp.WRITE, psn=wire.head["psn"])
         assert again.cycle - wire.cycle >= 300, "it did not wait for RNR_DELAY"
-        peer.ack(again, msn=1, syndrome=h.NakSyndrome.SUSPEND)
+        peer.ack(again, msn=2, syndrome=h.NakSyndrome.SUSPEND)
         bare.sleep(QUIET)
         peer.heard.clear()
-        peer.ack(again, msn=1, syndrome=h.NakSyndrome.RESTART)
-        peer.ack(peer.expect(h.PktOp.WRITE, psn=wire.head["psn"]), msn=2)
+        peer.ack(again, msn=2, syndrome=h.NakSyndrome.RESTART)
+        peer.ack(peer.expect(h.PktOp.WRITE, psn=wire.head["psn"]), msn=3)
         self.ended(bare, peer, h.WcStatus.SUCCESS)
 
     def _lost(self, bare: Bare) -> None:
@@ -357,7 +365,7 @@ class HcaPeerRandom(HcaPeerBase):
     def exchange(self, bare: Bare) -> None:
         """Rounds of a message each way."""
         peers = [self.peer(bare, policy=int(policy)) for policy in h.FaultPolicy]
-        for _ in range(self.scaled(24)):
+        for _ in range(self.scaled(14)):
             peer = self.rng.choice(peers)
             self._inwards(bare, peer)
             self._outwards(bare, peer)

@@ -32,14 +32,15 @@ class HcaReset(HcaBaseTest):
         """Every activity, both ways, at a moment drawn."""
         bare = self.bare(port)
         self._reset = resume(self.bfm.clocking.reset)
-        for _ in range(self.scaled(1)):
-            for activity in ACTIVITIES:
-                for hardware in (False, True):
-                    self._once(bare, activity, hardware=hardware)
+        cases = [(activity, hardware) for activity in ACTIVITIES for hardware in (False, True)]
+        self.rng.shuffle(cases)
+        scene = Scene(bare, self.rng)
+        for activity, hardware in cases[: self.scaled(len(cases))]:
+            scene = self._once(bare, scene, activity, hardware=hardware)
 
-    def _once(self, bare: Bare, activity: str, *, hardware: bool) -> None:
+    def _once(self, bare: Bare, scene: Scene, activity: str, *, hardware: bool) -> Scene:
+        """The device afterwards, and what is on it."""
         node = bare.nodes[0]
-        scene = Scene(bare, self.rng, policy=self.rng.randrange(3))
         self._begin_with(scene, activity)
         self.env.cover.activity = activity
         bare.sleep(self.rng.randrange(2, 700))
@@ -52,12 +53,13 @@ class HcaReset(HcaBaseTest):
             cleared: dict[str, Any] = {name: 1}
             node.store(h.StatusReg, **cleared)
         assert not node.irq[h.IrqLine.FAULT] and not node.faults() and not node.async_events()
-        fresh = Scene(bare, self.rng)
+        fresh = Scene(bare, self.rng, policy=self.rng.randrange(3))
         fresh.write(PAGE + 100)
         fresh.end()
         fresh.read(100, here=2 * PAGE, there=0)
         fresh.end()
         fresh.check()
+        return fresh
 
     @staticmethod
     def _begin_with(scene: Scene, activity: str) -> None:

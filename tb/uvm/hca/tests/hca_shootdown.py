@@ -39,6 +39,7 @@ class HcaShootdown(HcaBaseTest):
         for _ in range(self.scaled(10)):
             self._walks(scene)
         self._bursts(scene)
+        self._everything_at_once(scene)
         scene.check()
 
     def _in_flight(self, scene: Scene, other: Any) -> None:
@@ -49,7 +50,7 @@ class HcaShootdown(HcaBaseTest):
         getattr(scene, "write" if operation == "read" else "read")(PAGE, here=3 * PAGE, there=3 * PAGE, qp=other[0])
         scene.bare.sleep(self.rng.randrange(900))
         va = base + self.rng.choice([0, PAGE])
-        scene.take(key, va, by_key=self.rng.random() < 0.2)
+        scene.take(key, va, by_key=self.rng.random() < 0.4)
         frame = scene.away[key, va]
         scene.node.map(key, va, frame) if self.rng.random() < 0.3 else None
         if scene.node.regions[key >> 8].pages.get(va) is not None:
@@ -65,7 +66,7 @@ class HcaShootdown(HcaBaseTest):
         assert node.invalidate(key) is h.CmdStatus.OK
         scene.write(64, there=4 * PAGE)
         scene.bare.sleep(self.rng.randrange(100, 800))
-        scene.take(key, va)
+        scene.take(key, va, by_key=self.rng.random() < 0.5)
         scene.back(key, va, moved=True)
         scene.end()
 
@@ -93,6 +94,24 @@ class HcaShootdown(HcaBaseTest):
             f"twelve invalidations take {spans[0]} cycles of a byte each and {spans[1]} of everything"
         )
 
+    def _everything_at_once(self, scene: Scene) -> None:
+        """More invalidations than the device sweeps at a time, one fence behind them: each page is gone, and goes elsewhere."""
+        node = scene.node
+        pages = [(key, base + at * PAGE) for key, base in ((scene.ka, A), (scene.kb, B)) for at in range(scene.pages)]
+        scene.write(scene.pages * PAGE)
+        scene.end()  # now all are cached
+        scene.write(scene.pages * PAGE)
+        frames = {page: node.unmap(*page) for page in pages}
+        for key, va in pages:
+            node.post_command(h.CmdOp.INVALIDATE_RANGE, key=key, addr=va, length=PAGE, ring=False)
+        fence = node.post_command(h.CmdOp.FENCE, addr=node.fence_address, length=1)
+        assert node.wait_command(fence) is h.CmdStatus.OK
+        for page in pages:
+            node.revoke(*page)
+            scene.away[page] = frames[page]
+            scene.back(*page, moved=True)
+        scene.end()
+
 
 class _Collector(pyuvm.uvm_analysis_export):
     """Cycles of one event."""
@@ -119,6 +138,7 @@ class HcaScope(HcaBaseTest):
         self._large(bare, scene)
         self._edges(bare, scene)
         self._upgrade(scene)
+        self._same_address(scene)
         scene.check()
 
     def _write(self, scene: Scene, key: int, va: int, value: int) -> None:
@@ -187,6 +207,13 @@ class HcaScope(HcaBaseTest):
             node.revoke(key, va)
             self._gone(scene, key, va)
         assert killed, "nothing left the cache"
+
+    def _same_address(self, scene: Scene) -> None:
+        """Two keys name one address and mean different frames: what is cached for one is nothing to the other."""
+        va = 0x5000_0000
+        keys = [scene.node.region(index, va, 1) for index in (10, 11)]
+        for key in (*keys, *keys):
+            self._there(scene, key, va)
 
     def _upgrade(self, scene: Scene) -> None:
         """SD-7: a write to what is cached read-only faults once, and finds the new entry without an invalidation."""

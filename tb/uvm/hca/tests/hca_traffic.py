@@ -8,6 +8,8 @@ from typing import Any
 import pyuvm
 from pyuvm import uvm_factory
 
+from hwif.gen import hca as h
+from tb.hil.abi import Fate, LinkFault
 from tb.hil.hca_bare import settings
 from tb.hil.hca_mixed import mixed
 from tb.uvm.agents.axi.driver import MemoryResponder
@@ -56,6 +58,14 @@ class HcaDamage(HcaMixed):
 
     plan = Plan(damage=0.05, chosen=SMALL)
     rounds = 2
+
+    def program(self, port: Any) -> None:
+        """Each kind of damage at least once, to a request and to an answer."""
+        bare = self.bare(port)
+        for fate in (Fate.LOSE, Fate.CORRUPT, Fate.TRUNCATE):
+            for opcode in (h.PktOp.WRITE, h.PktOp.ACK):
+                bare.link_fault(LinkFault(fate, opcode=int(opcode), skip=self.rng.randrange(4)))
+        mixed(bare, self.config.seed, rounds=self.scaled(self.rounds), pairs=self.pairs)
 
 
 @pyuvm.test(timeout_time=TIMEOUT_US, timeout_unit="us")

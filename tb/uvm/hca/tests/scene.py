@@ -47,11 +47,13 @@ class Scene:
     # ---- pages ---------------------------------------------------------------------------------------------------------------
 
     def take(self, key: int, va: int, *, by_key: bool = False) -> None:
-        """Away with a page, whatever is going on."""
+        """Away with a page, whatever is going on: the invalidation and its fence are rung at once."""
         node = self.node
         frame = node.unmap(key, va)
-        assert node.invalidate(key, va, None if by_key else PAGE) is h.CmdStatus.OK
-        assert node.fence(FENCED) is h.CmdStatus.OK
+        opcode = h.CmdOp.INVALIDATE_KEY if by_key else h.CmdOp.INVALIDATE_RANGE
+        first = node.post_command(opcode, key=key, addr=va, length=PAGE, ring=False)
+        second = node.post_command(h.CmdOp.FENCE, addr=node.fence_address, length=FENCED)
+        assert node.wait_command(second) is node.wait_command(first) is h.CmdStatus.OK
         node.revoke(key, va)
         self.away[key, va] = frame
 
