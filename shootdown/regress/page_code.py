@@ -59,7 +59,7 @@ def read_code(found: Mapping[str, Any]) -> Code | None:
 def code_coverage(code: Code | None, goals: Mapping[str, float]) -> str:
     """A row a file, the worst first."""
     if code is None:
-        return '<p class="muted">Not measured in this regression; it is unless --no-coverage is given or the RTL is broken on purpose.</p>'
+        return '<p class="muted">Not measured in this regression; it is unless --no-coverage is given or a MUTANT is played.</p>'
     rows = []
     for file in sorted(code.files, key=lambda file: (_worst(file), file.path)):
         holes = "".join(
