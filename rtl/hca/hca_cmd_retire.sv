@@ -107,7 +107,8 @@ module hca_cmd_retire
 
   always_ff @(posedge clk_i) begin
     if (push_valid_i) slot_q[push_slot] <= push_i;
-    else if (first_rsp) begin
+    // In the same cycle as a push, too: else the fence or report would be written a second time.
+    if (first_rsp) begin
       slot_q[wb_slot].kind <= RETIRE_STATUS;
       if (rsp_bad) slot_q[wb_slot].status <= CMD_STATUS_BAD_ADDRESS;
     end

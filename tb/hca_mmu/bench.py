@@ -21,7 +21,7 @@ from tb.block.stepped import Block, Library
 from tb.hil.hca_lines import Entry, entry_of, line_of, raw_of, word_of
 from tb.toolchain import ROOT
 
-__all__ = ["CMDQ", "FQ", "OUTSIDE", "Mmu", "StuckError"]
+__all__ = ["CMDQ", "FQ", "MPT", "OUTSIDE", "Mmu", "StuckError"]
 
 HERE = Path(__file__).resolve().parent
 HCA = ROOT / "rtl/hca"
@@ -68,6 +68,7 @@ class Mmu(Block):
         self._library.mmu_memory.restype = ctypes.c_void_p
         self._library.mmu_memory.argtypes = [ctypes.c_void_p]
         self.memory = (ctypes.c_uint8 * MEMORY_BYTES).from_address(self._library.mmu_memory(self._model))
+        self.latency = latency
         self.commands, self.records = commands, records
         self.producer = self.consumer = 0
         self.log: list[tuple[int, str, tuple[int, ...]]] = []

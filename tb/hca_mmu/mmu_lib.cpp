@@ -1,7 +1,8 @@
 // The Verilated hca_mmu as a library, with memory: one call a clock cycle.
 //
-// Promises: as stepped.h. Memory is `size` bytes from address 0 (mmu_memory); outside it answers with SLVERR. It answers a request
-//   `latency` cycles after taking it, in order of the requests, and takes one in the cycles a seeded draw allows.
+// Promises: as stepped.h. Memory is `size` bytes from address 0 (mmu_memory), and again at every multiple of 2^24; outside it answers with
+//   SLVERR. It answers a request `latency` cycles after taking it, in order of the requests, and takes one in the cycles a seeded draw
+//   allows. What is written is there when it is answered, not before.
 
 #include <cstdint>
 #include <cstring>
@@ -16,9 +17,10 @@
 
 #define INPUTS(X) \
   X(mutant) X(write) X(read) X(addr) X(data) X(flt_valid) X(flt_qpn) X(flt_dir) X(flt_va) X(req_valid) X(req_use) X(req_key) \
-  X(req_va) X(req_need) X(start_valid) X(done_valid) X(use) X(fired_valid) X(fired) X(async_valid) X(async_kind) X(async_subject)
+  X(req_va) X(req_need) X(start_valid) X(done_valid) X(use) X(fired_valid) X(fired) X(async_valid) X(async_kind) X(async_subject) \
+  X(flt_mix) X(stall)
 #define OUTPUTS(X) \
-  X(bvalid) X(bresp) X(rvalid) X(rresp) X(rdata) X(flt_ready) X(req_ready) X(rsp_valid) X(rsp_result) X(rsp_pa) X(live) \
+  X(bvalid) X(bresp) X(rvalid) X(rresp) X(rdata) X(flt_ready) X(req_ready) X(rsp_valid) X(rsp_use) X(rsp_result) X(rsp_pa) X(live) \
   X(resume_valid) X(resume_qpn) X(resume_dir) X(resume_error) X(qp_cmd_valid) X(qp_cmd_op) X(qp_cmd_qpn) X(cq_cmd_valid) X(cq_cmd_cqn) \
   X(db_sq) X(db_rq) X(db_qpn) X(db_index) X(db_cq) X(db_cqn) X(db_cq_index) X(db_arm) X(irq) X(cmd_snoop) X(cmd_snoop_index) \
   X(fence_snoop) X(inv) X(inv_index) X(record) X(record_prod) X(quiescent) X(deadline) X(now) \
@@ -31,11 +33,14 @@
 namespace {
 
 constexpr uint64_t kLine = 64;
+constexpr uint64_t kAgain = (uint64_t{1} << 24) - 1;
 
 struct Waiting {
   uint64_t due;
   int id;
   uint64_t pa;
+  uint64_t strobes = 0;
+  uint8_t data[kLine] = {};
 };
 
 struct Model : Block {
@@ -87,17 +92,18 @@ INPUTS(BLOCK_SET)
     m->writes.pop_front();
     t.wr_rsp_id_i = w.id;
     t.wr_rsp_resp_i = inside(w.pa) ? 0 : 2;
+    for (uint64_t i = 0; i < kLine && inside(w.pa); i++) {
+      if (w.strobes >> i & 1) m->memory[w.pa + i] = w.data[i];
+    }
   }
   t.clk_i = 0;
   t.eval();
-  if (t.rd_valid_o && t.rd_ready_i) m->reads.push_back({m->now + m->latency, t.rd_id_o, t.rd_pa_o & ~(kLine - 1)});
+  const auto line = [](uint64_t pa) { return pa & kAgain & ~(kLine - 1); };
+  if (t.rd_valid_o && t.rd_ready_i) m->reads.push_back({m->now + m->latency, t.rd_id_o, line(t.rd_pa_o)});
   if (t.wr_valid_o && t.wr_ready_i) {
-    const uint64_t pa = t.wr_pa_o & ~(kLine - 1);
-    m->writes.push_back({m->now + m->latency, t.wr_id_o, pa});
-    const auto* bytes = reinterpret_cast<const uint8_t*>(&t.wr_data_o[0]);
-    for (uint64_t i = 0; i < kLine && inside(pa); i++) {
-      if (t.wr_strb_o >> i & 1) m->memory[pa + i] = bytes[i];
-    }
+    Waiting w{m->now + m->latency, t.wr_id_o, line(t.wr_pa_o), t.wr_strb_o};
+    std::memcpy(w.data, &t.wr_data_o[0], kLine);
+    m->writes.push_back(w);
   }
 OUTPUTS(BLOCK_GET)
   *out++ = t.rd_rsp_valid_i;

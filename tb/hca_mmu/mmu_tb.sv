@@ -1,5 +1,5 @@
 // hca_mmu with one plain port a field, for the block test. Queue pairs are stood in for here: they take every command and resume at once
-// and report their own number. Memory is the library's (mmu_lib.cpp).
+// and report their own number, unless `stall` holds them. Memory is the library's (mmu_lib.cpp).
 
 module mmu_tb
   import hca_pkg::*;
@@ -29,6 +29,8 @@ module mmu_tb
   input  logic [1:0]  async_valid_i,
   input  logic [7:0]  async_kind_i,
   input  logic [23:0] async_subject_i,
+  input  logic [63:0] flt_mix_i,      // turns bits of what a fault says beside its address
+  input  logic [4:0]  stall_i,        // resume, command to a queue pair, to a completion queue, write's response, read's data: not now
   // memory
   input  logic        rd_ready_i,
   input  logic        rd_rsp_valid_i,
@@ -56,6 +58,7 @@ module mmu_tb
   output logic        flt_ready_o,
   output logic        req_ready_o,
   output logic        rsp_valid_o,
+  output logic [$bits(use_t)-1:0] rsp_use_o,
   output logic [3:0]  rsp_result_o,
   output logic [63:0] rsp_pa_o,
   output logic        live_o,         // of use_i
@@ -100,8 +103,11 @@ module mmu_tb
       report_q  <= '0;
     end else begin
       now_q            <= now_q + 1'b1;
-      qp_done_q        <= qp_cmd_valid_o;
-      report_q.sq_prod <= 16'(qp_cmd.qpn);
+      qp_done_q        <= qp_cmd_valid_o && !stall_i[1];
+      if (qp_cmd_valid_o && !stall_i[1]) begin
+        report_q.sq_prod <= 16'(qp_cmd.qpn);
+        report_q.una_psn <= ~24'(qp_cmd.qpn);
+      end
     end
   end
   assign now_o = now_q;
@@ -123,8 +129,9 @@ module mmu_tb
   assign live_o  = live[one_use.slot[RxSlotW-1:0]][one_use.seg];
   assign req     = '{id: use_t'(req_use_i), qpn: '0, pd: '0, key: req_key_i, va: req_va_i, len: 13'd1, need: need_e'(req_need_i)};
   assign flt     = '{qpn: flt_qpn_i, direction: fault_dir_e'(flt_dir_i), write: flt_va_i[12], rdma: flt_va_i[13],
-                     cause: FAULT_CAUSE_NOT_PRESENT, key: 32'h1234_5678, va: flt_va_i, length: 32'd9000, packet_length: 13'd4096,
-                     wqe_index: 16'd77};
+                     cause: flt_mix_i[63] ? FAULT_CAUSE_READ_ONLY : FAULT_CAUSE_NOT_PRESENT, key: 32'h1234_5678 ^ flt_mix_i[31:0],
+                     va: flt_va_i, length: 32'd9000 ^ flt_mix_i[62:31], packet_length: 13'd4096 ^ flt_mix_i[25:13],
+                     wqe_index: 16'd77 ^ flt_mix_i[47:32]};
 
   hca_mmu u_mmu (
     .clk_i,
@@ -140,13 +147,13 @@ module mmu_tb
     .s_axil_wdata_i  (data_i),
     .s_axil_wstrb_i  (8'hff),
     .s_axil_bvalid_o (bvalid_o),
-    .s_axil_bready_i (1'b1),
+    .s_axil_bready_i (!stall_i[3]),
     .s_axil_bresp_o  (bresp_o),
     .s_axil_arvalid_i(read_i),
     .s_axil_arready_o(),
     .s_axil_araddr_i (addr_i),
     .s_axil_rvalid_o (rvalid_o),
-    .s_axil_rready_i (1'b1),
+    .s_axil_rready_i (!stall_i[4]),
     .s_axil_rdata_o  (rdata_o),
     .s_axil_rresp_o  (rresp_o),
     .rd_valid_o,
@@ -176,16 +183,16 @@ module mmu_tb
     .flt_ready_o,
     .flt_i           (flt),
     .resume_valid_o,
-    .resume_ready_i  (1'b1),
+    .resume_ready_i  (!stall_i[0]),
     .resume_o        (resume),
     .qp_cmd_valid_o,
-    .qp_cmd_ready_i  (1'b1),
+    .qp_cmd_ready_i  (!stall_i[1]),
     .qp_cmd_o        (qp_cmd),
     .qp_done_valid_i (qp_done_q),
     .qp_done_status_i(CMD_STATUS_OK),
     .qp_report_i     (report_q),
     .cq_cmd_valid_o,
-    .cq_cmd_ready_i  (1'b1),
+    .cq_cmd_ready_i  (!stall_i[2]),
     .cq_cmd_o        (cq_cmd),
     .enable_o        (),
     .doorbell_o      (doorbell),
@@ -209,6 +216,7 @@ module mmu_tb
   );
 
   assign req_ready_o    = req_ready[USER_RX];
+  assign rsp_use_o      = rsp.id;
   assign rsp_result_o   = rsp.result;
   assign rsp_pa_o       = 64'(rsp.pa);
   assign resume_qpn_o   = resume.qpn;
