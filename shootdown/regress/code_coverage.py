@@ -3,7 +3,8 @@
 A *point* is a source line with code, an arm of a branch, a bit of a signal, or an assertion. A line is covered when everything on
 it ran: of `if (a) b <= c;` also the assignment. A bit is covered when it rose and fell. An assertion is covered when what it
 demands was demanded at least once (tb/coverage/assertions.py). Points add up over runs, builds, testbenches, instances and
-parameters: one hit anywhere is a hit.
+parameters: one hit anywhere is a hit. What only a reset runs is no point: counting starts when the first reset, which no model is
+spared, is over.
 
 Promises: only files below rtl/ count; lines and signals of rtl/props are not design and do not count. A count file cut short by a
 killed process counts as far as it goes. What exclusions.toml excludes counts neither as covered nor as a hole; `stale` says which
@@ -19,6 +20,7 @@ import json
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -27,11 +29,13 @@ from numpy.typing import NDArray
 
 from shootdown.regress.exclusions import SHIPPED, Exclusion, apply, read_exclusions
 from shootdown.regress.points import Kind, Point, block_of
+from tb.toolchain import ROOT
 
 __all__ = ["CodeCoverage", "merge"]
 
 RECORD = re.compile(rb"^C '(.*)' \d+$", re.MULTILINE)
 COUNTS = re.compile(rb"' (\d+)$", re.MULTILINE)
+RESET = re.compile(r"\bif \(!rst_ni?\)")
 SEEN = re.compile(r"^(\w+?)_seen(?:_\d+)?$")
 
 
@@ -178,7 +182,7 @@ class _Merger:
             fields = dict(part.split("\2", 1) for part in key.decode().split("\1") if part)
             file = _rtl_file(fields["f"])
             if file is not None:
-                for point, part in _meaning(file, fields):
+                for point, part in () if _of_reset(file, fields) else _meaning(file, fields):
                     parts = least.setdefault(point, {})
                     parts[part] = parts.get(part, 0) + int(self._counts[index])
         return {point: min(parts.values()) for point, parts in least.items()}
@@ -188,6 +192,18 @@ def _rtl_file(path: str) -> str | None:
     """Relative to the repository, or None for what does not count. Copies of assertion files stand in build/.../rtl/props."""
     parts = Path(path).parts
     return "/".join(parts[len(parts) - 1 - parts[::-1].index("rtl") :]) if "rtl" in parts else None
+
+
+def _of_reset(file: str, fields: Mapping[str, str]) -> bool:
+    """The record is the arm of a reset."""
+    return fields["t"] in ("line", "branch") and fields.get("o") in ("if", "elsif") and int(fields["l"]) in _resets(file)
+
+
+@cache
+def _resets(file: str) -> set[int]:
+    path = ROOT / file
+    lines = path.read_text().splitlines() if path.exists() else []
+    return {number for number, line in enumerate(lines, 1) if RESET.search(line)}
 
 
 def _meaning(file: str, fields: Mapping[str, str]) -> list[tuple[Point, str]]:

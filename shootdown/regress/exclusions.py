@@ -3,6 +3,7 @@
 An entry names files by a pattern, and of them one of
   `signal`     signals by a pattern, as reports show them, ranges of bits allowed: "*", "req.va[63:56]", "state_q[*].gen[*]";
   `assertion`  labels by a pattern;
+  `function`   all code of a function, by its name;
   `text`       source lines that contain this text, and arms of branches on them; with `arm` only arms of that name (if, else,
                elsif ...), and what such an arm has on the same line. Beside `signal`: the declaration has the text.
 Text and names rot less than line numbers.
@@ -42,13 +43,14 @@ class Exclusion:
     text: str = ""
     signal: str = ""
     assertion: str = ""
+    function: str = ""
     arm: str = ""
     some: bool = False
 
     def __str__(self) -> str:
         said = [
             self.file,
-            *(f"{name} '{value}'" for name in ("text", "arm", "signal", "assertion") if (value := getattr(self, name))),
+            *(f"{name} '{value}'" for name in ("text", "arm", "signal", "assertion", "function") if (value := getattr(self, name))),
         ]
         return ", ".join(said)
 
@@ -62,8 +64,8 @@ def read_exclusions(path: Path) -> list[Exclusion]:
             raise BadExclusionError(f"{path.name}: {entry}: there is no key {min(unknown)}")
         if not entry.get("file") or not str(entry.get("reason", "")).strip():
             raise BadExclusionError(f"{path.name}: {entry}: an exclusion has a file and a reason")
-        if not (entry.get("text") or entry.get("signal") or entry.get("assertion")):
-            raise BadExclusionError(f"{path.name}: {entry}: an exclusion has a text, a signal or an assertion")
+        if not any(entry.get(key) for key in ("text", "signal", "assertion", "function")):
+            raise BadExclusionError(f"{path.name}: {entry}: an exclusion has a text, a signal, an assertion or a function")
         found.append(Exclusion(**entry))
     return found
 
@@ -98,6 +100,8 @@ def _matching(entry: Exclusion, points: Sequence[Point], counts: Mapping[Point, 
         yield from (point for point in points if point.kind is Kind.ASSERTION and labels.fullmatch(point.name))
         return
     on = {number for number, line in enumerate(_source(path), 1) if entry.text in line} if entry.text else None
+    if entry.function:
+        on = _function(path, entry.function)
     if entry.signal:
         signals = _pattern(entry.signal)
         found = (point for point in points if point.kind is Kind.TOGGLE and signals.fullmatch(point.name))
@@ -126,6 +130,17 @@ def _pattern(text: str) -> re.Pattern[str]:
 
 def _literal(text: str) -> str:
     return ".*".join(map(re.escape, text.split("*")))
+
+
+def _function(path: Path, name: str) -> set[int]:
+    """Lines of a function, from its head to its end."""
+    found, inside = set(), False
+    for number, line in enumerate(_source(path), 1):
+        inside = inside or bool(re.search(rf"\bfunction\b.*\b{name}\(", line))
+        if inside:
+            found.add(number)
+        inside = inside and "endfunction" not in line
+    return found
 
 
 @cache

@@ -162,6 +162,14 @@ def test_only_the_design_counts_and_of_assertions_their_covers(tmp_path: Path) -
     assert len(found.counts) == 3
 
 
+def test_what_only_a_reset_runs_is_no_point(tmp_path: Path) -> None:
+    path = ROOT / "rtl/gru/gru_tlb_drain.sv"
+    line = next(number for number, text in enumerate(path.read_text().splitlines(), 1) if "if (!rst_ni)" in text)
+    arms = [record("branch", str(path), line, arm, 0, lines=f"{line + n}") for n, arm in ((1, "if"), (5, "else"))]
+    counts_file(tmp_path, "1.dat", *arms)
+    assert sorted(point.line for point in merged(tmp_path).counts) == [line, line + 5]
+
+
 def test_a_file_cut_short_counts_as_far_as_it_goes(tmp_path: Path) -> None:
     whole = record("line", RTL, 5, "block", 2, lines="5")
     (tmp_path / "1.dat").write_text("# SystemC::Coverage-3\n" + whole + whole[: len(whole) // 2])
@@ -206,7 +214,9 @@ def test_files_of_one_build_add_up(tmp_path: Path) -> None:
 def source(tmp_path: Path) -> dict[Point, int]:
     rules._source.cache_clear()
     (tmp_path / "rtl").mkdir()
-    (tmp_path / "rtl/a.sv").write_text("logic [7:0] pa;\nlogic [7:0] va;\nif (mutant_i == X) b = c;\nelse d = e;\n")
+    code = "logic [7:0] pa;\nlogic [7:0] va;\nif (mutant_i == X) b = c;\nelse d = e;\n"
+    function = "function logic mask(x);\n  mask = x;\nendfunction\n"
+    (tmp_path / "rtl/a.sv").write_text(code + function)
     toggles = {
         Point(Kind.TOGGLE, "rtl/a.sv", 1 + (name == "va"), f"{name}[{bit}]"): int(bit < 4)
         for name in ("pa", "va")
@@ -214,6 +224,7 @@ def source(tmp_path: Path) -> dict[Point, int]:
     }
     lines = {Point(Kind.LINE, "rtl/a.sv", 3): 0, Point(Kind.LINE, "rtl/a.sv", 4): 5}
     arms = {Point(Kind.BRANCH, "rtl/a.sv", 3, "1 if"): 0, Point(Kind.BRANCH, "rtl/a.sv", 3, "2 else"): 5}
+    lines |= {Point(Kind.LINE, "rtl/a.sv", 5): 0, Point(Kind.LINE, "rtl/a.sv", 6): 0}
     return {**toggles, **lines, **arms, Point(Kind.ASSERTION, "rtl/a.sv", 4, "never"): 0}
 
 
@@ -226,6 +237,7 @@ def source(tmp_path: Path) -> dict[Point, int]:
         (Exclusion("rtl/a.sv", "r", signal="pa*", some=True), 4),
         (Exclusion("rtl/a.sv", "r", text="mutant_i ==", arm="if"), 2),
         (Exclusion("rtl/a.sv", "r", assertion="nev*"), 1),
+        (Exclusion("rtl/a.sv", "r", function="mask"), 2),
     ],
 )
 def test_an_exclusion_takes_its_holes_away(source: dict[Point, int], tmp_path: Path, entry: Exclusion, excluded: int) -> None:
