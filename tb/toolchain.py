@@ -18,9 +18,13 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-__all__ = ["ROOT", "BuildError", "check_tools", "digest", "locked", "run_tool", "verilator_root"]
+__all__ = ["MUTANT_VARIABLE", "ROOT", "RTL_VARIABLE", "BuildError", "check_tools", "digest", "locked", "run_tool", "verilator_root"]
 
 ROOT = Path(__file__).resolve().parents[1]
+RTL_VARIABLE = "SHOOTDOWN_RTL"
+"""Environment variable: a folder that stands in for rtl/ in every build, a whole copy with something changed."""
+MUTANT_VARIABLE = "SHOOTDOWN_RTL_MUTANT"
+"""Environment variable that such a copy may read when a model starts: which of its mutants to be."""
 PROGRAMS = {"g++": "g++", "make": "make", "perl": "perl"}
 WAVE_HEADERS = {"lz4.h": "liblz4-dev", "zlib.h": "zlib1g-dev"}
 
@@ -60,14 +64,21 @@ def digest(files: Sequence[Path], more: str) -> str:
     for name in ("verilator", "cocotb"):
         made_from.update(f"{name} {importlib.metadata.version(name)}".encode())
     for path in files:
-        made_from.update(f"{path.relative_to(ROOT)}\0".encode() + path.read_bytes() + b"\0")
+        made_from.update(f"{path.relative_to(ROOT)}\0".encode() + Path(_stand_in(str(path))).read_bytes() + b"\0")
     return made_from.hexdigest()[:16]
+
+
+def _stand_in(argument: str) -> str:
+    """An argument of a tool with every path below rtl/ as RTL_VARIABLE has it."""
+    chosen = os.environ.get(RTL_VARIABLE)
+    return argument.replace(str(ROOT / "rtl"), chosen) if chosen else argument
 
 
 def run_tool(command: Sequence[str], log: Path) -> None:
     """Run a tool of the build; its output goes to `log`. Raises BuildError with the first line that names an error."""
     root = verilator_root()
     environment = {**os.environ, "VERILATOR_ROOT": str(root), "PATH": f"{root / 'bin'}{os.pathsep}{os.environ['PATH']}"}
+    command = [_stand_in(argument) for argument in command]
     process = subprocess.Popen(
         command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, start_new_session=True
     )

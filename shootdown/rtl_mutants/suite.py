@@ -1,0 +1,146 @@
+"""Which tests could notice a mutant, and in which order to ask them.
+
+Promises: every test of the regression that simulates the mutant's file, and the directed tests of RTL below tests/unit, is asked
+until one notices. A test's fingerprint changes when anything changes that it is made of, and with nothing else.
+"""
+
+from __future__ import annotations
+
+import ast
+import hashlib
+import re
+from collections.abc import Iterable, Mapping
+from functools import cache
+from pathlib import Path
+
+from shootdown.regress.plan import tests
+from shootdown.rtl_mutants.draw import Mutant
+from shootdown.rtl_mutants.parsed import CHIPS, RTL
+from tb.plan.test import Kind, Test
+from tb.toolchain import ROOT
+from tb.uvm.build import simulator
+
+__all__ = ["fingerprint", "simulates", "suite"]
+
+DIRECTED: Mapping[str, str] = {
+    "gru": "gru",
+    "gru_handles": "gru",
+    "gru_timing": "gru",
+    "tlb": "gru_tlb",
+    "hca_xlt": "hca_xlt",
+    "hca_mmu": "hca_mmu",
+    "hca_fault": "hca_mmu",
+    "hca_rx": "hca_rx",
+    "hca_tx": "hca_tx",
+    "hca_qp": "hca_qp",
+    "hca_chip": "hca",
+}
+"""tests/unit/test_rtl_NAME.py and the block it is about."""
+DIRECTED_SECONDS = 240.0
+OURS = ("tb", "hwif", "pymodels", "shootdown", "sw_stack", "tests", "support")
+
+
+@cache
+def suite() -> tuple[Test, ...]:
+    """All that may be asked."""
+    known = list(tests().values())
+    named = {test.target.partition("::")[0] for test in known if test.kind is Kind.PYTEST}
+    for name, block in DIRECTED.items():
+        target = f"tests/unit/test_rtl_{name}.py"
+        if target not in named and (ROOT / target).exists():
+            about = f"directed tests of {block}"
+            known.append(Test(f"directed_{name}", about, Kind.PYTEST, target, block, seconds=DIRECTED_SECONDS))
+    return tuple(known)
+
+
+def simulates(test: Test, mutant: Mutant) -> bool:
+    """Has the test the mutant's file in what it simulates?"""
+    return mutant.edit.file in _simulated(test)
+
+
+@cache
+def _simulated(test: Test) -> frozenset[str]:
+    """Files below rtl/: those of the benches that a block's test imports, of its simulator, or of a whole chip."""
+    if test.kind is Kind.UVM:
+        return _below_rtl(simulator(test.simulator).sources)
+    if test.kind is not Kind.COSIM:
+        benches = [
+            path.parent.name for path in _closure(_modules(test)) if path.name == "bench.py" and path.is_relative_to(ROOT / "tb")
+        ]
+        if benches:
+            return frozenset().union(*map(_of_bench, benches))
+    device = (test.target if test.kind is Kind.COSIM else test.block).partition("_")[0].partition(":")[0]
+    return _below_rtl(path for chip in CHIPS if chip.name == device for path in chip.files(RTL))
+
+
+def _of_bench(folder: str) -> frozenset[str]:
+    """All that its testbenches instantiate or import, and what that does."""
+    by_name = {path.stem: path for chip in CHIPS for path in chip.files(RTL)}
+    found: set[Path] = set()
+    waiting = sorted((ROOT / "tb" / folder).glob("*.sv"))
+    while waiting:
+        words = set(re.findall(r"\w+", re.sub(r"//.*", "", waiting.pop().read_text())))
+        reached = [path for name, path in by_name.items() if name in words and path not in found]
+        found.update(reached)
+        waiting += reached
+    return _below_rtl(found)
+
+
+def _below_rtl(paths: Iterable[Path]) -> frozenset[str]:
+    return frozenset(str(path.relative_to(RTL)) for path in paths if path.is_relative_to(RTL))
+
+
+@cache
+def fingerprint(test: Test) -> str:
+    """Of the test as it is: its entry in the plan, its code, and all code and benches that this imports."""
+    made_of = hashlib.sha256(repr(test).encode())
+    for path in sorted(_closure(_modules(test))):
+        made_of.update(f"{path.relative_to(ROOT)}\0".encode() + path.read_bytes())
+    return made_of.hexdigest()[:16]
+
+
+def _modules(test: Test) -> list[Path]:
+    target = test.target.partition(":")[0]
+    if test.kind is Kind.PYTEST:
+        return [ROOT / target, ROOT / "tests/conftest.py"]
+    if test.kind is Kind.COSIM:
+        return [ROOT / "shootdown/rig.py", *sorted((ROOT / "sw_stack").rglob("*.py"))]
+    found = [_file(target)]
+    if test.simulator:
+        folder = ROOT / "tb/uvm" / test.simulator.partition(":")[0]
+        found += sorted(folder.rglob("*.py"))
+    return [path for path in found if path is not None]
+
+
+def _file(module: str) -> Path | None:
+    for base in (ROOT, ROOT / "tests"):
+        path = base.joinpath(*module.split("."))
+        for candidate in (path.with_suffix(".py"), path / "__init__.py"):
+            if candidate.exists():
+                return candidate
+    return None
+
+
+def _closure(first: Iterable[Path]) -> set[Path]:
+    found: set[Path] = set()
+    waiting = list(first)
+    while waiting:
+        path = waiting.pop()
+        if path in found or not path.exists():
+            continue
+        found.add(path)
+        # A bench is its Python and what lies beside it.
+        found.update(other for other in path.parent.iterdir() if other.suffix in (".sv", ".cpp", ".h", ".vlt"))
+        waiting += [imported for name in _imports(path) if (imported := _file(name)) is not None]
+    return found
+
+
+@cache
+def _imports(path: Path) -> tuple[str, ...]:
+    names: dict[str, None] = {}
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            names.update(dict.fromkeys(alias.name for alias in node.names))
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            names.update(dict.fromkeys([node.module, *(f"{node.module}.{alias.name}" for alias in node.names)]))
+    return tuple(name for name in names if name.partition(".")[0] in OURS)
