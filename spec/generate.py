@@ -10,6 +10,7 @@ import sys
 from pathlib import Path
 
 from spec.generate_hca import outputs_hca
+from spec.generate_ral import outputs_ral
 from spec.load import LINE_BITS, Event, Gru, Handle, Port, load_events, load_gru, load_kinds, load_port, load_rules, load_timing
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -235,6 +236,7 @@ def outputs() -> dict[str, str]:
         "hwif/gen/timing.py": py_timing(),
         "hwif/gen/events.py": py_events(events, load_kinds()),
         **outputs_hca(),
+        **outputs_ral(gru),
     }
 
 

@@ -227,6 +227,9 @@ class DataBoard(Board):
             if done.cbr not in self._restored:
                 self.object(done.cycle, "data", f"control block {done.cbr} ends an instruction that was not begun")
             self._restored.discard(done.cbr)
+            for ctx, context in enumerate(self.handles.contexts):
+                if context.holds(done.cbr):  # it was saved elsewhere: what it loaded is not known here
+                    self._segments.pop(ctx, None)
             return
         self.judged(done)
         self._cycle = done.cycle
@@ -301,7 +304,9 @@ class DataBoard(Board):
             return  # not a spot: it cannot have been written
 
     def check_phase(self) -> None:
-        """Every byte of every spot."""
+        """Every byte of every spot, unless the run was cut short."""
+        if self.enough.is_set():
+            return
         for cbr in sorted(self.running):
             self._take_over(self.running[cbr])
         for space in self.spaces.all:

@@ -154,7 +154,15 @@ class Software(uvm_sequence):
         return self._frame - pages
 
     async def open(
-        self, space: Space, cbs: int, dsr_units: int, *, core: int | None = 0, sizes: int | None = None, **more: int
+        self,
+        space: Space,
+        cbs: int,
+        dsr_units: int,
+        *,
+        core: int | None = 0,
+        sizes: int | None = None,
+        start: bool = True,
+        **more: int,
     ) -> User:
         """Allocate and start a context. `more`: further fields of the handle."""
         units = _take(-(-cbs // g.CBR_AU), self._units, g.NUM_CBR // g.CBR_AU)
@@ -179,7 +187,8 @@ class Software(uvm_sequence):
         self.owner.update(dict.fromkeys(cbrs, user))
         self.config.spaces.of[ctx] = space
         await self.context(user, g.CchOpc.ALLOCATE)
-        await self.start_context(user)
+        if start:
+            await self.start_context(user)
         return user
 
     async def context(self, user: User, opc: g.CchOpc) -> int:

@@ -9,8 +9,8 @@ from tb.plan.test import Kind, Test
 __all__ = ["TESTS"]
 
 
-def _test(module: str, cls: str, about: str, rules: str = "", groups: str = "", seeds: int = 3) -> Test:
-    name = re.sub(r"(?<!^)(?=[A-Z])", "_", cls).lower()
+def _test(module: str, cls: str, about: str, rules: str = "", groups: str = "", seeds: int = 3, name: str = "") -> Test:
+    name = name or re.sub(r"(?<!^)(?=[A-Z])", "_", cls).lower()
     target = f"tb.uvm.gru.tests.{module}:{cls}"
     chosen = tuple(f"gru {group}" for group in groups.split(", ") if group)
     return Test(name, about, Kind.UVM, target, "gru", "gru", tuple(rules.split()), chosen, seeds=seeds, seconds=120)
@@ -29,7 +29,16 @@ TESTS = (
     _test("gru_atomics", "GruAtomics", "atomics, message queues and copies, many on the same double-words", "SD-2 SD-3", TRAFFIC),
     _test("gru_errors", "GruErrors", "memory answers with errors, fault handlers with exceptions", "", f"memory error, {TRAFFIC}"),
     _test("gru_errors", "GruErrorsEach", "each error at each opcode", "", f"memory error, {TRAFFIC}", seeds=1),
+    _test("gru_registers", "GruRegisters", "the register window against its model", "", "register"),
+    _test(
+        "gru_commands", "GruCommands", "commands in every state", "", "fault answer, context, context refused, fault map", seeds=1
+    ),
+    _test("gru_commands", "GruSaved", "an interrupted instruction goes on in another context", "", "context", seeds=1),
     _test("gru_reset", "GruReset", "reset in the middle of everything", "", "reset"),
+    *(
+        _test("gru_directed", f"GruSd{n}", f"SD-{n} as a driver sees it", f"SD-{n}", "shootdown", seeds=1, name=f"gru_sd{n}")
+        for n in range(1, 9)
+    ),
     _test("gru_third_party", "GruThirdParty", "cocotbext-axi drives both buses", "SD-1 SD-2", TRAFFIC, seeds=1),
     _test("gru_passive", "GruPassive", "passive agents watch what others drive", "SD-1 SD-2", TRAFFIC, seeds=1),
 )

@@ -81,8 +81,8 @@ class Traffic(uvm_sequence):
         plots = [[self._plot(spaces[number % mix.spaces]) for _ in range(mix.cbs)] for number in range(len(mix.cores))]
         for number, core in enumerate(mix.cores):
             space = spaces[number % mix.spaces]
-            more = {"cb_int_enable": int(core is not None), "tfm_done_bit_enable": int(core is not None)}
-            user = await software.open(space, mix.cbs, mix.cbs, core=core, **more)
+            told = int(core is not None)
+            user = await software.open(space, mix.cbs, mix.cbs, core=core, cb_int_enable=told, tfm_done_bit_enable=told)
             for index in range(mix.cbs):
                 together = shared[number % mix.spaces] if shared else None
                 worker = Worker(software, user, index, plots[number][index], mix, together)

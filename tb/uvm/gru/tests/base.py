@@ -62,11 +62,15 @@ class ChipTest(BaseTest):
     async def play(self) -> None:
         """Reset, and the stimulus to its end."""
         env, clocking = self.env, self.chip.clocking
+        self.whole = False
         await clocking.start()
         stimulus = cocotb.start_soon(self._guarded(self.stimulus()))
         boards = [board.enough.wait() for board in (env.tlb_board, env.translations, env.handles, env.data)]
         limit = cocotb.start_soon(clocking.wait(self.cycles))
         await First(stimulus, limit, *boards)
+        if not self.whole:  # what is open is open because it was cut short
+            for board in (env.tlb_board, env.data):
+                board.enough.set()
         if limit.done() and not stimulus.done():
             env.handles.object(clocking.cycle, "liveness", f"no end after {self.cycles} cycles")
 
@@ -76,6 +80,7 @@ class ChipTest(BaseTest):
         try:
             await steps
             await clocking.wait(200)  # to see what nobody asked for
+            self.whole = True
         except (LostError, ResetError):
             pass
         except RefusedError as error:
@@ -86,6 +91,7 @@ class SoftwareTest(ChipTest):
     """Directed: a driver with one space and a fault server, and what subclasses do with them."""
 
     answers: ClassVar[Answers] = Answers(clean=0.0)
+    cycles = 40_000
 
     async def stimulus(self) -> None:
         """Set up, then the scene."""
