@@ -6,10 +6,11 @@ module counts_start (
 
   import "DPI-C" function void counts_started();
 
-  bit once = 1'b0;
+  logic once_q;
+  initial once_q = 1'b0;
   always @(posedge start_i) begin
-    if (!once) begin
-      once = 1'b1;
+    if (!once_q) begin
+      once_q <= 1'b1;
       counts_started();
     end
   end
