@@ -52,16 +52,14 @@ TESTS = (
         "HcaPeerRequests",
         "the link agent requests: good, repeated, early, spoilt, refused",
         "FQ-3 FQ-4",
-        module="hca_peer",
     ),
     _test(
         "hca_peer_answers",
         "HcaPeerAnswers",
         "the link agent answers: ACK, every NAK, nothing, answers in pieces",
         "",
-        module="hca_peer",
     ),
-    _test("hca_peer_random", "HcaPeerRandom", "messages both ways, lost, repeated, spoilt, slow", "SD-2", module="hca_peer"),
+    _test("hca_peer_random", "HcaPeerRandom", "messages both ways, lost, repeated, spoilt, slow", "SD-2"),
     _test(
         "hca_shootdown", "HcaShootdown", "invalidations against accesses and walks under way, in bursts", "SD-1 SD-2 SD-3 SD-4 SD-8"
     ),

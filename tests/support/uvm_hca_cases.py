@@ -1,0 +1,133 @@
+"""UVM tests of the HCA that must not pass: a broken environment, which the boards must see. For the simulator."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pyuvm
+
+from hwif.gen import hca as h
+from tb.plan.test import Kind, Test
+from tb.uvm.agents.axi.driver import MemoryResponder
+from tb.uvm.hca.plan import Plan
+from tb.uvm.hca.tests.base import TIMEOUT_US, HcaBaseTest
+from tb.uvm.hca.tests.scene import PAGE, A, B, Scene
+
+__all__ = ["CASES"]
+
+ALONE = "support.uvm_hca_cases"
+CASES = {
+    name: Test(f"case_{name.lower()}", "", Kind.UVM, f"{ALONE}:{name}", "hca", "hca")
+    for name in ("ForgetsWrites", "TakesTooEarly", "FakesARecord", "FakesACompletion", "FakesAStatus", "TellsTheMirrorLies", "Idle")
+}
+
+
+class Forgetful(MemoryResponder):
+    """Every tenth read has a bit turned."""
+
+    reads = 0
+
+    def _read(self, request: Any) -> Any:
+        data, resp = super()._read(request)
+        self.reads += 1
+        if self.reads % 10 == 0:
+            data = bytes([data[0] ^ 1]) + data[1:]
+        return data, resp
+
+
+@pyuvm.test(timeout_time=TIMEOUT_US, timeout_unit="us")
+class ForgetsWrites(HcaBaseTest):
+    """Memory is not what it was: what the test's own end of the comparison says."""
+
+    def build_phase(self) -> None:
+        pyuvm.uvm_factory().set_type_override_by_type(MemoryResponder, Forgetful)
+        super().build_phase()
+
+    def program(self, port: Any) -> None:
+        scene = Scene(self.bare(port), self.rng)
+        for _ in range(8):
+            scene.write(PAGE)
+            scene.end()
+        scene.check()
+
+
+@pyuvm.test(timeout_time=TIMEOUT_US, timeout_unit="us")
+class TakesTooEarly(HcaBaseTest):
+    """Software frees a page without invalidation and fence."""
+
+    def program(self, port: Any) -> None:
+        scene = Scene(self.bare(port), self.rng)
+        scene.write(PAGE)
+        scene.end()
+        frame = scene.node.unmap(scene.kb, B)
+        scene.node.revoke(scene.kb, B)
+        assert frame
+        scene.write(64)
+        scene.end()
+
+
+class _Faulted(HcaBaseTest):
+    """A fault, and then what the subclass does to the device's memory."""
+
+    plan = Plan()
+
+    def program(self, port: Any) -> None:
+        scene = Scene(self.bare(port), self.rng)
+        self.disturb(scene)
+
+    def disturb(self, scene: Scene) -> None:
+        """What must not go unseen."""
+        raise NotImplementedError
+
+
+@pyuvm.test(timeout_time=TIMEOUT_US, timeout_unit="us")
+class FakesARecord(_Faulted):
+    """The board of faults has missed one: a record that it does not wait for, as if it were written twice."""
+
+    def disturb(self, scene: Scene) -> None:
+        scene.take(scene.kb, B)
+        self.env.faults.waiting.append((0, 0, 99, 0, 0, 0, 0, 0xBAD))
+        scene.write(64)
+        scene.end()
+
+
+@pyuvm.test(timeout_time=TIMEOUT_US, timeout_unit="us")
+class FakesACompletion(_Faulted):
+    """A completion queue that the device is told to be elsewhere than software says."""
+
+    def disturb(self, scene: Scene) -> None:
+        self.env.mirror.cqs[scene.qa.context["send_cqn"]].written = 1
+        scene.write(64)
+        scene.end()
+
+
+@pyuvm.test(timeout_time=TIMEOUT_US, timeout_unit="us")
+class FakesAStatus(_Faulted):
+    """A command that software never rang."""
+
+    def disturb(self, scene: Scene) -> None:
+        number = scene.node.post_command(h.CmdOp.NOP)
+        scene.bare.run(lambda: bool(self.env.mirror.rung), "the doorbell")
+        self.env.mirror.rung.clear()
+        scene.node.wait_command(number)
+
+
+@pyuvm.test(timeout_time=TIMEOUT_US, timeout_unit="us")
+class TellsTheMirrorLies(_Faulted):
+    """A work request that says something else than the device read."""
+
+    def disturb(self, scene: Scene) -> None:
+        scene.write(64, ring=False)
+        scene.qa.ring_send()
+        scene.bare.run(lambda: bool(self.env.mirror.qps[scene.qa.qpn].sends), "the doorbell")
+        self.env.mirror.qps[scene.qa.qpn].sends[0].wqe["remote_addr"] += 1
+        scene.end()
+
+
+@pyuvm.test(timeout_time=TIMEOUT_US, timeout_unit="us")
+class Idle(HcaBaseTest):
+    """Nothing happens."""
+
+    def program(self, port: Any) -> None:
+        """No access of anything."""
+        assert A
