@@ -16,6 +16,7 @@ from collections.abc import Mapping, Sequence
 from importlib import import_module
 from pathlib import Path
 
+from tb.block.points_hca import NUMBERED
 from tb.block.program import Outcome
 from tb.plan.cover import CoverGroup, Tally
 from tb.plan.run import RunConfig, RunResult
@@ -32,8 +33,9 @@ def result_of(outcome: Outcome, items: str, covers: Mapping[str, CoverGroup]) ->
     number NAME_I is how often bin I of NAME's group was hit."""
     tally = Tally(covers.values())
     for name, group in covers.items():
-        for index, point in enumerate(group.bins):
-            tally.hit(group, point, outcome.numbers.get(f"{name}_{index}", 0))
+        for index, point in enumerate(NUMBERED.get(group.name, group.bins)):
+            if times := outcome.numbers.get(f"{name}_{index}", 0):
+                tally.hit(group, point, times)
     complaints = [outcome.complaint] if outcome.complaint else []
     return RunResult(
         cycles=outcome.numbers.get("cycles", 0),

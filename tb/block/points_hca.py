@@ -19,6 +19,7 @@ __all__ = [
     "MMU_FULL",
     "MMU_OFF",
     "MMU_TOKEN",
+    "NUMBERED",
     "QP",
     "RX",
     "SIZES",
@@ -159,14 +160,16 @@ RX = {
     ),
 }
 """By the name of their numbers in tb/hca_rx/hca_rx_tb.sv."""
-_PIECES = tuple(f"{count} pieces" for count in range(MAX_SEGMENTS + 1))
+_PIECES = ("no piece", "1 piece", "2 pieces", "3 or 4 pieces")
+_FATES = ("left", "look-up failed", "line refused", "dropped")
+_WITHOUT = [("no piece", fate) for fate in _FATES[1:3]]  # there is nothing to look up or to read
 TX = {
     "fate": CoverGroup(
         "hca_tx packet",
         "the pieces of a packet and what became of it",
         "hca",
         ("FQ-3",),
-        cross(_PIECES, ("left", "look-up failed", "line refused", "dropped")),
+        cross(_PIECES, _FATES, without=_WITHOUT),
     ),
     "link": CoverGroup(
         "hca_tx link",
@@ -177,6 +180,8 @@ TX = {
     ),
 }
 """By the name of their numbers in tb/hca_tx/hca_tx_tb.sv."""
+NUMBERED = {TX["fate"].name: cross([_PIECES[min(count, 3)] for count in range(MAX_SEGMENTS + 1)], _FATES)}
+"""What a bench's numbers stand for where they are not the bins one by one."""
 
 # ---- queue pairs ---------------------------------------------------------------------------------------------------------------
 

@@ -6,7 +6,8 @@
 // Checks: packets of one queue pair and side leave in order, each once, whole, with the right CRC and bytes; what the link is told to do to a
 //   packet is done; a failure is the right one, and it and all younger are dropped, as by a flush; a translation is live when it is started
 //   and in flight until its last line has come, none is in flight twice, and all are given back; beats name their bytes.
-// Ends with "PASS cycles=... packets=...", or with the first check that failed.
+// Ends with "PASS cycles=... packets=... digest=...", and how often each bin of its cover groups was hit (tb/block/points_hca.py), or with
+//   the first check that failed.
 
 module hca_tx_tb
   import hca_pkg::*;
@@ -33,6 +34,12 @@ module hca_tx_tb
   function automatic bit chance(int unsigned percent);  // of something unpleasant
     return mode == 0 && dice(100) < percent;
   endfunction
+  longint unsigned digest = 64'hcbf2_9ce4_8422_2325;
+  function automatic void note(longint unsigned what);  // FNV-1a, by the double-word
+    digest = (digest ^ what) * 64'h0000_0100_0000_01b3;
+  endfunction
+  localparam int unsigned Fates = 4, Sizes = 3, Actions = 4;
+  int unsigned cov_fate[(MAX_SEGMENTS + 1) * Fates], cov_link[Sizes * Actions];
   task automatic check(bit ok, string what);
     if (!ok) begin
       $display("FAIL cycle %0d: %s", cycle, what);
@@ -69,6 +76,10 @@ module hca_tx_tb
       if (va >= piece.va && va < piece.va + 64'(piece.len)) return p;
     end
     return MAX_SEGMENTS;
+  endfunction
+  function automatic void fared(int unsigned n, int unsigned how);  // left, its look-up failed, a line of it was refused, dropped
+    cov_fate[$countones(pieces_of(request_of(pkt[n]))) * Fates + how]++;
+    note({32'(how), 32'(n)});
   endfunction
   function automatic byte unsigned payload(int unsigned n, int unsigned i);
     if (i < 32'(pkt[n].len0)) return byte_at(pkt[n].va0 + 64'(i) + Offset);
@@ -210,6 +221,7 @@ module hca_tx_tb
         failures++;
         check(!told[n] && (fate[n] == GIVEN || bad_line[n] >= 0), "a failure of a packet that is not in hand");
         told[n] = 1'b1;
+        fared(n, wrong[n] != XLT_RESULT_OK ? 1 : 2);
         p = wrong[n] != XLT_RESULT_OK ? wrong_piece[n] : piece_at(n, fail.va);
         piece = piece_of(r.elem[p/2], p[0]);
         check(fail.head == pkt[n].head && fail.qpn == pkt[n].qpn && fail.side == pkt[n].side && fail.wqe_index == index_t'(n), "whose failure");
@@ -362,6 +374,8 @@ module hca_tx_tb
       fate[n] = LEFT;
       done_to[n] = action;
       left++;
+      fared(n, 0);
+      cov_link[(pkt[n].head.length == '0 ? 0 : pkt[n].head.length <= 13'd64 ? 1 : 2) * Actions + 32'(action)]++;
       if (action == 2'd1) lost++;
       else on_cable.push_back(n);
     end
@@ -439,14 +453,18 @@ module hca_tx_tb
     end
     for (int unsigned n = 0; n < packets; n++) begin
       if (fate[n] == MAY_LEAVE) gone++;
+      if (fate[n] != LEFT && !told[n]) fared(n, 3);
       check(fate[n] != GIVEN, $sformatf("packet %0d is forgotten", n));
       check(bad_line[n] < 0 || !broken[n] || told[n] || flushed != 0 || failures != 0, "a refused line nobody hears of");
     end
     check(left + gone == packets && got == left - lost, "packets that are neither sent nor dropped");
     check(held == '0 && flying == '0, "translations are left");
     check(!busy, "busy at the end");
-    $display("PASS cycles=%0d packets=%0d left=%0d gone=%0d failures=%0d flushes=%0d bytes=%0d", ended - begun, packets, left, gone, failures,
-             flushed, bytes);
+    $write("PASS cycles=%0d packets=%0d left=%0d gone=%0d failures=%0d flushes=%0d bytes=%0d digest=%0d", ended - begun, packets, left, gone,
+           failures, flushed, bytes, digest);
+    foreach (cov_fate[i]) $write(" fate_%0d=%0d", i, cov_fate[i]);
+    foreach (cov_link[i]) $write(" link_%0d=%0d", i, cov_link[i]);
+    $display("");
     $finish;
   end
 
