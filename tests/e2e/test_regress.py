@@ -18,6 +18,7 @@ import pytest
 from support.regress_jobs import TESTS
 
 from shootdown import cli
+from shootdown.commands import regress as command
 from shootdown.regress import engine, farm, plan, store
 from shootdown.regress.outcome import Outcome, Status
 
@@ -30,6 +31,7 @@ def made_up(monkeypatch: pytest.MonkeyPatch) -> None:
     """The tests of support.regress_jobs; and whoever works on the sources meanwhile is no part of them."""
     monkeypatch.setattr(plan, "tests", lambda: TESTS)
     monkeypatch.setattr(store, "sources", lambda: "these")
+    monkeypatch.setattr(command, "_page", lambda _out: None)  # it reads all sources; test_regress_page.py looks at it
 
 
 def regress(out: Path, *arguments: str) -> int:
