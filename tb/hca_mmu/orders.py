@@ -263,15 +263,19 @@ class Orders:
             return self.resume(who, token)
         kind = rng.choice(["stale", "forged", "other queue pair", "other direction"])
         changed = {"stale": token - (1 << h.QPN_WIDTH), "forged": token ^ rng.randrange(1, 1 << 20) << h.QPN_WIDTH}.get(kind, token)
-        if kind == "other direction":
-            other = self.book.side((who[0], 1 - who[1]))
-            if other.outstanding or other.unsure or other.token is not None:  # its token may be the same number
-                kind, changed = "forged", token ^ 1 << 31
+        if kind == "other direction":  # where the number has been used up: a new fault might get it
+            spent = [((number, 1 - side), told) for (number, side), told in there if self._spent((number, 1 - side), told)]
+            if spent:
+                who, changed = rng.choice(spent)
             else:
-                who = (who[0], 1 - who[1])
+                kind, changed = "forged", token ^ 1 << 31
         if kind == "other queue pair":
             who = ((who[0] + 1) % h.NUM_QP, who[1])
         return self._wrong(who, changed, kind)
+
+    def _spent(self, who: Who, token: int) -> bool:
+        side = self.book.side(who)
+        return token >> h.QPN_WIDTH < side.generation or (token >> h.QPN_WIDTH == side.generation and not side.outstanding)
 
     def _wrong(self, who: Who, token: int, kind: str) -> None:
         error = self.rng.randrange(2)
