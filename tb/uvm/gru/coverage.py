@@ -41,7 +41,7 @@ class Coverage(uvm_component):
         self._missed: set[int] = set()  # control blocks whose instruction has missed
         self._interrupted: set[int] = set()
         self._errors: dict[int, set[str]] = {}
-        self._shooting: set[int] = set()  # handles
+        self.shooting: set[int] = set()  # handles
         self._asked = 0  # register accesses under way
         self._tgh: dict[int, dict[int, int]] = {}  # what was written to the handles' further double-words
         self._cleared: tuple[int, int] = (0, -1)  # core, cycle of the latest clearing write
@@ -121,7 +121,7 @@ class Coverage(uvm_component):
         if dw == 0 and access.data & 1:
             if unit == "tfh" and index not in self.handles.commands:
                 self._answer(index, access)
-            elif unit == "tgh" and index not in self._shooting:
+            elif unit == "tgh" and index not in self.shooting:
                 self._shoot(index, access)
             elif unit == "cch" and self.handles.contexts[index].command is None:
                 self._context(self.handles.contexts[index], g.Cch.opc.of(access.data))
@@ -141,7 +141,7 @@ class Coverage(uvm_component):
             found.append("accesses on the bus")
         if handles.misses:
             found.append("misses pending")
-        if self._shooting:
+        if self.shooting:
             found.append("another shootdown")
         if any(context.command is not None for context in handles.contexts):
             found.append("a context command")
@@ -155,7 +155,7 @@ class Coverage(uvm_component):
         scope = "contexts" if g.Tgh.is_global.get(line) else "asid" if g.Tgh.n.get(line) == g.INVAL_ALL_N else "range"
         for what in self._going_on():
             self.count(SHOOTDOWN, f"{scope}, {what}")
-        self._shooting.add(handle)
+        self.shooting.add(handle)
 
     def _context(self, context: Context, opc: int) -> None:
         names = [one.name for one in g.CchOpc if one == opc and one is not g.CchOpc.NONE]
@@ -165,7 +165,7 @@ class Coverage(uvm_component):
         met = {
             "its instructions": any(cbr in self.running for cbr in mine),
             "its faults": any(cbr in self.handles.misses for cbr in mine),
-            "a shootdown": bool(self._shooting),
+            "a shootdown": bool(self.shooting),
             "another context's command": any(other.command is not None for other in self.handles.contexts if other is not context),
         }
         if opc == g.CchOpc.ALLOCATE:
@@ -194,7 +194,7 @@ class Coverage(uvm_component):
 
     def _status(self, unit: str, index: int, word: int) -> None:
         if unit == "tgh" and g.Tgh.status.of(word) != g.HandleStatus.ACTIVE:
-            self._shooting.discard(index)
+            self.shooting.discard(index)
         if unit == "cch" and g.Cch.status.of(word) == g.HandleStatus.EXCEPTION:
             self.count(REFUSED, g.CchCause(g.Cch.cause.of(word)).name)
 
@@ -224,7 +224,7 @@ class Coverage(uvm_component):
             "writes on the bus": writes,
             "misses pending": bool(handles.misses),
             "a fault handle's command": bool(handles.commands),
-            "a shootdown": bool(self._shooting),
+            "a shootdown": bool(self.shooting),
             "a context command": any(context.command is not None for context in handles.contexts),
             "a register access": self._asked > 0,
             "a line that is up": bool(handles.levels),

@@ -11,7 +11,10 @@ import pyuvm
 from hwif.fields import Line
 from hwif.gen import gru as g
 from hwif.port import LineKind
+from tb.uvm.gru.mix import Mix
+from tb.uvm.gru.points import OPCODES
 from tb.uvm.gru.program import instruction
+from tb.uvm.gru.sequences.worker import Worker
 from tb.uvm.gru.software import User
 from tb.uvm.gru.spaces import PAGE, Space
 from tb.uvm.gru.tests.base import TIMEOUT_US, SoftwareTest
@@ -59,6 +62,8 @@ class GruCommands(_Scene):
         await self._with_miss()
         await self._deallocated_busy()
         await self._side_by_side()
+        await self._one_after_another()
+        await self._held()
         await self._silent_map()
 
     async def _causes(self) -> None:
@@ -138,6 +143,11 @@ class GruCommands(_Scene):
         await software.shoot(software.shootdown_line(self.space.asid(), 0, g.INVAL_ALL_N))
         await self._miss(user, index=1)
         await software.interrupt(user)
+        await software.start_context(user)  # it looks up again, and misses again
+        await software.finish(user, 1)
+        await software.shoot(software.shootdown_line(self.space.asid(), 0, g.INVAL_ALL_N))
+        await self._miss(user, index=1)
+        await software.interrupt(user)
         await software.issue(user, 0, served)  # held until a START that never comes
         await software.close_context(user)
 
@@ -185,6 +195,52 @@ class GruCommands(_Scene):
 
     async def _two(self, user: User, opc: g.CchOpc) -> None:
         await self.software.context(user, opc)
+
+    async def _one_after_another(self) -> None:
+        """A command while ALLOCATE, which takes longest, runs for another context."""
+        software = self.software
+        user = await software.open(self.space, 2, 1, core=None)
+        other = User(13, self.space, [], 0, 0, None, list(user.line))
+        g.Cch.cbr_allocation_map.put(other.line, 1 << 20)
+        g.Cch.dsr_allocation_map.put(other.line, 1 << 20)
+        commands = (g.CchOpc.INTERRUPT, g.CchOpc.START, g.CchOpc.INTERRUPT_SYNC, g.CchOpc.DEALLOCATE)
+        addr = g.CCH_BASE + user.ctx * g.HANDLE_STRIDE
+        for opc in commands:
+            longest = self.start_task(software.context(other, g.CchOpc.ALLOCATE))
+            while self.env.handles.contexts[other.ctx].command is None:
+                await self.chip.clocking.edge
+            line = list(user.line)
+            g.Cch.cmd.put(line, 1)
+            g.Cch.opc.put(line, opc)
+            await software.bus.write(addr, line[0])
+            await longest
+            while g.Cch.status.of(await software.bus.read(addr)) == g.HandleStatus.ACTIVE:
+                pass
+            await software.context(other, g.CchOpc.DEALLOCATE)
+        await software.context(user, g.CchOpc.ALLOCATE)
+        await software.context(user, g.CchOpc.START)
+        await software.interrupt(user)
+        await software.close_context(user)
+
+    async def _held(self) -> None:
+        """Every opcode, begun while its context is interrupted: it runs from START on."""
+        software = self.software
+        user = await software.open(self.space, 2, 2, core=None)
+        worker = Worker(software, user, 0, (VPN * PAGE, 2 * PAGE), Mix(longest=64, mistakes=0), None)
+        for name in OPCODES:
+            self.ended = -1
+            while self.ended != g.CbIstatus.IDLE:  # a queue may be full
+                await software.interrupt(user)
+                step = self.start_task(self._step(worker, g.CbOpc[name]))
+                while not self.env.data.running:
+                    await self.chip.clocking.edge
+                await software.start_context(user)
+                await step
+        await software.interrupt(user)
+        await software.close_context(user)
+
+    async def _step(self, worker: Worker, opc: g.CbOpc) -> None:
+        self.ended = g.Cb.istatus.of(await worker.step(opc))
 
     async def _silent_map(self) -> None:
         """Fault bits without an interrupt: the map must be looked at."""

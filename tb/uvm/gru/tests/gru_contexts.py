@@ -20,7 +20,7 @@ class GruContexts(TrafficTest):
         interrupt=150,
         migrate=700,
         spurious=400,
-        instructions=6,
+        instructions=4,
         latency=(10, 120),
         answers=Answers(polling=0.2, think=80),
     )

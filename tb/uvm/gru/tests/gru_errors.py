@@ -52,6 +52,9 @@ class GruErrorsEach(SoftwareTest):
             if opc == g.CbOpc.NOP:
                 continue
             await worker.step(opc)
+            for _ in range(12):  # and with its translations in place, till it ends well: a queue may be full
+                if g.Cb.istatus.of(await worker.step(opc)) == g.CbIstatus.IDLE:
+                    break
             await worker.mistake(opc)
             for resp in (Resp.SLVERR, Resp.DECERR):
                 for write in (False, True):

@@ -17,11 +17,12 @@ class GruStorm(TrafficTest):
 
     mix = Mix(
         spaces=2,
-        migrate=150,
-        spurious=90,
-        protect=400,
+        migrate=300,
+        spurious=160,
+        protect=1500,
         interrupt=1500,
         instructions=4,
         latency=(40, 160),
-        answers=Answers(think=30),
+        shared=False,
+        answers=Answers(clean=0.0),
     )
