@@ -68,6 +68,10 @@ module hca_axi
   output logic                quiescent_o
 );
 
+  if (NumRd < 2 || NumWr < 2 || MaxOutstanding < 1) begin : g_check
+    $error("hca_axi: NumRd and NumWr must be at least 2, MaxOutstanding at least 1");
+  end
+
   localparam int unsigned CountW = $clog2(MaxOutstanding + 1);
   localparam int unsigned RdW = $clog2(NumRd);
   localparam int unsigned WrW = $clog2(NumWr);
@@ -103,27 +107,38 @@ module hca_axi
   end
 
   // ------------------------------------------------------------------------------------------------ reads
-  logic             ar_free, rd_any;
-  logic [NumRd-1:0] rd_first;
-  logic [RdW-1:0]   rd_index;
-  rd_req_t          rd_req;
-  assign ar_free = !m_axi_arvalid_o || m_axi_arready_i;
+  localparam int unsigned Classes = 4;
+  logic                        ar_free, rd_any;
+  logic [1:0]                  rd_best;
+  logic [RdW-1:0]              rd_index;
+  rd_req_t                     rd_req;
+  logic [Classes-1:0]          class_any;
+  logic [Classes-1:0][RdW-1:0] class_index;
+  assign ar_free  = !m_axi_arvalid_o || m_axi_arready_i;
+  assign rd_any   = |class_any;
+  assign rd_index = class_index[rd_best];
 
   always_comb begin
-    automatic logic [1:0] best = '1;
-    for (int unsigned n = 0; n < NumRd; n++) if (rd_valid_i[n] && RdClass[n] < best) best = RdClass[n];
-    for (int unsigned n = 0; n < NumRd; n++) rd_first[n] = rd_valid_i[n] && RdClass[n] == best;
+    rd_best = '1;
+    for (int unsigned c = Classes; c > 0; c--) if (class_any[c-1]) rd_best = 2'(c - 1);
   end
-  rr_pick #(
-    .N(NumRd)
-  ) u_rd_pick (
-    .clk_i,
-    .rst_ni,
-    .req_i    (rd_first),
-    .advance_i(rd_go),
-    .valid_o  (rd_any),
-    .index_o  (rd_index)
-  );
+  // A turn of each class's own: what goes first in between must not turn the others'.
+  for (genvar c = 0; c < int'(Classes); c++) begin : g_class
+    logic [NumRd-1:0] asks;
+    always_comb begin
+      for (int unsigned n = 0; n < NumRd; n++) asks[n] = rd_valid_i[n] && RdClass[n] == 2'(c);
+    end
+    rr_pick #(
+      .N(NumRd)
+    ) u_rd_pick (
+      .clk_i,
+      .rst_ni,
+      .req_i    (asks),
+      .advance_i(rd_go && rd_best == 2'(c)),
+      .valid_o  (class_any[c]),
+      .index_o  (class_index[c])
+    );
+  end
   assign rd_go      = rd_any && open && ar_free && reads_q != CountW'(MaxOutstanding);
   assign rd_ready_o = rd_go ? NumRd'(1) << rd_index : '0;
   assign rd_req     = rd_i[rd_index];

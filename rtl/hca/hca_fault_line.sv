@@ -20,6 +20,10 @@ module hca_fault_line #(
   output logic           quiescent_o
 );
 
+  if (Ids < 2 || (Ids & (Ids - 1)) != 0) begin : g_check
+    $error("hca_fault_line: Ids must be a power of two, at least 2");
+  end
+
   logic           re, re_q, head_valid_q;
   logic [IdW:0]   wr_q, rd_q, count_q;  // indices with wrap bit
   logic [IdW-1:0] rdata, head_q;

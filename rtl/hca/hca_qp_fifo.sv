@@ -21,8 +21,8 @@ module hca_qp_fifo #(
   output logic             empty_o   // nothing here, nor on its way to data_o
 );
 
-  if ((1 << AddrW) != Depth) begin : g_check
-    $error("hca_qp_fifo: Depth must be a power of two");
+  if ((1 << AddrW) != Depth || Depth < 2) begin : g_check
+    $error("hca_qp_fifo: Depth must be a power of two, at least 2");
   end
 
   logic [AddrW:0] head_q, tail_q;  // words in the RAM: [head_q, tail_q)

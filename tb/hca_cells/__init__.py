@@ -1,0 +1,1 @@
+"""Small blocks of the HCA alone, in every size their parameters allow."""

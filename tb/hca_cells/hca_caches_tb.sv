@@ -1,0 +1,179 @@
+// hca_xlt_cache and hca_xlt_mpt of any size beside plain tables of this testbench.
+//
+// Parameters: Entries and Ways of the translation cache, Keys of the key cache. Plusargs: seed, cycles, mutant.
+// Checks: a hit is the entry last filled for that page and key, and no invalidation covered it since; what was filled is found unless its set
+//   was fuller than its ways; an invalidation's slots come free; the same of keys.
+// Ends with "PASS cycles=... items=... digest=...", or with the first check that failed.
+
+module hca_caches_tb
+  import hca_pkg::*;
+  import hca_int_pkg::*;
+  import hca_xlt_pkg::*;
+#(
+  parameter int unsigned Entries = 64,
+  parameter int unsigned Ways = 4,
+  parameter int unsigned Keys = 16
+);
+
+  localparam int unsigned Sets = Entries / Ways;
+  localparam int unsigned IdxW = $clog2(Sets);
+  localparam int unsigned KeyW = $clog2(Keys);
+  localparam int unsigned Pages = 4 * Entries < 4096 ? 4 * Entries : 4096;  // that are used
+  logic clk = 1'b0, rst_n = 1'b0, enable = 1'b0;
+  longint unsigned cycle = 0, digest = 64'hcbf2_9ce4_8422_2325;
+  int unsigned cycles, seed, items = 0, hits = 0, kills = 0, most = 0;
+  logic [7:0] mutant = '0;
+  always #5 clk = !clk;
+
+  function automatic bit chance(int unsigned percent);
+    return $urandom() % 100 < percent;
+  endfunction
+  function automatic void note(longint unsigned what);  // FNV-1a, by the double-word
+    digest = (digest ^ what) * 64'h0000_0100_0000_01b3;
+    items++;
+  endfunction
+  task automatic check(bit ok, string what);
+    if (!ok) begin
+      $display("FAIL cycle %0d: %s", cycle, what);
+      $finish(1);
+      $fatal(1);
+    end
+  endtask
+
+  logic s0_valid = 0, s1_valid = 0, s1_hit, fill_ready, fill_valid = 0, fill_decide, drop = 0, inval_ready, accept = 0, active, key_hit;
+  logic key_fill = 0;
+  keyidx_t s0_key = 0, s1_key = 0;
+  vpn_t s0_vpn = 0, s1_vpn = 0;
+  entry_t s1_entry, fill = '0, fill_entry;
+  inval_t inval = '0;
+  region_t key_in = '0, key_out;
+  logic [Ways-1:0] kill;
+  tag_t [Ways-1:0] kill_tag;
+  hca_xlt_cache #(.Entries(Entries), .Ways(Ways)) u_cache (
+    .clk_i(clk), .rst_ni(rst_n), .enable_i(enable), .mutant_i(mutant), .s0_valid_i(s0_valid), .s0_set_key_i(IdxW'(s0_key)),
+    .s0_set_vpn_i(IdxW'(s0_vpn)), .s1_valid_i(s1_valid), .s1_key_i(s1_key), .s1_vpn_i(s1_vpn), .s1_hit_o(s1_hit), .s1_entry_o(s1_entry),
+    .fill_ready_o(fill_ready), .fill_valid_i(fill_valid), .fill_i(fill), .fill_decide_o(fill_decide), .fill_entry_o(fill_entry),
+    .drop_i(drop), .inval_ready_o(inval_ready), .accept_i(accept), .inval_i(inval), .kill_o(kill), .kill_tag_o(kill_tag), .active_o(active)
+  );
+  hca_xlt_mpt #(.Entries(Keys)) u_keys (
+    .clk_i(clk), .rst_ni(rst_n), .enable_i(enable), .mutant_i(mutant), .s0_valid_i(s0_valid), .s0_set_i(KeyW'(s0_key)), .s1_key_i(s1_key),
+    .s1_hit_o(key_hit), .s1_region_o(key_out), .fill_valid_i(key_fill), .fill_i(key_in), .accept_i(accept), .inval_i(inval)
+  );
+
+  // ------------------------------------------------------------------------------------------------ what must be
+  typedef struct { entry_t entry; bit sure; } kept_t;
+  kept_t kept[Sets][longint unsigned];  // by {key, page}
+  region_t keys[int unsigned];          // by place
+  longint unsigned waited = 0;
+
+  function automatic longint unsigned name_of(keyidx_t key, vpn_t vpn);
+    return (64'(key) << 52) ^ 64'(vpn);
+  endfunction
+  function automatic int unsigned set_of(keyidx_t key, vpn_t vpn);
+    return 32'(IdxW'(key) ^ IdxW'(vpn));
+  endfunction
+
+  task automatic judge();
+    if (s1_valid) begin
+      automatic int unsigned set = set_of(s1_key, s1_vpn);
+      automatic longint unsigned name = name_of(s1_key, s1_vpn);
+      automatic bit there = kept[set].exists(name) != 0;
+      note({63'(s1_vpn), s1_hit});
+      if (s1_hit) begin
+        hits++;
+        check(there && s1_entry == kept[set][name].entry, "a hit of what is not there");
+      end else check(!there || !kept[set][name].sure, "what was filled is not found");
+      there = keys.exists(32'(KeyW'(s1_key))) != 0 && keyidx_t'(keys[32'(KeyW'(s1_key))].key >> 8) == s1_key;
+      check(key_hit == there, "whether a key is cached");
+      if (key_hit) check(key_out == keys[32'(KeyW'(s1_key))], "a cached key");
+    end
+    check(fill_decide == (filling_q != 0), "a fill is decided in the cycle after it was taken");
+    waited = accept || inval_ready ? 0 : waited + 1;
+    check(waited <= 3 * Sets + 8, "slots of invalidations do not come free");
+    kills += $countones(kill);
+    if (fill_decide && !drop) begin
+      automatic int unsigned set = set_of(fill_entry.tag.key, fill_entry.tag.vpn);
+      automatic longint unsigned name = name_of(fill_entry.tag.key, fill_entry.tag.vpn);
+      if (kept[set].exists(name) != 0) kept[set].delete(name);
+      if (32'(kept[set].num()) >= Ways) foreach (kept[set][other]) kept[set][other].sure = 0;
+      kept[set][name] = '{fill_entry, 1'b1};
+      if (32'(kept[set].num()) > most) most = 32'(kept[set].num());
+    end
+    if (key_fill) keys[32'(KeyW'(key_in.key >> 8))] = key_in;
+    if (accept) begin
+      note({52'(inval.first), 12'(inval.key)});
+      for (int unsigned set = 0; set < Sets; set++) begin
+        automatic longint unsigned gone[$];
+        foreach (kept[set][name]) if (covers(inval, span_of(kept[set][name].entry.tag), 8'd0)) gone.push_back(name);
+        foreach (gone[i]) kept[set].delete(gone[i]);
+      end
+      if (inval.whole && keys.exists(32'(KeyW'(inval.key))) != 0 && keyidx_t'(keys[32'(KeyW'(inval.key))].key >> 8) == inval.key && !key_fill)
+        keys.delete(32'(KeyW'(inval.key)));
+    end
+    filling_q = fill_valid;
+  endtask
+  bit filling_q = 0;
+
+  function automatic keyidx_t a_key();
+    return keyidx_t'(chance(50) ? $urandom() % 4 : $urandom() % 4 * Keys + 1);
+  endfunction
+
+  task automatic drive();
+    s1_valid = s0_valid;
+    s1_key   = s0_key;
+    s1_vpn   = s0_vpn;
+    s0_valid = chance(80);
+    s0_key   = a_key();
+    s0_vpn   = vpn_t'($urandom() % Pages);
+    drop     = chance(20);
+    fill_valid = 0;
+    #1;
+    fill_valid = fill_ready && chance(40);
+    fill.tag.key   = a_key();
+    fill.tag.vpn   = chance(20) ? s0_vpn : vpn_t'($urandom() % Pages);
+    fill.tag.level = level_t'(chance(70) ? 0 : 1 + $urandom() % 2);
+    fill.tag.off   = off_t'(fill.tag.vpn) & off_t'(pages_less_one(fill.tag.level));
+    fill.leaf.pfn   = pfn_t'({$urandom(), $urandom()});
+    fill.leaf.write = chance(50);
+    accept = inval_ready && chance(3);
+    inval.key   = a_key();
+    inval.whole = chance(10);
+    inval.first = vpn_t'($urandom() % Pages);
+    inval.last  = inval.first + vpn_t'($urandom() % 8);
+    key_fill = chance(20);
+    key_in   = region_t'({12{$urandom()}});
+    key_in.key[31:8] = 24'(a_key());
+    // Whoever fills does not bring an entry whose key is invalidated in the same cycle.
+    if (accept && inval.whole && key_in.key[31:8] == 24'(inval.key)) key_fill = 0;
+  endtask
+
+  initial begin
+    if (!$value$plusargs("seed=%d", seed)) seed = 1;
+    if (!$value$plusargs("cycles=%d", cycles)) cycles = 4000;
+    if (!$value$plusargs("mutant=%d", mutant)) mutant = 0;
+    void'($urandom(int'(seed)));
+    repeat (3) @(negedge clk);
+    rst_n = 1'b1;
+    enable = 1'b1;
+    for (int unsigned i = 0; i < 2 * cycles; i++) begin
+      @(negedge clk);
+      if (i == cycles) begin  // forgets everything, in the middle
+        {s0_valid, s1_valid, fill_valid, accept, key_fill} = '0;
+        enable = 1'b0;
+        @(negedge clk);
+        enable = 1'b1;
+        foreach (kept[s]) kept[s].delete();
+        keys.delete();
+        filling_q = 0;
+        waited = 0;
+      end
+      drive();
+      #1 judge();
+      @(posedge clk) cycle++;
+    end
+    check(hits > cycles / 50 && kills != 0 && most >= Ways, "nothing was tried");
+    $display("PASS cycles=%0d items=%0d digest=%0d hits=%0d kills=%0d", cycle, items, digest, hits, kills);
+    $finish;
+  end
+
+endmodule
