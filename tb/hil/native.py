@@ -9,6 +9,7 @@ cycle that is simulated costs what the Verilated model costs.
 from __future__ import annotations
 
 import ctypes
+import weakref
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
@@ -37,6 +38,7 @@ class _Native:
             _LIBRARIES[path] = counted(load(path), path)
         self.memory, self.shadow = nodes[0]
         self._harness = Harness(_LIBRARIES[path], nodes, options)
+        self._end = weakref.finalize(self, self._harness.close)  # who forgets to close it still has his coverage counted
         self._advance = _LIBRARIES[path].hil_advance
 
     @property
@@ -100,7 +102,7 @@ class _Native:
 
     def close(self) -> None:
         """Free the model."""
-        self._harness.close()
+        self._end()
 
     def __enter__(self) -> Self:
         return self
