@@ -1,9 +1,10 @@
 """`shootdown mutants --rtl`: defects planted in the RTL by a draw, each of which a test of the regression must notice.
 
-Promises: exit status 0 if every mutant was killed or has a reason, and every test that was asked passes without a mutant; 1 if not;
-130 when interrupted (what is known by then is printed). What was played is kept: the same command goes on where it was.
+Promises: exit status 0 if every mutant was killed or else has a reason, and every test that was asked passes without a mutant; 1 if
+not; 130 when interrupted (what is known by then is printed). What was played is kept: the same command goes on where it was.
 JSON keys: total, killed (hung ones included), survivors [{number, place, block, what, key, reason, asked}], hung, equivalent, seed,
-seconds, unfit {test: why}, blocks {block: {total, killed, hung, equivalent}}, mutants [{number, place, what, fate, by, said}].
+contradicted [key] (killed, though the list has a reason), seconds, unfit {test: why}, blocks {block: {total, killed, hung,
+equivalent}}, mutants [{number, place, what, fate, by, said}].
 """
 
 from __future__ import annotations
@@ -28,7 +29,7 @@ def run(*, seed: int, count: int, jobs: int, as_json: bool, blocks: Sequence[str
     from shootdown.rtl_mutants.hunt import Hunter, Report  # noqa: PLC0415
     from shootdown.rtl_mutants.suite import suite  # noqa: PLC0415
     from shootdown.rtl_mutants.told import as_json as data  # noqa: PLC0415
-    from shootdown.rtl_mutants.told import open_survivors, show  # noqa: PLC0415
+    from shootdown.rtl_mutants.told import contradicted, open_survivors, show  # noqa: PLC0415
 
     if count < 1:
         raise InputError(f"--count {count}: must be at least 1")
@@ -75,4 +76,4 @@ def run(*, seed: int, count: int, jobs: int, as_json: bool, blocks: Sequence[str
         print(f"seed {seed}, {seconds:.0f} s{left}")
     if interrupted:
         return INTERRUPTED
-    return 1 if open_survivors(reports, reasons) or unfit else 0
+    return 1 if open_survivors(reports, reasons) or contradicted(reports, reasons) or unfit else 0

@@ -1,15 +1,15 @@
 """The mutants of a seed.
 
-Promises: equal RTL, seed and count give equal mutants. A place of the design is drawn first, all alike, then what happens to it; no
-place is drawn twice. A mutant's `key` stays as long as its line does, wherever in its file the line moves.
+Promises: equal RTL, seed and count give equal mutants. Places of the design are drawn, all alike, each once; then what happens to
+each. A mutant's `key` stays as long as its line does, wherever in its file the line moves, and so does whether it is drawn.
 Needs: the pyslang wheel. Costs: two seconds.
 """
 
 from __future__ import annotations
 
+import hashlib
 import random
 import re
-from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -90,37 +90,52 @@ def candidates(files: Iterable[str] = ()) -> list[Edit]:
 
 
 def draw(seed: int, count: int, files: Iterable[str] = ()) -> list[Mutant]:
-    """So many, or all places there are."""
-    every = candidates(files)
-    places: dict[tuple[str, int, int], list[Edit]] = {}
-    for edit in every:
-        places.setdefault((edit.file, edit.start, edit.end), []).append(edit)
-    chance = random.Random(f"rtl-mutants.{seed}:places")
-    chosen = chance.sample(sorted(places), min(count, len(places)))
-    names = keys(every)
+    """So many, or all places there are. Each place draws for itself, so an edit of the RTL changes the mutants of its own lines and
+    leaves the others drawn."""
+    at = _places(candidates(files))
+    there: dict[str, list[Edit]] = {}
+    for edit, place in at.items():
+        there.setdefault(place, []).append(edit)
+    chances = {place: random.Random(f"rtl-mutants.{seed}:{place}") for place in there}
+    order = sorted((chance.random(), place) for place, chance in chances.items())
     found = []
-    for number, edit in enumerate([chance.choice(places[place]) for place in chosen], 1):
+    for number, (_, place) in enumerate(order[:count], 1):
+        edit = chances[place].choice(there[place])
         text = _text(edit.file)
         line = text.count("\n", 0, edit.start) + 1
-        found.append(Mutant(number, edit, line, text[edit.start : edit.end], names[edit]))
+        found.append(Mutant(number, edit, line, text[edit.start : edit.end], _key(place, edit)))
     return found
 
 
 def keys(every: Iterable[Edit]) -> dict[Edit, str]:
-    """Of all edits of some files, in order. A key is made of the file, the line, the place in it and the change; lines that are the
-    same are told apart by number."""
+    """Of all edits of some files, in order: file, line, what of it is changed, and the change."""
+    return {edit: _key(place, edit) for edit, place in _places(every).items()}
+
+
+def _key(place: str, edit: Edit) -> str:
+    return f"{place} | {edit.operator} {_named(edit.new)}".strip()
+
+
+def _places(every: Iterable[Edit]) -> dict[Edit, str]:
+    """Where each is, in words; what its file has again is told apart by number."""
     found: dict[Edit, str] = {}
-    seen: Counter[str] = Counter()
+    known: dict[str, dict[tuple[int, int], int]] = {}
     texts: dict[str, str] = {}
     for edit in every:
         text = texts.setdefault(edit.file, _text(edit.file))
         begin = text.rfind("\n", 0, edit.start) + 1
         line = _flat(text[begin : text.find("\n", edit.start)])
-        was, now = _short(text[edit.start : edit.end]), _short(edit.new)
-        name = f"{edit.file} | {line} | {was} | {edit.operator} {now}".strip()
-        seen[name] += 1
-        found[edit] = name if seen[name] == 1 else f"{name} | {seen[name]}"
+        place = f"{edit.file} | {line} | {_named(text[edit.start : edit.end])}"
+        among = known.setdefault(place, {})
+        which = among.setdefault((edit.start, edit.end), len(among) + 1)
+        found[edit] = place if which == 1 else f"{place} | {which}"
     return found
+
+
+def _named(text: str) -> str:
+    """Short, and its own."""
+    flat, short = _flat(text), _short(text)
+    return flat if flat == short else f"{short}{hashlib.sha256(flat.encode()).hexdigest()[:6]}"
 
 
 def _text(file: str) -> str:

@@ -38,6 +38,9 @@ __all__ = ["Hunter", "Report", "Shot"]
 HOME = ROOT / "build" / "mutants-rtl"
 # Directed tests that break the RTL by hand ask whether checks notice; they say nothing more about the design.
 NOT_ABOUT_CHECKS = "not mutants and not notice and not broken and not synthesizable"
+CHIPS = ("gru", "hca")
+GUESS = {Kind.BLOCK: 10.0, Kind.PYTEST: 20.0, Kind.UVM: 30.0, Kind.COSIM: 40.0}
+"""Seconds of a test that was not played yet, with its share of a build."""
 LEAST_SECONDS = 20.0
 BUILD_LIMIT = 1800.0  # seconds that a build, or a run that builds, may take
 PATIENCE = 4.0  # times what the test takes without a mutant
@@ -153,12 +156,11 @@ class Hunter:
         able = [test for test in self._tests.values() if simulates(test, mutant)]
 
         def rank(test: Test) -> tuple[bool, float]:
-            own = test.block not in ("gru", "hca") and mutant.module.startswith(test.block)
+            """A block's tests before a chip's; then what noticed most for its time."""
             control = self._control.get(f"{test.name}.1")
-            seconds = control.seconds if control else test.seconds / 10
             with self._lock:
                 kills = self._kills.get(test.name, 0)
-            return not own, seconds / (1 + kills)
+            return test.block in CHIPS, (control.seconds if control else GUESS[test.kind]) / (1 + kills)
 
         able.sort(key=rank)
         for extra in range(max((test.seeds for test in able), default=0)):

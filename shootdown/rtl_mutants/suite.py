@@ -1,7 +1,7 @@
 """Which tests could notice a mutant, and in which order to ask them.
 
-Promises: every test of the regression that simulates the mutant's file, and the directed tests of RTL below tests/unit, is asked
-until one notices. A test's fingerprint changes when anything changes that it is made of, and with nothing else.
+Promises: every test of the regression that simulates the mutant's file, and every file of directed tests that does, is asked until
+one notices. A test's fingerprint changes when anything changes that it is made of, and with nothing else.
 """
 
 from __future__ import annotations
@@ -23,19 +23,22 @@ from tb.uvm.build import simulator
 __all__ = ["fingerprint", "simulates", "suite"]
 
 DIRECTED: Mapping[str, str] = {
-    "gru": "gru",
-    "gru_handles": "gru",
-    "gru_timing": "gru",
-    "tlb": "gru_tlb",
-    "hca_xlt": "hca_xlt",
-    "hca_mmu": "hca_mmu",
-    "hca_fault": "hca_mmu",
-    "hca_rx": "hca_rx",
-    "hca_tx": "hca_tx",
-    "hca_qp": "hca_qp",
-    "hca_chip": "hca",
+    "unit/test_rtl_gru.py": "gru",
+    "unit/test_rtl_gru_handles.py": "gru",
+    "unit/test_rtl_gru_timing.py": "gru",
+    "unit/test_rtl_tlb.py": "gru_tlb",
+    "unit/test_rtl_hca_xlt.py": "hca_xlt",
+    "unit/test_rtl_hca_mmu.py": "hca_mmu",
+    "unit/test_rtl_hca_fault.py": "hca_mmu",
+    "unit/test_rtl_hca_rx.py": "hca_rx",
+    "unit/test_rtl_hca_tx.py": "hca_tx",
+    "unit/test_rtl_hca_qp.py": "hca_qp",
+    "unit/test_rtl_hca_chip.py": "hca",
+    "unit/test_rtl_hca_rules.py": "hca",
+    "equiv/test_model_agrees.py": "gru",  # these two compare the trace too, record by record
+    "equiv/test_model_hca_latency.py": "hca",
 }
-"""tests/unit/test_rtl_NAME.py and the block it is about."""
+"""Files of tests/ that simulate RTL, and the block each is about."""
 DIRECTED_SECONDS = 240.0
 OURS = ("tb", "hwif", "pymodels", "shootdown", "sw_stack", "tests", "support")
 
@@ -44,12 +47,12 @@ OURS = ("tb", "hwif", "pymodels", "shootdown", "sw_stack", "tests", "support")
 def suite() -> tuple[Test, ...]:
     """All that may be asked."""
     known = list(tests().values())
-    named = {test.target.partition("::")[0] for test in known if test.kind is Kind.PYTEST}
-    for name, block in DIRECTED.items():
-        target = f"tests/unit/test_rtl_{name}.py"
+    named = {test.target for test in known if test.kind is Kind.PYTEST}
+    for file, block in DIRECTED.items():
+        target = f"tests/{file}"
         if target not in named and (ROOT / target).exists():
-            about = f"directed tests of {block}"
-            known.append(Test(f"directed_{name}", about, Kind.PYTEST, target, block, seconds=DIRECTED_SECONDS))
+            name = f"directed_{Path(file).stem.removeprefix('test_').removeprefix('rtl_')}"
+            known.append(Test(name, f"directed tests of {block}", Kind.PYTEST, target, block, seconds=DIRECTED_SECONDS))
     return tuple(known)
 
 

@@ -15,12 +15,17 @@ from rich.table import Table
 
 from shootdown.rtl_mutants.hunt import Report
 
-__all__ = ["as_json", "open_survivors", "show"]
+__all__ = ["as_json", "contradicted", "open_survivors", "show"]
 
 
 def open_survivors(reports: Sequence[Report], reasons: Mapping[str, str]) -> list[Report]:
     """Survived without a reason."""
     return [report for report in reports if report.by is None and report.mutant.key not in reasons]
+
+
+def contradicted(reports: Sequence[Report], reasons: Mapping[str, str]) -> list[Report]:
+    """Killed, though the list gives a reason why nothing can tell them from the design."""
+    return [report for report in reports if report.by is not None and report.mutant.key in reasons]
 
 
 def _sums(reports: Sequence[Report], reasons: Mapping[str, str]) -> dict[str, int]:
@@ -57,7 +62,8 @@ def as_json(reports: Sequence[Report], reasons: Mapping[str, str], more: Mapping
         for report in reports
     ]
     by_block = {block: _sums([one for one in reports if one.mutant.block == block], reasons) for block in blocks}
-    return {**_sums(reports, reasons), "survivors": survivors, **more, "blocks": by_block, "mutants": rows}
+    wrong = [report.mutant.key for report in contradicted(reports, reasons)]
+    return {**_sums(reports, reasons), "survivors": survivors, "contradicted": wrong, **more, "blocks": by_block, "mutants": rows}
 
 
 def show(reports: Sequence[Report], reasons: Mapping[str, str]) -> None:
@@ -75,6 +81,8 @@ def show(reports: Sequence[Report], reasons: Mapping[str, str]) -> None:
             reason = reasons.get(report.mutant.key)
             print(f"{'equivalent' if reason else 'SURVIVED'} {report.mutant.place}: {report.mutant.what}")
             print(f"  {reason}" if reason else f"  key: {report.mutant.key}")
+    for report in contradicted(reports, reasons):
+        print(f"killed, though it has a reason: {report.mutant.key}")
     sums = _sums(reports, reasons)
     real = sums["total"] - sums["equivalent"]
     print(f"{sums['killed']} of {sums['total']} mutants killed ({_share(sums['killed'], sums['total'])})", end="")

