@@ -118,7 +118,7 @@ def test_the_boards_catch(mutant: HcaMutant, tmp_path: Path) -> None:
         ("FakesACompletion", Status.FAIL, "order: "),
         ("FakesAStatus", Status.FAIL, "order: "),
         ("TellsTheMirrorLies", Status.FAIL, "packet: "),
-        ("Idle", Status.EMPTY, "saw nothing"),
+        ("Idle", Status.EMPTY, "no check saw anything"),
     ],
 )
 def test_what_must_not_pass(name: str, status: Status, said: str, tmp_path: Path) -> None:
