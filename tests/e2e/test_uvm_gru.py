@@ -63,16 +63,17 @@ CAUGHT = {
     RtlMutant.NO_FMM_LOCK: ("gru_contexts", "lock"),
     RtlMutant.USE_DONE_EARLY: ("gru_storm", "SD-2"),
     RtlMutant.AXI_UNSTABLE: ("gru_pressure", "data"),
-    RtlMutant.QUIET_LIE: ("gru_sd2", "error"),
+    RtlMutant.QUIET_LIE: ("gru_contexts", "error"),
     RtlMutant.IRQ_PULSE: ("gru_random", "irq"),
     RtlMutant.TWO_ACCESSES: ("gru_random", "protocol"),
     RtlMutant.FAULT_LOST: ("gru_random", "irq"),
-    # The TLB's, inside the chip: the rules' own scenes.
+    # Some of the TLB's, inside the chip.
     RtlMutant.SLOT_LATE: ("gru_storm", "SD-2"),
     RtlMutant.FILL_NOT_DROPPED: ("gru_sd3", "SD-3"),
     RtlMutant.LARGE_SURVIVES: ("gru_sd5", "SD-5"),
     RtlMutant.ZERO_IS_ALL: ("gru_sd6", "SD-6"),
-    RtlMutant.DUP_UPGRADE: ("gru_sd7", "SD-7"),
+    RtlMutant.DUP_UPGRADE: ("gru_sizes", "SD-7"),
+    RtlMutant.MOD_LOST: ("gru_sd7", "write"),
 }
 SOON = {RtlMutant.ACK_EARLY, RtlMutant.LATE_FILL, RtlMutant.IRQ_PULSE, RtlMutant.FAULT_LOST, RtlMutant.FILL_NOT_DROPPED}
 
