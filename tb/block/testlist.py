@@ -129,6 +129,6 @@ DIRECTED = (
     _directed("rules", "the rules of docs/hca.md on the chip", "hca", f"{SHOOT} {FAULTS}", Tier.FULL),
     _directed("chip", "off and on in the middle of traffic", "hca", "", Tier.FULL),
 )
-UNTRIED = (*PACKETS, *COMPLETIONS, *PORT_SIZES, *CACHE_SIZES)
+UNTRIED = (*STORE_SIZES[:2], *CACHE_SIZES)
 """Written and not yet seen to pass: no part of TESTS until then."""
-TESTS = (*RANDOM, *STORE_SIZES, *DIRECTED)
+TESTS = (*RANDOM, *PACKETS, *COMPLETIONS, *PORT_SIZES, *STORE_SIZES[2:], *DIRECTED)

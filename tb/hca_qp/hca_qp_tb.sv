@@ -2,8 +2,9 @@
 //
 // Behavioural: what hca_tx, hca_rx, hca_fault, hca_cq and memory promise, no more. Checks that every message is carried out whole, in order
 // and once, that its completion comes, in order, once and with success, that packets name the right bytes, and that verdicts come in time.
-// Settings by plusargs: messages, pairs, loss, txfault, rxfault, norecv (permille), policy, mutant, size (0: mixed operations of mixed
-// sizes; n: RDMA WRITEs of n bytes); the seed is Verilator's. Prints one line at the end: "PASS cycles=... messages=..." or "FAIL ...".
+// Settings by plusargs: messages, pairs, loss, txfault, rxfault, norecv (permille), policy (3: each pair its own), mutant, size (0: mixed operations of mixed
+// sizes; n: RDMA WRITEs of n bytes); the seed is Verilator's. Prints one line at the end: "PASS cycles=... messages=..." or
+// "FAIL ...", with how often each bin of its cover groups was hit (tb/block/points_hca.py).
 
 module hca_qp_tb
   import hca_pkg::*;
@@ -15,6 +16,25 @@ module hca_qp_tb
 
   localparam int unsigned Pairs = 64;
   localparam int unsigned Log = 12;
+
+  longint unsigned digest;
+  function automatic void note(longint unsigned what);  // FNV-1a, by the double-word
+    digest = (digest ^ what) * 64'h0000_0100_0000_01b3;
+  endfunction
+  localparam int unsigned Positions = 4, Sides = 2, Policies = 3, Windows = 4, Heard = 3;
+  int unsigned cov_policy[Policies * Sides * Positions], cov_window[Windows], cov_heard[Heard * (Windows - 1)], cov_psn[4];
+  int unsigned acked[Pairs], newest[Pairs];  // messages acknowledged; the newest sent
+  function automatic int unsigned position(hca_packet_t h);  // first, middle, last, only
+    if (h.offset == '0) return h.last ? 3 : 0;
+    return h.last ? 2 : 1;
+  endfunction
+  function automatic int unsigned window(int unsigned p);  // messages sent and not acknowledged: 1, to 16, to all but one, all
+    automatic int unsigned open = (newest[p] - acked[p]) & 32'hffff;
+    return open == 0 || open > 1024 ? 0 : open < 16 ? 1 : open < MAX_UNACKED - 1 ? 2 : 3;
+  endfunction
+  function automatic int unsigned policy_of(int unsigned p);
+    return policy < Policies ? policy : p % Policies;
+  endfunction
 
   int unsigned messages, pairs, loss, txfault, rxfault, norecv, policy, mutant, size, mtu_shift;
   initial begin
@@ -29,6 +49,12 @@ module hca_qp_tb
     if (!$value$plusargs("size=%d", size)) size = 0;
     mtu_shift = 8;
     {errors, last_progress, began, link_free, shown_at} = '0;
+    digest = 64'hcbf2_9ce4_8422_2325;
+    foreach (cov_policy[i]) cov_policy[i] = 0;
+    foreach (cov_window[i]) cov_window[i] = 0;
+    foreach (cov_psn[i]) cov_psn[i] = 0;
+    foreach (cov_heard[i]) cov_heard[i] = 0;
+    foreach (acked[i]) {acked[i], newest[i]} = '0;
     for (int unsigned i = 0; i < Pairs; i++) begin
       {posted[i], completed[i], received[i], sends_total[i], land_msg[i], land_off[i], ans_msg[i], ans_off[i]} = '0;
     end
@@ -162,7 +188,7 @@ module hca_qp_tb
           cmd.load_sq <= 1;
           cmd.load_rq <= 1;
           cmd.qpc.state <= QP_STATE_RTS;
-          cmd.qpc.policy <= policy[1:0];
+          cmd.qpc.policy <= 2'(policy_of(setup / 2));
           cmd.qpc.mtu_shift <= mtu_shift[3:0];
           cmd.qpc.rnr_retry <= 3'd7;
           cmd.qpc.retry_cnt <= 3'd7;
@@ -261,6 +287,13 @@ module hca_qp_tb
     end else begin
       if (tx_valid && tx_ready) begin
         check_sent(tx);
+        if (tx.side == FAULT_DIR_REQUESTER) begin
+          automatic int unsigned p = 32'(tx.qpn) >> 1;
+          newest[p] = 32'(tx.head.msn);
+          cov_window[window(p)]++;
+          cov_psn[tx.head.psn == 24'hffffff ? 0 : tx.head.psn == 24'h0 ? 1 : tx.head.psn > 24'hffff00 ? 2 : 3]++;
+          note({8'd0, tx.head.psn, 32'(tx.qpn)});
+        end
         waiting.push_back('{due: now + 3 + (size != 0 ? 0 : 64'($urandom_range(10))), pkt: tx});
       end
       if (fail_valid && fail_ready) begin
@@ -280,6 +313,7 @@ module hca_qp_tb
         t = waiting.pop_front();
         if ((t.pkt.len0 != 0) && chance(txfault)) begin
           tx_fail_t f;
+          if (t.pkt.side == FAULT_DIR_REQUESTER) cov_policy[(policy_of(32'(t.pkt.qpn) >> 1) * Sides) * Positions + position(t.pkt.head)]++;
           f = '0;
           f.qpn = t.pkt.qpn;
           f.side = t.pkt.side;
@@ -352,6 +386,21 @@ module hca_qp_tb
       if (pkt_valid && pkt_ready) begin
         pkt_valid <= 0;
         shown_at = now;
+        if (shown.pkt.result != XLT_RESULT_OK && shown.pkt.head.opcode inside {PKT_OP_SEND, PKT_OP_WRITE})
+          cov_policy[(policy_of(32'(shown.pkt.head.dest_qpn) >> 1) * Sides + 1) * Positions + position(shown.pkt.head)]++;
+        if (shown.pkt.head.opcode inside {PKT_OP_ACK, PKT_OP_NAK}) begin
+          automatic int unsigned p = 32'(shown.pkt.head.dest_qpn) >> 1;
+          acked[p] = 32'(shown.pkt.head.msn) & 32'hffff;
+          if (shown.pkt.head.opcode == PKT_OP_NAK) begin
+            automatic int unsigned w = window(p) == 3 ? 2 : window(p);
+            case (shown.pkt.head.syndrome)
+              8'(NAK_SYNDROME_PSN): cov_heard[w]++;
+              8'(NAK_SYNDROME_RNR): cov_heard[Windows - 1 + w]++;
+              8'(NAK_SYNDROME_SUSPEND): cov_heard[2 * (Windows - 1) + w]++;
+              default: ;
+            endcase
+          end
+        end
       end
       if (asks && now - shown_at > 6 && !pkt_valid) wrong("a verdict is late");
       if (verdict_valid) begin
@@ -431,6 +480,7 @@ module hca_qp_tb
       int unsigned p;
       p = 32'(cq.cqe.qpn) >> 1;
       last_progress = now;
+      note({16'(cq.cqe.wqe_index), 8'(cq.cqe.recv), 8'(cq.cqe.status), 32'(cq.cqe.qpn)});
       if (cq.cqe.status != WC_STATUS_SUCCESS) begin
         wrong($sformatf("completion of queue pair %0d, %0d: status %0d", cq.cqe.qpn, cq.cqe.wqe_index, cq.cqe.status));
       end
@@ -466,9 +516,15 @@ module hca_qp_tb
               $display("pair %0d: completed %0d landed %0d received %0d of %0d", i, completed[i], land_msg[i], received[i], sends_total[i]);
             end
         end
-        $display("%s cycles=%0d messages=%0d retransmit=%0d timeouts=%0d rnr=%0d nak=%0d oos=%0d dup=%0d bad=%0d",
+        $write("%s cycles=%0d messages=%0d retransmit=%0d timeouts=%0d rnr=%0d nak=%0d oos=%0d dup=%0d bad=%0d",
                  errors == 0 ? "PASS" : "FAIL", last_progress - began, messages * pairs, tally[COUNT_RETRANSMIT], tally[COUNT_TIMEOUTS], tally[COUNT_RNR_NAK_SENT],
                  tally[COUNT_NAK_SENT], tally[COUNT_OUT_OF_SEQUENCE], tally[COUNT_DUPLICATE], tally[COUNT_BAD_PACKET]);
+        $write(" digest=%0d", digest);
+        foreach (cov_policy[i]) $write(" policy_%0d=%0d", i, cov_policy[i]);
+        foreach (cov_window[i]) $write(" window_%0d=%0d", i, cov_window[i]);
+        foreach (cov_heard[i]) $write(" heard_%0d=%0d", i, cov_heard[i]);
+        foreach (cov_psn[i]) $write(" psn_%0d=%0d", i, cov_psn[i]);
+        $display("");
         $finish;
       end
     end

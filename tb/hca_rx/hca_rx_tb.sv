@@ -5,7 +5,8 @@
 // Checks: every packet is shown once when it is taken, in the order of its queue pair, with what is wrong with it; every byte of a taken packet
 //   is in memory when it lands and no other byte is written; a piece is in flight from before the showing until its last write is answered;
 //   what was handed out is given back; an atomic's value; the order of landing.
-// Ends with "PASS cycles=... packets=...", or with the first check that failed.
+// Ends with "PASS cycles=... packets=... digest=...", and how often each bin of its cover groups was hit (tb/block/points_hca.py), or with
+//   the first check that failed.
 
 module hca_rx_tb
   import hca_pkg::*;
@@ -29,6 +30,16 @@ module hca_rx_tb
   endfunction
   function automatic bit chance(int unsigned percent);  // of something unpleasant
     return mode == 0 && dice(100) < percent;
+  endfunction
+  longint unsigned digest = 64'hcbf2_9ce4_8422_2325;
+  function automatic void note(longint unsigned what);  // FNV-1a, by the double-word
+    digest = (digest ^ what) * 64'h0000_0100_0000_01b3;
+  endfunction
+  localparam int unsigned Positions = 4, Verdicts = 3, Wakes = 3, Ops = 8, Wrongs = 4;
+  int unsigned cov_verdict[Positions * Verdicts], cov_wake[Positions * Wakes], cov_wrong[Ops * Wrongs + 2];  // the last two: no opcode, no queue pair
+  function automatic int unsigned position(hca_packet_t h);  // first, middle, last, only
+    if (h.offset == '0) return h.rest == 32'(h.length) ? 3 : 0;
+    return h.rest == 32'(h.length) ? 2 : 1;
   endfunction
   task automatic check(bit ok, string what);
     if (!ok) begin
@@ -86,7 +97,7 @@ module hca_rx_tb
     h.msn      = 24'(n);
     h.length   = mode == 2 ? 13'(fixed_length) : dice(3) == 0 ? 13'(dice(4097)) : 13'(dice(200));
     h.va       = base_of(n) + (mode == 2 ? 64'(skew) : 64'(dice(4096)));
-    h.rest     = 32'(h.length) + dice(5000);
+    h.rest     = 32'(h.length) + (dice(2) == 0 ? 0 : dice(5000));
     h.rkey     = 32'(n) << 8;
     size0[n] = 0;
     size1[n] = 0;
@@ -103,6 +114,7 @@ module hca_rx_tb
       default: h.opcode = PKT_OP_WRITE;
     endcase
     if (h.opcode inside {PKT_OP_ACK, PKT_OP_READ_REQ, PKT_OP_FETCH_ADD, PKT_OP_CMP_SWAP, PKT_OP_ATOMIC_RESP}) h.length = '0;
+    if (h.opcode == PKT_OP_WRITE && mode == 0) h.offset = dice(3);  // it says where it goes itself
     if (h.opcode inside {PKT_OP_FETCH_ADD, PKT_OP_CMP_SWAP}) h.va = {h.va[63:3], 3'd0};
     if (h.opcode inside {PKT_OP_SEND, PKT_OP_READ_RESP, PKT_OP_ATOMIC_RESP}) begin
       if (h.opcode != PKT_OP_ATOMIC_RESP) h.offset = dice(3);
@@ -148,6 +160,8 @@ module hca_rx_tb
         default: ;
       endcase
     end
+    if (wrong[n] inside {NO_OPCODE, NO_QP}) cov_wrong[Ops * Wrongs + 32'(wrong[n]) - 32'(NO_OPCODE)]++;
+    else cov_wrong[(32'(h.opcode) - 1) * Wrongs + 32'(wrong[n])]++;
     head[n] = h;
     fate[n] = WAITS;
     if (wrong[n] == FINE) by_qp[qp].push_back(n);
@@ -288,7 +302,7 @@ module hca_rx_tb
 
   // ------------------------------------------------------------------------------------------------ queue pairs
   typedef struct { rx_pkt_t pkt; int unsigned n; longint unsigned at; } judge_t;
-  typedef struct { int unsigned qp; int unsigned kind; longint unsigned at; } wake_t;
+  typedef struct { int unsigned qp; int unsigned kind; int unsigned at_position; longint unsigned at; } wake_t;
   judge_t judging[$];
   wake_t  waking[$];
   int unsigned takes = 0, drops = 0, lands = 0;
@@ -335,17 +349,24 @@ module hca_rx_tb
       verdict.slot <= j.pkt.slot;
       if (j.pkt.result inside {XLT_RESULT_FAULT_NOT_PRESENT} && dice(4) != 0) begin
         verdict.verdict <= VERDICT_HOLD;
+        cov_verdict[position(j.pkt.head) * Verdicts + 2]++;
+        note({32'd2, 32'(j.n)});
+        w.at_position = position(j.pkt.head);
         w.qp = qp;
         w.kind = dice(4);
         w.at = cycle + 1 + 64'(dice(100));
         waking.push_back(w);
       end else if (j.pkt.result != XLT_RESULT_OK || {j.pkt.no_wqe, j.pkt.too_long, j.pkt.bad_sge} != '0 || chance(5)) begin
         verdict.verdict <= VERDICT_DROP;
+        cov_verdict[position(j.pkt.head) * Verdicts + 1]++;
+        note({32'd1, 32'(j.n)});
         fate[j.n] <= DROPPED;
         shown[qp]++;
         drops++;
       end else begin
         verdict.verdict <= VERDICT_TAKE;
+        cov_verdict[position(j.pkt.head) * Verdicts]++;
+        note({32'd0, 32'(j.n)});
         fate[j.n] <= TAKES;
         land_by_qp[qp].push_back(j.n);
         shown[qp]++;
@@ -357,6 +378,7 @@ module hca_rx_tb
       if (waking[k].at <= cycle) begin
         if (waking[k].kind == 0) flush_valid <= 1'b1;  // shown again as it is
         else resume_valid <= 1'b1;
+        cov_wake[waking[k].at_position * Wakes + (waking[k].kind == 0 ? 2 : waking[k].kind == 1 ? 1 : 0)]++;
         flush_qpn <= qpn_t'(waking[k].qp);
         resume <= '{qpn: qpn_t'(waking[k].qp), direction: FAULT_DIR_RESPONDER, error: waking[k].kind == 1};
         waking.delete(k);
@@ -377,6 +399,8 @@ module hca_rx_tb
       landed[qp]++;
       fate[n] <= LANDED;
       lands++;
+      note({32'd3, 32'(n)});
+      note(land.old_value);
       check(land.failed == (broken[n] && bytes_of(n) != 0), "whether memory took it");
       check(land.wqe_index == (head[n].opcode == PKT_OP_SEND ? head[n].ssn : head[n].msn[15:0]), "work request of a packet landed");
       for (int unsigned i = 0; i < bytes_of(n); i++) begin
@@ -505,7 +529,11 @@ module hca_rx_tb
     expected_bytes = 0;
     for (int unsigned n = 0; n < packets; n++) if (fate[n] == LANDED) expected_bytes += 64'(bytes_of(n));
     check(written == expected_bytes, "bytes written that nobody sent");
-    $display("PASS cycles=%0d packets=%0d taken=%0d dropped=%0d bytes=%0d", cycle - begun - 20, packets, takes, drops, written);
+    $write("PASS cycles=%0d packets=%0d taken=%0d dropped=%0d bytes=%0d digest=%0d", cycle - begun - 20, packets, takes, drops, written, digest);
+    foreach (cov_verdict[i]) $write(" verdict_%0d=%0d", i, cov_verdict[i]);
+    foreach (cov_wake[i]) $write(" wake_%0d=%0d", i, cov_wake[i]);
+    foreach (cov_wrong[i]) $write(" wrong_%0d=%0d", i, cov_wrong[i]);
+    $display("");
     $finish;
   end
 

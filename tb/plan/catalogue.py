@@ -16,9 +16,15 @@ from tb.plan.test import Test
 
 __all__ = ["groups", "tests"]
 
-TESTLISTS = ("tb.uvm.tlb.testlist", "tb.block.testlist_gru", "tb.uvm.gru.testlist", "tb.uvm.hca.testlist")
+TESTLISTS = (
+    "tb.uvm.tlb.testlist",
+    "tb.block.testlist_gru",
+    "tb.block.testlist",
+    "tb.uvm.gru.testlist",
+    "tb.uvm.hca.testlist",
+)
 """Modules with a list TESTS."""
-COVER = ("tb.uvm.tlb.points", "tb.block.points_gru", "tb.uvm.gru.points", "tb.uvm.hca.points")
+COVER = ("tb.uvm.tlb.points", "tb.block.points_gru", "tb.block.points_hca", "tb.uvm.gru.points", "tb.uvm.hca.points")
 """Modules that make cover groups."""
 
 
