@@ -99,7 +99,6 @@ module hca_caches_tb
       kept[set][name] = '{fill_entry, 1'b1};
       if (32'(kept[set].num()) > most) most = 32'(kept[set].num());
     end
-    if (key_fill) keys[32'(KeyW'(key_in.key >> 8))] = key_in;
     if (accept) begin
       note({52'(inval.first), 12'(inval.key)});
       for (int unsigned set = 0; set < Sets; set++) begin
@@ -107,9 +106,10 @@ module hca_caches_tb
         foreach (kept[set][name]) if (covers(inval, span_of(kept[set][name].entry.tag), 8'd0)) gone.push_back(name);
         foreach (gone[i]) kept[set].delete(gone[i]);
       end
-      if (inval.whole && keys.exists(32'(KeyW'(inval.key))) != 0 && keyidx_t'(keys[32'(KeyW'(inval.key))].key >> 8) == inval.key && !key_fill)
+      if (inval.whole && keys.exists(32'(KeyW'(inval.key))) != 0 && keyidx_t'(keys[32'(KeyW'(inval.key))].key >> 8) == inval.key)
         keys.delete(32'(KeyW'(inval.key)));
     end
+    if (key_fill) keys[32'(KeyW'(key_in.key >> 8))] = key_in;  // after what dies: the place may be the same
     filling_q = fill_valid;
   endtask
   bit filling_q = 0;

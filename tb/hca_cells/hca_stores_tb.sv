@@ -230,7 +230,7 @@ module hca_stores_tb
         @(negedge clk);
         drive(0, 0);
         {fifo_push, queue_push, ram_we, ram_re, line_push, fired_valid, async_valid, kill, ram_asked} = '0;
-        link_valid = link_valid && !link_ready;
+        link_valid = 1'b0;  // nobody judges these cycles: what the link took in them would be forgotten
         clear = 1'b1;
         @(posedge clk);
         @(negedge clk) clear = 1'b0;
