@@ -90,7 +90,8 @@ def _search_log(st: Any) -> None:
     st.w_from = st.f_from if last else st.f_from + LOG_BANKS
     other = st.sizes & ~(1 << st.fl_size) & SIZE_MASK
     room = other == 0 or (st.slots & LAST_SLOTS) != LAST_SLOTS
-    if last and st.visit == 0 and room:
+    visited = st.m1v != 0 and st.m1_fill == 0 and st.m1_sweep == 0
+    if last and st.visit == 0 and not visited and room:
         st.w_go_fill = 1
 
 

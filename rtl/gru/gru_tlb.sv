@@ -6,7 +6,7 @@
 //   From the cycle after a shootdown is accepted no lookup in the hit stage hits an entry it covers, for any range, scope and page
 //   size (SD-1, SD-5, SD-6); shoot_done_o follows when the accesses in flight that used a covered translation are over (SD-2).
 //   A drop-in whose miss precedes a covering shootdown is dropped (SD-3). A drop-in replaces what it overlaps (SD-7). A shootdown
-//   waits for a slot at most one sweep (SD-8).
+//   waits for a slot at most one sweep, which takes Sets cycles, twice as many while drop-ins come without pause (SD-8).
 //   A write that hits a clean entry misses with mod set.
 // Needs: one access a control block; one use_done for every hit, not before its answer; a shootdown handle is not reused before its
 //   shoot_done_o; drop-ins only of page sizes that the context's lookups probe; no back-pressure on answers.
@@ -141,13 +141,15 @@ module gru_tlb
   tlb_fill_t fill;
   ways_t m1_cover, m1_overlap, m1_kill;
   logic [NumSizes-1:0] sizes_q, fill_size, larger, visit_q, visit_next_q;
-  logic other_sizes, other_sizes_q, m1_last_q, visit;
+  logic other_sizes, other_sizes_q, m1_last_q, visit, visited;
   asid_t visit_asid_q;
   vpn_t visit_vpn_q;
 
   assign accept = shoot_valid_i && shoot_ready_o;
-  // Drop-ins leave at least every other cycle to the sweep, so that a slot is never long in coming.
+  // Drop-ins leave at least every other cycle to the sweep, so that a slot is never long in coming: a visit follows a sweep step, and
+  // no drop-in follows a visit at once.
   assign visit = visit_q != '0 && (!m1_valid_q || m1_sweep_q);
+  assign visited = m1_valid_q && !m1_fill_q && !m1_sweep_q;
   assign m0_read = fill_go || slots_active;
   always_comb begin
     m0_idx = sweep_idx_q;
@@ -174,7 +176,7 @@ module gru_tlb
     .miss_cbr_i   (s1_req.cbr),
     .accept_i     (accept),
     .shoot_i,
-    .ready_to_go_i(visit_q == '0 && (fill_free || !other_sizes)),
+    .ready_to_go_i(visit_q == '0 && !visited && (fill_free || !other_sizes)),
     .go_o         (fill_go),
     .decide_o     (decide),
     .drop_o       (drop),

@@ -270,7 +270,7 @@ module gru_tlb_props
 
       sd_7_one_match: assert ($countones(s1_ways[0] & {Ways{!s1_dead[0]}}) + $countones(s1_ways[1] & {Ways{!s1_dead[1]}}) <= 1)
         else $error("two live entries match one lookup");
-      sd_8_no_starvation: assert (waited_q <= 16'(2 * Sets + 8)) else $error("a shootdown waits longer than a sweep");
+      sd_8_no_starvation: assert (waited_q <= 16'(2 * Sets + 8)) else $error("a shootdown waits longer than two sweeps");
 
       hit_is_the_entry: assert (!s1_hit || (hit_book.asid == s1_req.asid && s1_req.va[63:12] >= hit_book.first &&
           s1_req.va[63:12] <= hit_book.last)) else $error("hit of another page's entry");

@@ -12,7 +12,7 @@ from hwif.gen.gru import LAST_TLB_MUTANT, RtlMutant
 from shootdown.regress.outcome import Outcome
 from shootdown.regress.run import Run
 from shootdown.regress.worker import play
-from tb.plan.catalogue import groups, tests
+from tb.plan import catalogue
 from tb.uvm.build import build
 from tb.uvm.gru.testlist import TESTS
 
@@ -28,7 +28,7 @@ def simulator() -> Path:
 
 def run(name: str, folder: Path, *, seed: int = 1, mutant: str = "", scale: float = SHORT) -> Outcome:
     """Without assertions: what is caught the boards catch."""
-    return play(Run(tests()[name], seed, mutant, scale, asserts=False), folder)
+    return play(Run(catalogue.tests()[name], seed, mutant, scale, asserts=False), folder)
 
 
 # ---- the product ------------------------------------------------------------------------------------------------
@@ -41,8 +41,8 @@ def test_it_passes(name: str, tmp_path: Path) -> None:
     assert outcome.result.items > 20
     said = [line for line in (tmp_path / "run.log").read_text().splitlines() if line.startswith(f"{name} ")]
     assert "begins: seed 1" in said[0] and "ends after" in said[-1], "the seed is said first and last"
-    named = set(tests()[name].groups)
-    assert named <= set(groups()) and set(outcome.result.coverage) >= named
+    named = set(catalogue.tests()[name].groups)
+    assert named <= set(catalogue.groups()) and set(outcome.result.coverage) >= named
 
 
 def test_a_seed_is_a_run(tmp_path: Path) -> None:

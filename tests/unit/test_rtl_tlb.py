@@ -535,7 +535,7 @@ def test_every_variant_and_every_assertion_is_accounted_for() -> None:
 
 
 def runs(mutant: int, check: bool) -> Iterator[tuple[CheckedTlb, Traffic]]:
-    for seed in range(4):
+    for seed in range(12):
         for style in ("plain", "storms", "flood"):
             tlb = CheckedTlb(mutant, check=check, seed=seed + 1)
             yield tlb, Traffic(tlb, seed, STYLES[style])
@@ -545,7 +545,7 @@ def runs(mutant: int, check: bool) -> Iterator[tuple[CheckedTlb, Traffic]]:
 @pytest.mark.parametrize("mutant", CAUGHT, ids=lambda mutant: mutant.name)
 def test_assertions_notice(mutant: RtlMutant) -> None:
     for tlb, traffic in runs(mutant, check=False):
-        for _ in range(20):
+        for _ in range(80):
             traffic.run(200)
             if CAUGHT[mutant] in tlb.dut.failed:
                 return

@@ -15,8 +15,9 @@ import pytest
 
 from tb.toolchain import ROOT
 
+pytestmark = pytest.mark.slow  # builds a bench of its own
 COMMAND = [sys.executable, "-m", "shootdown.cli", "mutants", "--rtl", "--block", "hca_coalesce", "--block", "hca_events"]
-COMMAND += ["--test", "directed_hca_mmu", "--seed", "5"]
+COMMAND += ["--test", "hca_mmu_coalescing", "--seed", "5"]
 
 
 def played(count: int) -> tuple[int, dict[str, Any], str]:
