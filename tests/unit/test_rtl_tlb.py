@@ -557,7 +557,7 @@ def test_model_notices(mutant: RtlMutant) -> None:
     """The model alone, without the assertions, objects to every variant too."""
     for _tlb, traffic in runs(mutant, check=True):
         try:
-            traffic.run(3000)
+            traffic.run(9000)
             traffic.finish()
         except (MismatchError, AssertionError):
             return
