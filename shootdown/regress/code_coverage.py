@@ -3,8 +3,9 @@
 A *point* is a source line with code, an arm of a branch, a bit of a signal, or an assertion. A line is covered when everything on
 it ran: of `if (a) b <= c;` also the assignment. A bit is covered when it rose and fell. An assertion is covered when what it
 demands was demanded at least once (tb/coverage/assertions.py). Points add up over runs, builds, testbenches, instances and
-parameters: one hit anywhere is a hit. What only a reset runs is no point: counting starts when the first reset, which no model is
-spared, is over.
+parameters: one hit anywhere is a hit. The unconditional part of an always_comb is hit by every run: Verilator folds it into
+whoever uses its results and leaves its counter behind, where nothing counts any more. What only a reset runs is no point: counting
+starts when the first reset, which no model is spared, is over.
 
 Promises: only files below rtl/ count; lines and signals of rtl/props are not design and do not count. A count file cut short by a
 killed process counts as far as it goes. What exclusions.toml excludes counts neither as covered nor as a hole; `stale` says which
@@ -36,6 +37,7 @@ __all__ = ["CodeCoverage", "merge"]
 RECORD = re.compile(rb"^C '(.*)' \d+$", re.MULTILINE)
 COUNTS = re.compile(rb"' (\d+)$", re.MULTILINE)
 RESET = re.compile(r"\bif \(!rst_ni?\)")
+COMBINATIONAL = re.compile(r"\balways_comb\b")
 SEEN = re.compile(r"^(\w+?)_seen(?:_\d+)?$")
 
 
@@ -184,7 +186,7 @@ class _Merger:
             if file is not None:
                 for point, part in () if _of_reset(file, fields) else _meaning(file, fields):
                     parts = least.setdefault(point, {})
-                    parts[part] = parts.get(part, 0) + int(self._counts[index])
+                    parts[part] = parts.get(part, 0) + (int(self._counts[index]) or _always_runs(file, fields))
         return {point: min(parts.values()) for point, parts in least.items()}
 
 
@@ -194,16 +196,21 @@ def _rtl_file(path: str) -> str | None:
     return "/".join(parts[len(parts) - 1 - parts[::-1].index("rtl") :]) if "rtl" in parts else None
 
 
+def _always_runs(file: str, fields: Mapping[str, str]) -> bool:
+    """The record is the unconditional part of an always_comb."""
+    return fields["t"] == "line" and fields.get("o") == "block" and int(fields["l"]) in _places(file, COMBINATIONAL)
+
+
 def _of_reset(file: str, fields: Mapping[str, str]) -> bool:
     """The record is the arm of a reset."""
-    return fields["t"] in ("line", "branch") and fields.get("o") in ("if", "elsif") and int(fields["l"]) in _resets(file)
+    return fields["t"] in ("line", "branch") and fields.get("o") in ("if", "elsif") and int(fields["l"]) in _places(file, RESET)
 
 
 @cache
-def _resets(file: str) -> set[int]:
+def _places(file: str, what: re.Pattern[str]) -> set[int]:
     path = ROOT / file
     lines = path.read_text().splitlines() if path.exists() else []
-    return {number for number, line in enumerate(lines, 1) if RESET.search(line)}
+    return {number for number, line in enumerate(lines, 1) if what.search(line)}
 
 
 def _meaning(file: str, fields: Mapping[str, str]) -> list[tuple[Point, str]]:

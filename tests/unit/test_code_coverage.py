@@ -170,6 +170,16 @@ def test_what_only_a_reset_runs_is_no_point(tmp_path: Path) -> None:
     assert sorted(point.line for point in merged(tmp_path).counts) == [line, line + 5]
 
 
+def test_the_unconditional_part_of_an_always_comb_always_runs(tmp_path: Path) -> None:
+    """Verilator leaves its counter where nothing counts; that of a clocked block counts."""
+    path = ROOT / "rtl/hca/hca_fault_write.sv"
+    numbered = list(enumerate(path.read_text().splitlines(), 1))
+    comb, clocked = (next(number for number, text in numbered if word in text) for word in ("always_comb begin", "always_ff @"))
+    blocks = [record("line", str(path), line, "block", 0, lines=f"{line}-{line + 1}") for line in (comb, clocked)]
+    counts_file(tmp_path, "1.dat", *blocks, record("line", str(path), comb, "if", 0, lines=f"{comb + 2}"))
+    assert [point.line for point in merged(tmp_path).holes(Kind.LINE)] == sorted([comb + 2, clocked, clocked + 1])
+
+
 def test_a_file_cut_short_counts_as_far_as_it_goes(tmp_path: Path) -> None:
     whole = record("line", RTL, 5, "block", 2, lines="5")
     (tmp_path / "1.dat").write_text("# SystemC::Coverage-3\n" + whole + whole[: len(whole) // 2])
