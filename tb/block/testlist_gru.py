@@ -68,6 +68,12 @@ DIRECTED = (
     _tlb("mask", "mask_hides_high_page_number_bits", "vaddrmask", "SD-6"),
     _tlb("other_context", "context_scope_waits_for_accesses_of_the_context_through_anothers_entry", "who is waited for", "SD-2"),
     _tlb("exact_drain", "drain_is_exact_for_many_handles_at_once", "24 handles, 128 accesses", "SD-2 SD-8"),
+    _tlb(
+        "same_cycle",
+        "who_ends_may_begin_again_in_the_same_cycle",
+        "a look-up as its access ends, a shootdown at its status",
+        "SD-2",
+    ),
     _tlb("slots", "slots_run_out_and_come_back_within_a_sweep", "the ninth shootdown", "SD-8"),
     _tlb("lapped_log", "lapped_log_drops_to_be_safe", "more shootdowns than the log holds", "SD-3"),
     _tlb("log", "a_covering_shootdown_anywhere_in_the_log_drops", "every place of the log", "SD-3"),

@@ -106,6 +106,25 @@ def test_hit_and_miss_answer_two_cycles_after_acceptance() -> None:
             tlb.cycle(uses=[1] if va == page(5) else [])
 
 
+def test_who_ends_may_begin_again_in_the_same_cycle() -> None:
+    """A control block looks up in the cycle its access ends, a handle shoots in the cycle of its status."""
+    with checked() as tlb:
+        fill(tlb, Fill(0, page(5), 77))
+        tlb.cycle(Lookup(1, page(5)))
+        assert [tlb.cycle().rsp_valid for _ in range(2)] == [0, 1]
+        assert tlb.cycle(Lookup(1, page(5)), uses=[1]).lkp_ready
+        tlb.cycle()
+        assert tlb.cycle().rsp_hit
+        tlb.cycle(uses=[1])
+        tlb.cycle(shoot=Shoot(3, 9, 9))
+        tlb.cycle()
+        out = tlb.cycle(shoot=Shoot(3, 5, 5))
+        assert (out.shoot_done, out.shoot_ready) == (1 << 3, 1)
+        assert [tlb.cycle().shoot_done for _ in range(2)] == [0, 1 << 3]
+        assert not touch(tlb, 1, page(5))
+        tlb.settle()
+
+
 @pytest.mark.parametrize("code", [0, 5, 10])
 @pytest.mark.parametrize("reach", [1, 2, 1023, 1 << 20, 1 << 36, "asid", "ctx"])
 def test_covered_entries_are_dead_in_the_next_cycle(code: int, reach: int | str) -> None:
