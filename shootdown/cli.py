@@ -203,6 +203,7 @@ def regress(
         list[str] | None,
         typer.Option(metavar="KEY=VALUE", help="For the batch system: queue=, account=, walltime= ...", show_default=False),
     ] = None,
+    farm_wait: Annotated[float, typer.Option(metavar="SECONDS", help="How long the first worker may take to come.")] = 600.0,
     out: Annotated[Path, typer.Option(help="Folder of the results.")] = Path("build/regress"),
     resume: Annotated[bool, typer.Option("--resume", help="Go on with what has not ended.")] = False,
     list_only: Annotated[bool, typer.Option("--list", help="List the tests and end.")] = False,
@@ -229,7 +230,7 @@ def regress(
         coverage=not no_coverage,
         timeout=timeout,
     )
-    where = command.place(farm, jobs, farm_option or ())
+    where = command.place(farm, jobs, farm_option or (), farm_wait)
     return command.run(request, command.Asked(out, where, resume, as_json))
 
 

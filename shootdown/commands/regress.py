@@ -46,10 +46,12 @@ def tier(name: str) -> Tier:
         raise unknown("--set", name, "set", [one.value for one in Tier]) from None
 
 
-def place(farm: str, jobs: int, options: Sequence[str]) -> Place:
-    """Of --farm, --jobs and --farm-option. Raises InputError."""
+def place(farm: str, jobs: int, options: Sequence[str], wait: float = Place.wait) -> Place:
+    """Of --farm, --jobs, --farm-option and --farm-wait. Raises InputError."""
     if jobs < 1:
         raise InputError(f"--jobs {jobs}: must be at least 1")
+    if wait <= 0:
+        raise InputError(f"--farm-wait {wait:g}: must be positive")
     if farm != "local" and farm not in BATCH and "://" not in farm:
         raise unknown("--farm", farm, "farm", ["local", *BATCH, "tcp://host:port"])
     given = {}
@@ -60,7 +62,7 @@ def place(farm: str, jobs: int, options: Sequence[str]) -> Place:
         given[name] = value
     if given and farm not in BATCH:
         raise InputError(f"--farm-option {options[0]}: --farm {farm} has no options", f"they are for {', '.join(BATCH)}")
-    return Place(jobs, farm, given)
+    return Place(jobs, farm, given, wait)
 
 
 def list_tests(as_json: bool) -> int:

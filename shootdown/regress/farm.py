@@ -1,8 +1,9 @@
 """The engine: Dask, over processes of this machine, a cluster's batch system, or a scheduler that is there already.
 
 Promises: every job that is given comes back, done or as the reason why not; a worker that dies, and what a job raises, costs a new
-attempt on another worker, RETRIES of them. Of the jobs that wait, the one with the
-highest priority begins first. Leaving the block ends what runs on the workers.
+attempt on another worker, RETRIES of them. A job of a batch system that ends early is replaced. Of the jobs that wait, the one
+with the highest priority begins first. A farm without a single worker for `wait` seconds is refused. Leaving the block ends what
+runs on the workers.
 Needs: dask-jobqueue's cluster classes need their batch system's commands. Workers must see the same files under the same paths.
 Costs: a second to start; a few milliseconds a job. Dask's profiler and stealing are off: they would cost a tenth on two processors.
 """
@@ -41,16 +42,19 @@ SETTINGS = {
     "distributed.admin.tick.interval": "1s",
     "distributed.admin.system-monitor.interval": "10s",
     "distributed.comm.retry.count": 3,
+    "distributed.deploy.lost-worker-timeout": "5s",  # then its batch job counts as ended
 }
 
 
 @dataclass(frozen=True)
 class Place:
-    """Where jobs run. `kind`: "local", a name of BATCH, or a scheduler's address. `options`: of the cluster's class."""
+    """Where jobs run. `kind`: "local", a name of BATCH, or a scheduler's address. `options`: of the cluster's class. `wait`:
+    seconds until the first worker must be there."""
 
     jobs: int = 2
     kind: str = "local"
     options: Mapping[str, str] = field(default_factory=dict)
+    wait: float = 600.0
 
 
 @dataclass(frozen=True)
@@ -99,7 +103,14 @@ class Farm(AbstractContextManager["Farm"]):
             target = self._place.kind if self._cluster is None else self._cluster
             self._client = distributed.Client(target, timeout=START_SECONDS, set_as_default=False)
             self._client.register_plugin(_OnWorker())
-        except (OSError, TimeoutError, ValueError, RuntimeError) as error:
+            self._client.wait_for_workers(1, timeout=self._place.wait)
+        except TimeoutError:
+            self.__exit__(None, None, None)
+            raise InputError(
+                f"--farm {self._place.kind}: no worker came within {self._place.wait:g} s",
+                "the batch system's queue says why; --farm-wait waits longer",
+            ) from None
+        except (OSError, ValueError, RuntimeError) as error:
             self.__exit__(None, None, None)
             raise InputError(f"--farm {self._place.kind}: {_words(error)}", "is it there, and are its commands on PATH?") from None
         self._ended = distributed.as_completed(loop=self._client.loop)
@@ -154,7 +165,7 @@ def _cluster(place: Place) -> Any:
     options: dict[str, Any] = {**BATCH_DEFAULTS, "python": sys.executable, **_typed(place.options)}
     kind = getattr(dask_jobqueue, BATCH[place.kind])
     cluster = kind(**options, scheduler_options={"dashboard_address": PAGE})
-    cluster.scale(jobs=place.jobs)
+    cluster.adapt(minimum_jobs=place.jobs, maximum_jobs=place.jobs)  # a number that is kept, whatever becomes of single jobs
     return cluster
 
 

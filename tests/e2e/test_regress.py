@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
@@ -144,8 +145,6 @@ def test_a_disk_that_is_full_for_a_moment_costs_an_attempt(tmp_path: Path) -> No
 
 
 def test_a_build_that_fails_loses_its_runs_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from dataclasses import replace  # noqa: PLC0415
-
     broken = replace(TESTS["passes"], name="broken", target="support.no_such_module:passes")
     monkeypatch.setattr(plan, "tests", lambda: {"broken": broken, "passes": TESTS["passes"]})
     assert regress(tmp_path, "--set", "full") == 1
@@ -235,23 +234,46 @@ def test_a_scheduler_that_is_there(tmp_path: Path) -> None:
 
 
 SBATCH = """#!/bin/sh
-mkdir -p {folder}; cp "$1" {folder}/job.$$; setsid sh "$1" > {folder}/log.$$ 2>&1 & echo "$!" >> {folder}/pids
+mkdir -p {folder}; cp "$1" {folder}/job.$$; setsid sh {folder}/job.$$ > {folder}/log.$$ 2>&1 &
 echo "Submitted batch job $!"
 """
+"""Takes a copy, as Slurm's does: the script is gone when the command has answered."""
 SCANCEL = '#!/bin/sh\nfor job in "$@"; do kill -- -$job; done 2>/dev/null\n'
+SLURM = ["--farm", "slurm", "--farm-option", "queue=short", "--farm-option", "walltime=00:10:00", "--jobs", "2"]
 
 
-@pytest.mark.slow  # its workers are started by what stands in for a batch system, which a busy or bare machine keeps waiting
-def test_a_batch_system(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Slurm's two commands, played by shell scripts: what is submitted is what Slurm would run."""
-    for name, text in (("sbatch", SBATCH), ("scancel", SCANCEL)):
+@pytest.fixture
+def slurm(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Slurm's two commands, played by shell scripts. Where the scripts of jobs are kept."""
+    folder = tmp_path / "slurm"
+    for name, text in (("sbatch", SBATCH.format(folder=folder)), ("scancel", SCANCEL)):
         script = tmp_path / "bin" / name
         script.parent.mkdir(exist_ok=True)
-        script.write_text(text.format(folder=tmp_path / "slurm") if name == "sbatch" else text)
+        script.write_text(text)
         script.chmod(0o755)
     monkeypatch.setenv("PATH", f"{tmp_path / 'bin'}{os.pathsep}{os.environ['PATH']}")
     monkeypatch.setenv("PYTHONPATH", ENVIRONMENT["PYTHONPATH"])
-    options = ["--farm", "slurm", "--farm-option", "queue=short", "--farm-option", "walltime=00:10:00", "--jobs", "2"]
-    assert regress(tmp_path / "out", *named("passes"), *options) == 0
-    jobs = [path.read_text() for path in (tmp_path / "slurm").glob("job.*")]
+    return folder
+
+
+def test_a_batch_system(tmp_path: Path, slurm: Path) -> None:
+    """What is submitted is what Slurm would run."""
+    assert regress(tmp_path / "out", *named("passes"), *SLURM) == 0
+    jobs = [path.read_text() for path in slurm.glob("job.*")]
     assert len(jobs) == 2 and all("#SBATCH -p short" in job and "#SBATCH -t 00:10:00" in job for job in jobs)
+
+
+def test_a_batch_job_that_ends_early_is_replaced(tmp_path: Path, slurm: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    kills = replace(TESTS["passes"], name="kills", target="support.regress_jobs:kills_its_batch_job", seeds=1)
+    monkeypatch.setattr(plan, "tests", lambda: {"kills": kills})
+    assert regress(tmp_path / "out", *named("kills"), *SLURM[:-1], "1") == 0
+    assert outcome(tmp_path / "out", "kills.1").attempts == 2
+    assert len(list(slurm.glob("job.*"))) == 2
+
+
+def test_a_batch_system_that_starts_nothing(tmp_path: Path, slurm: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "bin" / "sbatch").write_text("#!/bin/sh\necho Submitted batch job 17\n")
+    assert regress(tmp_path / "out", *named("passes"), *SLURM, "--farm-wait", "0.5") == 2
+    assert "--farm slurm: no worker came within 0.5 s; the batch system's queue says why" in capsys.readouterr().err
+    assert regress(tmp_path / "out", *named("passes"), *SLURM, "--farm-wait", "0") == 2
+    assert "--farm-wait 0: must be positive" in capsys.readouterr().err
