@@ -152,7 +152,7 @@ module gru_chip_props
     if (shoot_valid && shoot_ready) shoot_q <= shoot;
   end
 
-  // A handle whose status returned in this cycle, and one that never waited although accepted in the last cycle.
+  // A handle whose status returned in this cycle, and one that was accepted and may never have waited.
   logic [NUM_TGH-1:0] back;
   logic sd2_bad;
   always_comb begin
@@ -163,15 +163,17 @@ module gru_chip_props
       for (int t = 0; t < NUM_TGH; t++) if (back[t] && owed_q[t] != '0) sd2_bad = 1'b1;
     end
   end
-  logic skipped_q;  // accepted, and the status never waited
-  tgh_idx_t skipped_tgh_q;
+  logic begun_q, begun_waits_q;  // accepted two cycles ago, and the status waited a cycle ago
+  tgh_idx_t begun_tgh_q;
   always_ff @(posedge clk_i or negedge rst_ni) begin
     if (!rst_ni) begin
-      skipped_q     <= 1'b0;
-      skipped_tgh_q <= '0;
+      begun_q       <= 1'b0;
+      begun_waits_q <= 1'b0;
+      begun_tgh_q   <= '0;
     end else begin
-      skipped_q     <= accepted_q && !tgh_wait[shoot_q.tgh];
-      skipped_tgh_q <= shoot_q.tgh;
+      begun_q       <= accepted_q;
+      begun_waits_q <= tgh_wait[shoot_q.tgh];
+      begun_tgh_q   <= shoot_q.tgh;
     end
   end
 
@@ -215,7 +217,7 @@ module gru_chip_props
   always_ff @(posedge clk_i) begin
     if (rst_ni) begin
       sd_2_status_after_access: assert (!sd2_bad) else $error("shootdown status returned before a covered access ended");
-      sd_2_status_waits: assert (!skipped_q || owed_q[skipped_tgh_q] == '0)
+      sd_2_status_waits: assert (!begun_q || owed_q[begun_tgh_q] == '0 || begun_waits_q)
         else $error("shootdown status returned on acceptance with a covered access in flight");
       one_access_lookup: assert (!(lkp_valid && lkp_ready) || !(asked_q[lkp.cbr] || using_q[lkp.cbr]))
         else $error("a control block looks up with an access on its way");

@@ -143,8 +143,8 @@ module hca_fault_props
       if (obs_resume_valid_o) begin
         fq_4_token: assert (!obs_resume_ok_o || (mirror[resume_id] == WRITTEN && token[resume_id] == obs_resume_token_o))
           else $error("FQ-4: a resume of id %0d with token %h is accepted", resume_id, obs_resume_token_o);
-        fq_4_accepted: assert (obs_resume_ok_o || mirror[resume_id] != WRITTEN || token[resume_id] != obs_resume_token_o
-                               || recent_q != '0)
+        fq_4_accepted: assert (mirror[resume_id] != WRITTEN || token[resume_id] != obs_resume_token_o || recent_q != '0
+                               || obs_resume_ok_o)
           else $error("FQ-4: the resume of id %0d is refused", resume_id);
         if (obs_resume_ok_o) mirror[resume_id] = NONE;
       end
