@@ -45,8 +45,13 @@ class Size:
 
     @property
     def parameters(self) -> tuple[tuple[str, int], ...]:
-        """As the RTL calls them."""
+        """As gru_tlb calls them."""
         return (("Entries", self.entries), ("Ways", self.ways), ("ShootSlots", self.slots), ("LogDepth", self.log_depth))
+
+    @property
+    def chip_parameters(self) -> tuple[tuple[str, int], ...]:
+        """As gru_top does."""
+        return (("TlbEntries", self.entries), ("TlbWays", self.ways), ("ShootSlots", self.slots), ("ShootLog", self.log_depth))
 
 
 DEFAULT = Size()

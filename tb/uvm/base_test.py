@@ -14,49 +14,39 @@ import logging
 import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Protocol
 
 from pyuvm import ObjectionHandler, uvm_component, uvm_test
 
 from tb.plan.cover import Counts
 from tb.plan.run import CONFIG_VARIABLE, RunConfig, RunResult
+from tb.uvm.judging import Judging
 
-__all__ = ["TIMEOUT_US", "BaseTest", "Judge"]
+__all__ = ["TIMEOUT_US", "BaseTest"]
 
 LOGGED = 20  # errors kept
 TIMEOUT_US = 2000  # of simulated time: a million cycles
 
 
-class Judge(Protocol):
-    """A scoreboard: events judged, objections counted and the first of them kept, a digest of all events in order."""
-
-    items: int
-    errors: int
-    kept: list[str]
-
-    @property
-    def digest(self) -> str: ...
-
-
 class _Errors(logging.Handler):
-    """Keeps what components log as errors; a judge counts its own."""
+    """Keeps what components log as errors, but for a judge's objections, which it has counted."""
 
-    def __init__(self, cycle: Callable[[], int], except_for: Sequence[str]) -> None:
+    def __init__(self, cycle: Callable[[], int], judges: Sequence[Judging]) -> None:
         super().__init__(logging.ERROR)
         self.kept: list[str] = []
         self._cycle = cycle
-        self._except_for = except_for
+        self._judges = judges
 
     def emit(self, record: logging.LogRecord) -> None:
         """One error."""
-        if record.name not in self._except_for:
-            self.kept.append(f"cycle {self._cycle()}: error: {record.getMessage()}")
+        text = record.getMessage()
+        if not any(text in judge.kept for judge in self._judges):
+            self.kept.append(f"cycle {self._cycle()}: error: {text}")
 
 
 class BaseTest(uvm_test):
     """Subclasses build an environment and say who judges, what time it is, and what is played."""
 
-    def judges(self) -> Sequence[Judge]:
+    def judges(self) -> Sequence[Judging]:
         """Components that judge."""
         raise NotImplementedError
 
@@ -84,9 +74,7 @@ class BaseTest(uvm_test):
 
     def end_of_elaboration_phase(self) -> None:
         """Errors are counted wherever they are logged."""
-        judges: Sequence[object] = self.judges()
-        names = [judge.logger.name for judge in judges if isinstance(judge, uvm_component)]
-        self.logged = _Errors(self.now, names)
+        self.logged = _Errors(self.now, self.judges())
         below: list[uvm_component] = [self]
         while below:
             component = below.pop()

@@ -101,6 +101,7 @@ def test_the_boards_catch(mutant: RtlMutant, tmp_path: Path) -> None:
         ("Idle", "empty", "no check saw anything"),
         ("NoObjection", "empty", "no objection"),
         ("LoggedError", "fail", "only logged"),
+        ("JudgeLogs", "fail", "logged by a judge"),
         ("ReportedError", "fail", "only reported"),
         ("Raises", "crash", "a defect of the environment"),
         ("WrongData", "fail", "data segment"),

@@ -118,6 +118,7 @@ def test_the_boards_catch(mutant: HcaMutant, tmp_path: Path) -> None:
         ("FakesACompletion", Status.FAIL, "order: "),
         ("FakesAStatus", Status.FAIL, "order: "),
         ("TellsTheMirrorLies", Status.FAIL, "packet: "),
+        ("OwesACompletion", Status.FAIL, "liveness: "),
         ("Idle", Status.EMPTY, "no check saw anything"),
     ],
 )

@@ -9,7 +9,6 @@ from typing import ClassVar
 import pyuvm
 from pyuvm import ConfigDB, uvm_active_passive_enum, uvm_sequence
 
-from pymodels.oracle import Objection
 from tb.plan.run import RunResult
 from tb.plan.test import Kind, Test
 from tb.uvm.tlb.profile import Profile
@@ -66,7 +65,7 @@ class Poke(Nothing):
 class PokeAndCount(Poke):
     async def body(self) -> None:
         await super().body()
-        self.test.env.scoreboard.object(self.test.bfm.cycle, Objection("none", "an error of the test's own"))
+        self.test.env.scoreboard.object_at(self.test.bfm.cycle, "none", "an error of the test's own")
 
 
 class PokeAndLog(Poke):

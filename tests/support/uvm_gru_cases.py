@@ -17,6 +17,7 @@ NAMES = (
     "Idle",
     "NoObjection",
     "LoggedError",
+    "JudgeLogs",
     "ReportedError",
     "Raises",
     "WrongData",
@@ -61,6 +62,14 @@ class NoObjection(Looks):
 class LoggedError(Looks):
     async def wrong(self) -> None:
         self.env.probes.logger.error("only logged")
+
+
+@pyuvm.test(timeout_time=TIMEOUT_US, timeout_unit="us")
+class JudgeLogs(Looks):
+    """Not an objection, which it would have counted."""
+
+    async def wrong(self) -> None:
+        self.env.handles.logger.error("logged by a judge")
 
 
 @pyuvm.test(timeout_time=TIMEOUT_US, timeout_unit="us")

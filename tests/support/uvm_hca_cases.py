@@ -9,6 +9,7 @@ import pyuvm
 from hwif.gen import hca as h
 from tb.plan.test import Kind, Test
 from tb.uvm.agents.axi.driver import MemoryResponder
+from tb.uvm.hca.mirror import Work
 from tb.uvm.hca.plan import Plan
 from tb.uvm.hca.tests.base import TIMEOUT_US, HcaBaseTest
 from tb.uvm.hca.tests.scene import PAGE, A, B, Scene
@@ -16,10 +17,17 @@ from tb.uvm.hca.tests.scene import PAGE, A, B, Scene
 __all__ = ["CASES"]
 
 ALONE = "support.uvm_hca_cases"
-CASES = {
-    name: Test(f"case_{name.lower()}", "", Kind.UVM, f"{ALONE}:{name}", "hca", "hca")
-    for name in ("ForgetsWrites", "TakesTooEarly", "FakesARecord", "FakesACompletion", "FakesAStatus", "TellsTheMirrorLies", "Idle")
-}
+NAMES = (
+    "ForgetsWrites",
+    "TakesTooEarly",
+    "FakesARecord",
+    "FakesACompletion",
+    "FakesAStatus",
+    "TellsTheMirrorLies",
+    "OwesACompletion",
+    "Idle",
+)
+CASES = {name: Test(f"case_{name.lower()}", "", Kind.UVM, f"{ALONE}:{name}", "hca", "hca") for name in NAMES}
 
 
 class Forgetful(MemoryResponder):
@@ -122,6 +130,17 @@ class TellsTheMirrorLies(_Faulted):
         scene.bare.run(lambda: bool(self.env.mirror.qps[scene.qa.qpn].sends), "the doorbell")
         self.env.mirror.qps[scene.qa.qpn].sends[0].wqe["remote_addr"] += 1
         scene.end()
+
+
+@pyuvm.test(timeout_time=TIMEOUT_US, timeout_unit="us")
+class OwesACompletion(_Faulted):
+    """A doorbell that the device has not heard."""
+
+    def disturb(self, scene: Scene) -> None:
+        scene.write(64)
+        scene.end()
+        qp = self.env.mirror.qps[scene.qa.qpn]
+        qp.sends.append(Work(qp.sq_seen, dict(qp.sent[0].wqe)))
 
 
 @pyuvm.test(timeout_time=TIMEOUT_US, timeout_unit="us")

@@ -162,7 +162,7 @@ def test_corners_of_the_parameters_elaborate(name: str) -> None:
     """Alone and in the chip."""
     size = bench.CORNERS[name]
     assert elaborated("tlb_tb", bench.SOURCES, **dict(size.parameters)) == ""
-    chip = {"TlbEntries": size.entries, "TlbWays": size.ways, "ShootSlots": size.slots, "ShootLog": size.log_depth}
+    chip = dict(size.chip_parameters)
     assert elaborated("gru_top", CHIP, **chip) == ""
 
 

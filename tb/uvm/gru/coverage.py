@@ -21,7 +21,6 @@ from tb.uvm.tlb.observed import Asked
 
 __all__ = ["Coverage"]
 
-WHOLE = 0xFF
 INTERRUPTS = (g.CchOpc.INTERRUPT, g.CchOpc.INTERRUPT_SYNC)
 
 
@@ -107,7 +106,7 @@ class Coverage(uvm_component):
         """An access is taken; this is told before the handles board is."""
         self._asked += 1
         unit, index, dw = place(access.addr)
-        if not access.write or access.strobe != WHOLE:
+        if not access.write or not access.whole:
             return
         if unit == "tfm" and dw in (0, 1, 4, 5):
             maps = self.handles.maps[index]
@@ -185,7 +184,7 @@ class Coverage(uvm_component):
         if access.okay:
             if unit:
                 self.count(REGISTER, f"{unit}, {'write' if access.write else 'read'}")
-            self.count(REGISTER, f"{unit}, partial write", access.write and access.strobe != WHOLE and unit in ("cb", "dsr"))
+            self.count(REGISTER, f"{unit}, partial write", access.write and not access.whole and unit in ("cb", "dsr"))
             if not access.write and dw == 0:
                 self._status(unit, index, access.data)
             return
@@ -203,7 +202,7 @@ class Coverage(uvm_component):
         if unit in ("cb", "dsr"):
             return [f"{unit}, not owned"]
         if unit:
-            return [f"{unit}, partial write refused"] if access.write and access.strobe != WHOLE else []
+            return [f"{unit}, partial write refused"] if access.write and not access.whole else []
         there, _index, _dw = place(access.addr - access.addr % g.HANDLE_STRIDE)
         if there and there != "dsr":
             return [f"{there}, past its line"]

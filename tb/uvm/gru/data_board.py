@@ -19,11 +19,11 @@ from hwif.gen import gru as g
 from tb.uvm.agents.axi.config import MemoryAccess, Resp
 from tb.uvm.agents.axi.memory import strobe_runs
 from tb.uvm.agents.axil.config import RegisterAccess
-from tb.uvm.gru.board import Board
 from tb.uvm.gru.handles_board import HandlesBoard
 from tb.uvm.gru.reference import Ending, Instruction, execute
 from tb.uvm.gru.spaces import Space, Spaces
 from tb.uvm.gru.view import Done
+from tb.uvm.judging import Judging
 
 __all__ = ["DataBoard", "Judgement"]
 
@@ -76,7 +76,7 @@ class Judgement:
     fatal: bool
 
 
-class DataBoard(Board):
+class DataBoard(Judging):
     """The reference's other half."""
 
     handles: HandlesBoard
@@ -130,7 +130,7 @@ class DataBoard(Board):
                 cbr = self.control_block(ctx, offset // g.HANDLE_STRIDE)
                 if cbr is not None:
                     expected = self._block_access(access, ctx, cbr, offset % g.HANDLE_STRIDE // 8)
-        elif access.write and access.strobe == 0xFF:
+        elif access.write and access.whole:
             index, offset = divmod(access.addr % 0x8000, g.HANDLE_STRIDE)
             base = access.addr - access.addr % 0x8000
             if base == g.CBE_BASE:
@@ -150,7 +150,7 @@ class DataBoard(Board):
         self.judged(access)
         if (access.data ^ value) & mask:
             text = f"{what} at {access.addr:#x} reads {access.data & mask:#x}, not {value & mask:#x}"
-            self.object(access.cycle, "data", text)
+            self.object_at(access.cycle, "data", text)
 
     def _segment_access(self, access: RegisterAccess, ctx: int, offset: int) -> tuple[int, int, str]:
         segment = self.segment(ctx)
@@ -225,7 +225,7 @@ class DataBoard(Board):
         if running is None:
             self._endings.pop(done.cbr, None)
             if done.cbr not in self._restored:
-                self.object(done.cycle, "data", f"control block {done.cbr} ends an instruction that was not begun")
+                self.object_at(done.cycle, "data", f"control block {done.cbr} ends an instruction that was not begun")
             self._restored.discard(done.cbr)
             for ctx, context in enumerate(self.handles.contexts):
                 if context.holds(done.cbr):  # it was saved elsewhere: what it loaded is not known here
@@ -247,7 +247,7 @@ class DataBoard(Board):
 
     def _ends_wrong(self, done: Done, one: Instruction, istatus: int, ecause: int) -> None:
         text = f"control block {done.cbr}, opcode {one.opc}: ends with status {done.istatus}, ecause {done.ecause:#x}"
-        self.object(done.cycle, "data", f"{text}, not with {int(istatus)}, {ecause:#x}")
+        self.object_at(done.cycle, "data", f"{text}, not with {int(istatus)}, {ecause:#x}")
 
     def _execute(self, done: Done, running: Running) -> Ending | None:
         one, space = running.one, self.spaces.of.get(running.ctx)
@@ -282,7 +282,7 @@ class DataBoard(Board):
         if must != found:
             at = next(place for place in range(count) if must[place] != found[place])
             text = f"after {who}: {addr + at:#x} of space {space.number} is {found[at]:#x}, not {must[at]:#x}"
-            self.object(cycle, "data", text)
+            self.object_at(cycle, "data", text)
             space.content.write(addr, found)
 
     def _take_over(self, running: Running) -> None:

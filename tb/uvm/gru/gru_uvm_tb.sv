@@ -86,6 +86,7 @@ module gru_uvm_tb
   // The TLB's ports, and its size.
   output logic [15:0]         tlb_entries_o,
   output logic [15:0]         tlb_ways_o,
+  output logic [15:0]         tlb_log_depth_o,
   output cbr_t                tlb_lkp_cbr_o,
   output ctx_t                tlb_lkp_ctx_o,
   output asid_t               tlb_lkp_asid_o,
@@ -143,6 +144,7 @@ module gru_uvm_tb
 
   assign tlb_entries_o         = 16'(TlbEntries);
   assign tlb_ways_o            = 16'(TlbWays);
+  assign tlb_log_depth_o       = 16'(ShootLog);
   assign tlb_lkp_cbr_o         = u_gru.lkp.cbr;
   assign tlb_lkp_ctx_o         = u_gru.lkp.ctx;
   assign tlb_lkp_asid_o        = u_gru.lkp.asid;

@@ -20,15 +20,14 @@ from hwif.port import LineKind
 from tb.uvm.agents.axi.config import MemoryAccess
 from tb.uvm.agents.axil.config import RegisterAccess
 from tb.uvm.agents.irq.config import IrqChanged
-from tb.uvm.gru.board import Board
 from tb.uvm.gru.translation_board import sideband
 from tb.uvm.gru.view import Done, Probe
+from tb.uvm.judging import Judging
 from tb.uvm.tlb.observed import Asked
 
 __all__ = ["Context", "HandlesBoard", "Miss", "place"]
 
 LATE = 8  # cycles a line may need
-WHOLE = 0xFF
 RESTARTS = (g.TfhOpc.RESTART, g.TfhOpc.WRITE_RESTART, g.TfhOpc.EXCEPTION)
 STARTABLE = (g.CchState.MAPPED, g.CchState.INTERRUPTED)
 INTERRUPTS = (g.CchOpc.INTERRUPT, g.CchOpc.INTERRUPT_SYNC)
@@ -63,7 +62,7 @@ class Context:
         return bool(self.units >> cbr // g.CBR_AU & 1)
 
 
-class HandlesBoard(Board):
+class HandlesBoard(Judging):
     """The reference."""
 
     on_freed: Callable[[int, list[int]], None]
@@ -110,7 +109,7 @@ class HandlesBoard(Board):
             self.misses.pop(done.cbr, None)
         context = self.owner(done.cbr)
         if context is None:
-            self.object(done.cycle, "context", f"control block {done.cbr} of no context ends an instruction")
+            self.object_at(done.cycle, "context", f"control block {done.cbr} of no context ends an instruction")
             return
         if done.cbr in self.interrupting:
             enabled = g.Cch.cb_int_enable.get(context.config) and g.Cch.tfm_done_bit_enable.get(context.config)
@@ -127,7 +126,7 @@ class HandlesBoard(Board):
     def fill(self, cycle: int, cbr: int) -> None:
         """A drop-in reaches the TLB."""
         if cbr not in self.misses:
-            self.object(cycle, "drop-in", f"fault handle {cbr} drops in without a miss")
+            self.object_at(cycle, "drop-in", f"fault handle {cbr} drops in without a miss")
 
     def probe(self, probe: Probe) -> None:
         """A line was told of."""
@@ -142,12 +141,12 @@ class HandlesBoard(Board):
         faults, dones = self.maps[core]
         if change.level:
             if core not in self._raised:
-                self.object(change.cycle, "irq", f"line {core} rises without a reason")
+                self.object_at(change.cycle, "irq", f"line {core} rises without a reason")
             self._raised.pop(core, None)
             return
         at, bit = self._set_at.get(core, (0, 0))
         if (faults | dones) & ~(bit if at >= change.cycle else 0):
-            self.object(change.cycle, "irq", f"line {core} falls although its map is not empty")
+            self.object_at(change.cycle, "irq", f"line {core} falls although its map is not empty")
 
     def began(self, access: MemoryAccess) -> None:
         """An access goes out to memory."""
@@ -155,7 +154,7 @@ class HandlesBoard(Board):
         self.flying[access.ident] = who.ctx
         context = self.contexts[who.ctx]
         if not context.holds(access.ident):
-            self.object(access.issued, "context", f"control block {access.ident} is not of context {who.ctx}")
+            self.object_at(access.issued, "context", f"control block {access.ident} is not of context {who.ctx}")
 
     def ended(self, access: MemoryAccess) -> None:
         """Its response was taken."""
@@ -168,7 +167,7 @@ class HandlesBoard(Board):
         unit, index, dw = place(access.addr)
         verdict: Callable[[int], str] = _anything
         if access.write:
-            if unit and access.strobe == WHOLE:
+            if unit and access.whole:
                 self._write(unit, index, dw, access)
         elif unit == "tfm":
             verdict = self._map_reads(index, dw)
@@ -191,18 +190,18 @@ class HandlesBoard(Board):
         if verdict is not _anything:
             self.judged(access)
         if text:
-            self.object(access.cycle, "handle", f"{access.addr:#x} reads {access.data:#x}: {text}")
+            self.object_at(access.cycle, "handle", f"{access.addr:#x} reads {access.data:#x}: {text}")
 
     def _look_at_lines(self, cycle: int) -> None:
         for core, since in list(self._raised.items()):
             if cycle - since > LATE:
                 del self._raised[core]
-                self.object(cycle, "irq", f"line {core} has not risen since a bit of its map was set in cycle {since}")
+                self.object_at(cycle, "irq", f"line {core} has not risen since a bit of its map was set in cycle {since}")
         for core, since in list(self._emptied.items()):
             if cycle - since > LATE:
                 del self._emptied[core]
                 if self.levels >> core & 1:
-                    self.object(cycle, "irq", f"line {core} is still up although its map is empty since cycle {since}")
+                    self.object_at(cycle, "irq", f"line {core} is still up although its map is empty since cycle {since}")
 
     def _write(self, unit: str, index: int, dw: int, access: RegisterAccess) -> None:
         if unit == "tfm" and dw in (0, 1, 4, 5):
@@ -346,11 +345,11 @@ class HandlesBoard(Board):
         locked = [cbr for cbr in mine if cbr in self.misses and self.misses[cbr].kind is g.TfhState.MISS_FMM]
         locked = [cbr for cbr in locked if self.commands.get(cbr) not in (*RESTARTS, g.TfhOpc.USER_POLLING_MODE)]
         if locked:
-            self.object(
+            self.object_at(
                 cycle, "lock", f"context {number} is interrupted with a fault-map miss of control block {locked[0]} pending"
             )
         if sync and any(cbr in self.flying for cbr in mine):
-            self.object(cycle, "sync", f"context {number} is interrupted and synchronised with an access in flight")
+            self.object_at(cycle, "sync", f"context {number} is interrupted and synchronised with an access in flight")
 
     def _context_reads(self, number: int, dw: int) -> Callable[[int], str]:
         context = self.contexts[number]

@@ -21,7 +21,6 @@ SIZES: dict[int, int] = {g.CbXtype.B: 1, g.CbXtype.S: 2, g.CbXtype.W: 4, g.CbXty
 VECTORS = (g.CbOpc.VLOAD, g.CbOpc.IVLOAD, g.CbOpc.VSTORE, g.CbOpc.IVSTORE, g.CbOpc.VSET, g.CbOpc.IVSET, g.CbOpc.BCOPY)
 INDEXED = (g.CbOpc.IVLOAD, g.CbOpc.IVSTORE, g.CbOpc.IVSET)
 ONE_OPERAND = (g.CbOpc.GAMIR, g.CbOpc.GAMIRR)
-TWO_OPERANDS = (g.CbOpc.GAMER, g.CbOpc.GAMERR)
 EXOPS: dict[int, set[int]] = {
     g.CbOpc.GAMIR: {g.ExopIr.FETCH, g.ExopIr.CLR, g.ExopIr.INC, g.ExopIr.DEC, g.ExopIr.QCHK1, g.ExopIr.QCHK2},
     g.CbOpc.GAMIRR: {g.ExopIr.FETCH, g.ExopIr.CLR, g.ExopIr.INC, g.ExopIr.DEC, g.ExopIr.DECZ},

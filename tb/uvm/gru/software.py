@@ -21,7 +21,8 @@ from hwif.fields import Line, new_line
 from hwif.gen import gru as g
 from hwif.port import LineKind
 from tb.uvm.agents.axil.item import RegisterItem
-from tb.uvm.agents.axil.sequence import RefusedError, RegisterSequence, ResetError
+from tb.uvm.agents.axil.sequence import RefusedError, RegisterSequence, ResetError, settled
+from tb.uvm.gru.lines import drop_in, fault_command, shootdown
 from tb.uvm.gru.spaces import Page, Space
 from tb.uvm.gru.virtual_sequencer import VirtualSequencer
 
@@ -96,7 +97,7 @@ class Software(uvm_sequence):
 
     def lost(self, what: str) -> LostError:
         """Object, and something to raise."""
-        self.virtual.env.handles.object(self.clocking.cycle, "liveness", f"{what} has not ended after {PATIENCE} cycles")
+        self.virtual.env.handles.object_at(self.clocking.cycle, "liveness", f"{what} has not ended after {PATIENCE} cycles")
         return LostError(what)
 
     async def guarded(self, steps: Coroutine[Any, Any, Any]) -> None:
@@ -106,7 +107,7 @@ class Software(uvm_sequence):
         except (ResetError, LostError):
             pass
         except RefusedError as error:
-            self.virtual.env.handles.object(self.clocking.cycle, "bus", str(error))
+            self.virtual.env.handles.object_at(self.clocking.cycle, "bus", str(error))
 
     # ---- lines ------------------------------------------------------------------------------------------------------------------
 
@@ -115,8 +116,7 @@ class Software(uvm_sequence):
         items = [await self.bus.asking(RegisterItem(addr=addr + 8 * dw)) for dw in range(count)]
         for item in items:
             await item.done.wait()
-            _check(item)
-        return [item.data for item in items]
+        return [settled(item).data for item in items]
 
     async def write_words(self, addr: int, words: Iterable[int]) -> None:
         """Double-words, the highest address first."""
@@ -124,7 +124,7 @@ class Software(uvm_sequence):
         items = [await self.bus.asking(RegisterItem(write=True, addr=addr + 8 * dw, data=word)) for dw, word in reversed(numbered)]
         for item in items:
             await item.done.wait()
-            _check(item)
+            settled(item)
 
     async def wait_line(self, kind: LineKind, index: int, addr: int, busy: Callable[[int], bool], what: str) -> int:
         """Spin on a line's double-word 0 while it is busy."""
@@ -223,20 +223,6 @@ class Software(uvm_sequence):
 
     # ---- shootdowns and pages ---------------------------------------------------------------------------------------------------
 
-    def shootdown_line(self, asid: int, vpn: int, n: int, *, size: int = 0, contexts: int | None = None) -> Line:
-        """n + 1 pages of a size; `contexts`: all of theirs instead."""
-        line = new_line()
-        g.Tgh.cmd.put(line, 1)
-        g.Tgh.opc.put(line, g.TghOpc.TLBINV)
-        g.Tgh.vaddr.put(line, vpn << g.PAGE_SHIFT)
-        g.Tgh.asid.put(line, asid)
-        g.Tgh.pagesize.put(line, size)
-        g.Tgh.vaddrmask.put(line, (1 << g.Tgh.vaddrmask.width) - 1)
-        g.Tgh.n.put(line, n)
-        g.Tgh.is_global.put(line, int(contexts is not None))
-        g.Tgh.ctxbitmap.put(line, contexts or 0)
-        return line
-
     async def shoot(self, line: Line) -> None:
         """With the next free handle, to its acknowledgement."""
         while not self.handles:
@@ -252,14 +238,14 @@ class Software(uvm_sequence):
         page.present = False
         asid, kind = space.asid(page.vpn >> g.REGION_LSB - g.PAGE_SHIFT), self.rng.random()
         if kind < 0.5:
-            line = self.shootdown_line(asid, page.vpn, 0, size=page.size)
+            line = shootdown(asid, page.vpn, 0, size=page.size)
         elif kind < 0.8:  # any of its 4 KiB takes it away
-            line = self.shootdown_line(asid, page.vpn + self.rng.randrange(page.pages), 0)
+            line = shootdown(asid, page.vpn + self.rng.randrange(page.pages), 0)
         elif kind < 0.9:
-            line = self.shootdown_line(asid, page.vpn, g.INVAL_ALL_N)
+            line = shootdown(asid, page.vpn, g.INVAL_ALL_N)
         else:
             contexts = sum(1 << user.ctx for user in self.users.values() if user.space is space)
-            line = self.shootdown_line(asid, 0, 0, contexts=contexts)
+            line = shootdown(asid, 0, 0, contexts=contexts)
         await self.shoot(line)
 
     async def migrate(self, space: Space, page: Page) -> None:
@@ -294,18 +280,6 @@ class Software(uvm_sequence):
             self.rng.shuffle(found)
             for cbr in found:
                 await self.answer(cbr)
-
-    def fill_line(self, space: Space, page: Page, opc: g.TfhOpc, *, dirty: bool) -> Line:
-        """A fault handle with a drop-in."""
-        line = new_line()
-        g.Tfh.cmd.put(line, 1)
-        g.Tfh.opc.put(line, opc)
-        g.Tfh.fillasid.put(line, space.asid(page.vpn >> g.REGION_LSB - g.PAGE_SHIFT))
-        g.Tfh.fillvaddr.put(line, page.vpn << g.PAGE_SHIFT)
-        g.Tfh.pfn.put(line, page.frame)
-        g.Tfh.pagesize.put(line, page.size)
-        g.Tfh.dirty.put(line, int(dirty))
-        return line
 
     def _way(self, cause: int) -> g.TfhOpc:
         answers, draw = self.answers, self.rng.random()
@@ -350,11 +324,9 @@ class Software(uvm_sequence):
         if page is not None and (not page.present or (mod and not page.write)) and opc is not g.TfhOpc.EXCEPTION:
             return False
         if page is None or opc not in (g.TfhOpc.WRITE_ONLY, g.TfhOpc.WRITE_RESTART):
-            line = new_line()
-            g.Tfh.cmd.put(line, 1)
-            g.Tfh.opc.put(line, opc)
+            line = fault_command(opc)
         else:
-            line = self.fill_line(space, page, opc, dirty=page.write and (mod or self.rng.random() >= self.answers.clean))
+            line = drop_in(space, page, opc, dirty=page.write and (mod or self.rng.random() >= self.answers.clean))
         if self.on_answer is not None:
             self.on_answer(opc, cause, cbr)
         await self.command(LineKind.TFH, cbr, line)
@@ -364,10 +336,7 @@ class Software(uvm_sequence):
 
     async def answer_with(self, cbr: int, opc: g.TfhOpc) -> int:
         """A command without a drop-in."""
-        line = new_line()
-        g.Tfh.cmd.put(line, 1)
-        g.Tfh.opc.put(line, opc)
-        return await self.command(LineKind.TFH, cbr, line)
+        return await self.command(LineKind.TFH, cbr, fault_command(opc))
 
     # ---- instructions -----------------------------------------------------------------------------------------------------------
 
@@ -416,10 +385,3 @@ def _take(count: int, used: int, of: int) -> int:
     if count:
         raise ValueError("no units left")
     return found
-
-
-def _check(item: RegisterItem) -> None:
-    if item.resp is None:
-        raise ResetError
-    if item.resp:
-        raise RefusedError(f"{'write' if item.write else 'read'} of {item.addr:#x}: response {item.resp}")

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 
-from tb.plan.test import Kind, Test
+from tb.plan.test import Kind, Test, Tier
+from tb.tlb.bench import CORNERS
 
 __all__ = ["TESTS"]
 
@@ -14,6 +16,14 @@ def _test(module: str, cls: str, about: str, rules: str = "", groups: str = "", 
     target = f"tb.uvm.gru.tests.{module}:{cls}"
     chosen = tuple(f"gru {group}" for group in groups.split(", ") if group)
     return Test(name, about, Kind.UVM, target, "gru", "gru", tuple(rules.split()), chosen, seeds=seeds, seconds=120)
+
+
+def _corner(cls: str, corner: str, tier: Tier, about: str) -> Test:
+    """Random traffic over a TLB of another size."""
+    module = re.sub(r"(?<!^)(?=[A-Z])", "_", cls).lower()
+    simulator = "gru:" + ",".join(f"{parameter}={value}" for parameter, value in CORNERS[corner].chip_parameters)
+    test = _test(module, cls, about, "SD-1 SD-3 SD-8", TRAFFIC, 1, f"{module}_{corner.replace(' ', '_')}")
+    return replace(test, simulator=simulator, tier=tier)
 
 
 TRAFFIC = "opcode, fault answer, shootdown, context, fault map"
@@ -41,4 +51,9 @@ TESTS = (
     ),
     _test("gru_third_party", "GruThirdParty", "cocotbext-axi drives both buses", "SD-1 SD-2", TRAFFIC, seeds=1),
     _test("gru_passive", "GruPassive", "passive agents watch what others drive", "SD-1 SD-2", TRAFFIC, seeds=1),
+    _corner("GruRandom", "smallest", Tier.DEFAULT, "a TLB of four entries, one slot, the shortest log"),
+    _corner("GruContexts", "two ways", Tier.FULL, "two ways, three slots, a short log"),
+    _corner("GruStorm", "one slot", Tier.FULL, "one shootdown at a time before the sweep"),
+    _corner("GruStorm", "many slots", Tier.FULL, "few entries, a slot for each handle, a long log"),
+    _corner("GruSizes", "largest", Tier.FULL, "the largest TLB, the longest log"),
 )

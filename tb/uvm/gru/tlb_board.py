@@ -26,11 +26,12 @@ class ChipTlbBoard(Scoreboard):
 
     def _in_reset(self) -> None:
         self._waiting.clear()
-        self.oracle = LegalTranslations()
+        self.oracle = LegalTranslations(self.oracle.log_depth)
 
     async def run_phase(self) -> None:
         view = self._view
         await view.ready.wait()
+        self.oracle.log_depth = view.get("log_depth")
         while True:
             await view.sample()
             await view.drive()

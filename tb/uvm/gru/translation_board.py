@@ -20,7 +20,7 @@ from hwif.gen import gru as g
 from pymodels.oracle import Scope, Shootdown, Translation
 from tb.uvm.agents.axi.config import MemoryAccess
 from tb.uvm.agents.axil.config import RegisterAccess
-from tb.uvm.gru.board import Board
+from tb.uvm.judging import Judging
 
 __all__ = ["Sideband", "TranslationBoard", "sideband"]
 
@@ -67,7 +67,7 @@ class _Flying:
     since: int
 
 
-class TranslationBoard(Board):
+class TranslationBoard(Judging):
     """The black box."""
 
     def build_phase(self) -> None:
@@ -149,7 +149,7 @@ class TranslationBoard(Board):
                 continue
             if what.names_context(one.who.ctx) or (what.scope is not Scope.CTX and not self._legal(one.access, one.who)):
                 text = f"shootdown {handle} is acknowledged while control block {one.who.cbr} accesses {one.who.va:#x}"
-                self.object(access.cycle, "SD-2", text)
+                self.object_at(access.cycle, "SD-2", text)
 
     # ---- the memory bus -------------------------------------------------------------------------------------------------
 
@@ -158,15 +158,15 @@ class TranslationBoard(Board):
         who = sideband(access.user)
         self.judged(access)
         if who.cbr != access.ident:
-            self.object(access.issued, "bus", f"ID {access.ident} for control block {who.cbr}")
+            self.object_at(access.issued, "bus", f"ID {access.ident} for control block {who.cbr}")
         other = self.flying.get(who.cbr)
         if other is not None:
-            self.object(access.issued, "bus", f"control block {who.cbr} has two accesses on the bus")
+            self.object_at(access.issued, "bus", f"control block {who.cbr} has two accesses on the bus")
         self.flying[who.cbr] = _Flying(access, who, self._begun)
         if who.mapped and not self._legal(access, who):
             kind = "write" if access.write else "read"
             text = f"{kind} of {access.addr:#x} for {who.va:#x} of ASID {who.asid:#x}: no such translation is alive"
-            self.object(access.issued, "SD-1", text)
+            self.object_at(access.issued, "SD-1", text)
 
     def ended(self, access: MemoryAccess) -> None:
         """Its response was taken."""

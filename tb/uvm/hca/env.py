@@ -134,7 +134,7 @@ class HcaEnv(uvm_env):
         self.link.monitor.ap.connect(self.data.packets)
         self.irq.monitor.ap.connect(self.lines.changes)
         self.irq.monitor.ap.connect(self.irq_listener)
-        for board in (self.traces, self.fences, self.faults, self.lines, self.commands, self.data, self.work):
+        for board in (self.traces, self.fences, self.faults, self.lines, self.commands, self.work):
             self.trace.ap.connect(board.records)
 
     def register_sequence(self) -> RegisterSequence:

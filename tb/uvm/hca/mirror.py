@@ -56,11 +56,11 @@ class Work:
 
 @dataclass
 class QueuePair:
-    """`sends`, `receives`: rung and not completed, by the boards' count; `sent`, `received`: all, by index."""
+    """`sends`, `receives`: rung and not completed, by the boards' count; `sent`, `received`: all, by index. `failed`: sides that
+    have completed one with an error (1: receives)."""
 
     qpn: int
     context: Entry
-    state: int
     sq_seen: int = 0
     rq_seen: int = 0
     next_psn: int = 0
@@ -68,6 +68,7 @@ class QueuePair:
     receives: list[Work] = field(default_factory=list)
     sent: dict[int, Work] = field(default_factory=dict)
     received: dict[int, Work] = field(default_factory=dict)
+    failed: set[int] = field(default_factory=set)
 
     @property
     def mtu(self) -> int:
@@ -214,7 +215,9 @@ class Mirror(uvm_subscriber):
         old = self.qps.get(entry["qpn"])
         if old is not None and (entry["load_sq"] or entry["load_rq"]):
             self.reloaded.add(entry["qpn"])
-        qp = QueuePair(entry["qpn"], context, context["state"])
+        qp = QueuePair(entry["qpn"], context)
+        if old is not None:
+            qp.failed = {side for side in old.failed if not entry["load_rq" if side else "load_sq"]}
         if old is not None and not entry["load_sq"]:
             qp.sq_seen, qp.next_psn, qp.sends, qp.sent = old.sq_seen, old.next_psn, old.sends, old.sent
         else:

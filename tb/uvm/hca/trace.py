@@ -1,7 +1,6 @@
 """Watches what the device shows of itself and publishes it as records of spec/events.toml.
 
-Promises: `ap` gets the records of a cycle at once, in a list, in the order of the harness (tb/hil/hil_hca_top.sv); of a packet or a
-completion also what it says, in `last_packet` of the record's kind while its list is published.
+Promises: `ap` gets the records of a cycle at once, in a list, in the order of the harness (tb/hil/hil_hca_top.sv).
 """
 
 from __future__ import annotations
@@ -34,8 +33,6 @@ class TraceMonitor(uvm_monitor):
         super().build_phase()
         self.bfm: HcaBfm = ConfigDB().get(self, "", "BFM")
         self.ap = uvm_analysis_port("ap", self)
-        self.details: dict[int, Entry] = {}
-        """Of this cycle's HDEV_PACKET and HDEV_NAK (sent: 1), HDEV_LAND, HDEV_CQE: header or entry, by the record's place."""
         self._records: list[Record] = []
         for seen, (event, names) in NAMES.items():
             self.bfm.watch(seen, lambda event=event, names=names: self._plain(event, names))
@@ -72,7 +69,6 @@ class TraceMonitor(uvm_monitor):
     def _packet(self, name: str, sent: int) -> None:
         head = self._entry(h.Packet, name)
         own = head["src_qpn" if sent else "dest_qpn"]
-        self.details[len(self._records)] = head
         if head["opcode"] == h.PktOp.NAK:
             record = (TraceEvent.HDEV_NAK, own, head["psn"], head["syndrome"], sent)
         else:
@@ -81,12 +77,10 @@ class TraceMonitor(uvm_monitor):
 
     def _land(self) -> None:
         head = self._entry(h.Packet, "land")
-        self.details[len(self._records)] = head
         self._records.append((self.bfm.cycle, int(TraceEvent.HDEV_LAND), head["dest_qpn"], head["psn"], head["va"], head["length"]))
 
     def _cqe(self) -> None:
         cqe = self._entry(h.Cqe, "cqe")
-        self.details[len(self._records)] = cqe
         told = (self.bfm.get("cqe_cqn"), cqe["qpn"], cqe["status"], cqe["opcode"], cqe["wqe_index"])
         self._records.append((self.bfm.cycle, int(TraceEvent.HDEV_CQE), *told))
 
@@ -94,4 +88,3 @@ class TraceMonitor(uvm_monitor):
         if self._records:
             self.ap.write(self._records)
             self._records = []
-            self.details.clear()

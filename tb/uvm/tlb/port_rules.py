@@ -10,7 +10,6 @@ from __future__ import annotations
 from pyuvm import ConfigDB, uvm_subscriber
 
 from hwif.gen.gru import PAGE_SHIFTS
-from pymodels.oracle import Objection
 from tb.uvm.tlb.bfm import TlbBfm
 from tb.uvm.tlb.observed import Acknowledged, ShootTaken
 from tb.uvm.tlb.scoreboard import Judged, Scoreboard
@@ -68,4 +67,4 @@ class PortRules(uvm_subscriber):
 
     def _object(self, rule: str, text: str) -> None:
         assert self.scoreboard is not None
-        self.scoreboard.object(self._bfm.cycle, Objection(rule, text))
+        self.scoreboard.object_at(self._bfm.cycle, rule, text)

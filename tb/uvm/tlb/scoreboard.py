@@ -1,29 +1,22 @@
 """The scoreboard: every event on the ports against the untimed oracle.
 
-Promises: events reach the oracle in the order it wants, whatever the order in which the monitors ran; each objection is counted
-and the first few are kept; the log has the events before the first. `ap` publishes every event after it was judged, with the
-oracle as it then is. `enough` is set once more would tell nothing new. What is still open at the end is an objection too.
+Promises: events reach the oracle in the order it wants, whatever the order in which the monitors ran. `ap` publishes every event
+after it was judged, with the oracle as it then is. What is still open at the end is an objection too.
 Needs: all monitors connected; "BFM" in the ConfigDB.
 """
 
 from __future__ import annotations
 
-import hashlib
-from collections import deque
 from dataclasses import dataclass
 
-from cocotb.triggers import Event
 from pyuvm import ConfigDB, uvm_analysis_port, uvm_subscriber
 
 from pymodels.oracle import LegalTranslations, Objection
+from tb.uvm.judging import Judging
 from tb.uvm.tlb.bfm import TlbBfm
 from tb.uvm.tlb.observed import Acknowledged, Answered, Asked, Ended, FillTaken, Observed, Reported, ShootTaken
 
 __all__ = ["Judged", "Scoreboard"]
-
-KEPT = 20
-ENOUGH = 3
-BEFORE = 40  # events shown before the first objection
 
 
 @dataclass(frozen=True)
@@ -34,20 +27,15 @@ class Judged:
     oracle: LegalTranslations
 
 
-class Scoreboard(uvm_subscriber):
-    """Counts `items` judged and `errors`."""
+class Scoreboard(Judging, uvm_subscriber):
+    """Between the monitors and the oracle."""
 
     def build_phase(self) -> None:
         super().build_phase()
         self.ap = uvm_analysis_port("ap", self)
         self.oracle = LegalTranslations()
-        self.items = 0
-        self.errors = 0
-        self.kept: list[str] = []
-        self.enough = Event()
         self._waiting: list[Observed] = []
-        self._digest = hashlib.blake2b(digest_size=8)
-        self._recent: deque[Observed] = deque(maxlen=BEFORE)
+        self._last = 0  # cycle of the latest event
 
     def write(self, seen: Observed) -> None:
         """From every monitor."""
@@ -61,32 +49,15 @@ class Scoreboard(uvm_subscriber):
             await bfm.drive()  # all monitors have looked
             self.flush()
 
-    @property
-    def digest(self) -> str:
-        """Of every event judged so far, in order."""
-        return self._digest.hexdigest()
-
     def flush(self) -> None:
         """Judge what the monitors saw in the cycle before."""
         waiting, self._waiting = self._waiting, []
         for event in sorted(waiting, key=lambda one: one.order):
-            self.items += 1
-            self._digest.update(repr(event).encode())
-            self._recent.append(event)
+            self.judged(event)
+            self._last = event.cycle
             for objection in self._judge(event):
-                self.object(event.cycle, objection)
+                self.object_at(event.cycle, objection.rule, objection.text)
             self.ap.write(Judged(event, self.oracle))
-
-    def object(self, cycle: int, objection: Objection) -> None:
-        """Count an error."""
-        self.errors += 1
-        if self.errors == 1:
-            print("what came before:", *self._recent, sep="\n    ", flush=True)
-        if len(self.kept) < KEPT:
-            self.kept.append(f"cycle {cycle}: {objection}")
-            self.logger.error(self.kept[-1])
-        if self.errors >= ENOUGH:
-            self.enough.set()
 
     def _judge(self, event: Observed) -> list[Objection]:
         oracle = self.oracle
@@ -114,4 +85,4 @@ class Scoreboard(uvm_subscriber):
             return
         for what, numbers in self.oracle.outstanding.items():
             if numbers:
-                self.object(self._recent[-1].cycle, Objection("liveness", f"{what} that never ended: {numbers}"))
+                self.object_at(self._last, "liveness", f"{what} that never ended: {numbers}")

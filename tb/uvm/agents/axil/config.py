@@ -8,9 +8,11 @@ from typing import Any
 from tb.uvm.agents.clocking import Clocking
 from tb.uvm.agents.pins import Pins
 
-__all__ = ["OKAY", "RegisterAccess", "RegisterConfig", "register_pins"]
+__all__ = ["OKAY", "WHOLE", "RegisterAccess", "RegisterConfig", "register_pins"]
 
 OKAY = 0
+WHOLE = 0xFF
+"""The strobe of a whole word."""
 WRITE_CHANNELS = "awaddr awvalid awready wdata wstrb wvalid wready bresp bvalid bready"
 READ_CHANNELS = "araddr arvalid arready rdata rresp rvalid rready"
 
@@ -45,3 +47,8 @@ class RegisterAccess:
     def okay(self) -> bool:
         """It was not refused."""
         return self.resp == OKAY
+
+    @property
+    def whole(self) -> bool:
+        """Of a write: every byte."""
+        return self.strobe == WHOLE

@@ -16,7 +16,7 @@ from pyuvm import uvm_sequence
 from tb.uvm.agents.axil.config import OKAY
 from tb.uvm.agents.axil.item import RegisterItem
 
-__all__ = ["RefusedError", "RegisterSequence", "ResetError"]
+__all__ = ["RefusedError", "RegisterSequence", "ResetError", "settled"]
 
 
 class RefusedError(Exception):
@@ -51,14 +51,15 @@ class RegisterSequence(uvm_sequence):
 
     async def read(self, addr: int) -> int:
         """A word."""
-        return _settled(await self.access(RegisterItem(addr=addr))).data
+        return settled(await self.access(RegisterItem(addr=addr))).data
 
     async def write(self, addr: int, data: int, strobe: int | None = None) -> None:
         """A word."""
-        _settled(await self.access(RegisterItem(write=True, addr=addr, data=data, strobe=strobe)))
+        settled(await self.access(RegisterItem(write=True, addr=addr, data=data, strobe=strobe)))
 
 
-def _settled(item: RegisterItem) -> RegisterItem:
+def settled(item: RegisterItem) -> RegisterItem:
+    """An item that has ended well. Raises ResetError, RefusedError."""
     if item.resp is None:
         raise ResetError
     if item.resp != OKAY:

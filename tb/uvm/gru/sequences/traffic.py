@@ -18,6 +18,7 @@ from pyuvm import uvm_sequence
 
 from hwif.gen import gru as g
 from tb.uvm.agents.axil.item import RegisterItem
+from tb.uvm.gru.lines import shootdown
 from tb.uvm.gru.mix import Mix
 from tb.uvm.gru.sequences.worker import Worker
 from tb.uvm.gru.software import Software, User
@@ -162,11 +163,11 @@ class Traffic(uvm_sequence):
             page = rng.choice(list(space.pages.values()))
             first, kind = max(0, page.vpn - rng.randrange(20)), rng.random()
             if kind < 0.8:
-                lines.append(software.shootdown_line(space.asid(), first, rng.choice([0, 1, 15, 100, 1022]), size=page.size))
+                lines.append(shootdown(space.asid(), first, rng.choice([0, 1, 15, 100, 1022]), size=page.size))
             elif kind < 0.9:
-                lines.append(software.shootdown_line(space.asid(), first, g.INVAL_ALL_N))
+                lines.append(shootdown(space.asid(), first, g.INVAL_ALL_N))
             else:
-                lines.append(software.shootdown_line(0, 0, 0, contexts=rng.getrandbits(g.NUM_CTX)))
+                lines.append(shootdown(0, 0, 0, contexts=rng.getrandbits(g.NUM_CTX)))
         await Combine(*[self.start_task(software.shoot(line)) for line in lines])
 
     async def _interrupt(self, rng: random.Random) -> None:

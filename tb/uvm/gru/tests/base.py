@@ -17,13 +17,14 @@ from pyuvm import ConfigDB
 
 from tb.plan.cover import Counts
 from tb.uvm.agents.axil.sequence import RefusedError, ResetError
-from tb.uvm.base_test import TIMEOUT_US, BaseTest, Judge
+from tb.uvm.base_test import TIMEOUT_US, BaseTest
 from tb.uvm.gru.config import ChipConfig
 from tb.uvm.gru.env import ChipEnv
 from tb.uvm.gru.mix import Mix
 from tb.uvm.gru.sequences.traffic import Traffic
 from tb.uvm.gru.software import Answers, LostError, Software
 from tb.uvm.gru.spaces import Page, Space
+from tb.uvm.judging import Judging
 
 __all__ = ["TIMEOUT_US", "ChipTest", "SoftwareTest", "TrafficTest"]
 
@@ -41,7 +42,7 @@ class ChipTest(BaseTest):
         ConfigDB().set(self, "env", "config", self.chip)
         self.env = ChipEnv.create("env", self)
 
-    def judges(self) -> Sequence[Judge]:
+    def judges(self) -> Sequence[Judging]:
         """Every board."""
         env = self.env
         return [env.tlb_board, env.translations, env.handles, env.data]
@@ -72,7 +73,7 @@ class ChipTest(BaseTest):
             for board in (env.tlb_board, env.data):
                 board.enough.set()
         if limit.done() and not stimulus.done():
-            env.handles.object(clocking.cycle, "liveness", f"no end after {self.cycles} cycles")
+            env.handles.object_at(clocking.cycle, "liveness", f"no end after {self.cycles} cycles")
 
     async def _guarded(self, steps: Coroutine[Any, Any, None]) -> None:
         """What a broken chip does to software is an objection, not a crash."""
@@ -84,7 +85,7 @@ class ChipTest(BaseTest):
         except (LostError, ResetError):
             pass
         except RefusedError as error:
-            self.env.handles.object(clocking.cycle, "bus", str(error))
+            self.env.handles.object_at(clocking.cycle, "bus", str(error))
 
 
 class SoftwareTest(ChipTest):

@@ -11,6 +11,7 @@ import pyuvm
 from hwif.fields import Line
 from hwif.gen import gru as g
 from hwif.port import LineKind
+from tb.uvm.gru.lines import drop_in, shootdown
 from tb.uvm.gru.mix import Mix
 from tb.uvm.gru.points import OPCODES
 from tb.uvm.gru.program import instruction
@@ -32,7 +33,7 @@ class _Scene(SoftwareTest):
     def must(self, what: str, found: object, wanted: object) -> None:
         """Or the scene has missed its subject."""
         if found != wanted:
-            self.env.handles.object(self.now(), "scene", f"{what}: {found}, not {wanted}")
+            self.env.handles.object_at(self.now(), "scene", f"{what}: {found}, not {wanted}")
 
     async def refused(self, user: User, opc: int, cause: g.CchCause, **fields: int) -> None:
         """A context command with these fields must fail with this cause."""
@@ -92,7 +93,7 @@ class GruCommands(_Scene):
         software = self.software
         for opc in g.TfhOpc:
             for cbr in self.rng.sample(range(g.NUM_CBR), 2):
-                line: Line = software.fill_line(self.space, self.space.pages[VPN], opc, dirty=True)
+                line: Line = drop_in(self.space, self.space.pages[VPN], opc, dirty=True)
                 word = await software.command(LineKind.TFH, cbr, line)
                 self.must(f"fault handle {cbr} after {opc.name}", g.Tfh.status.of(word), g.HandleStatus.IDLE)
 
@@ -102,14 +103,14 @@ class GruCommands(_Scene):
         for core in (None, 3):
             user = await software.open(self.space, 2, 1, core=core)
             for opc in g.TfhOpc:
-                await software.shoot(software.shootdown_line(self.space.asid(), 0, g.INVAL_ALL_N))
+                await software.shoot(shootdown(self.space.asid(), 0, g.INVAL_ALL_N))
                 await self._miss(user)
-                line = software.fill_line(self.space, self.space.pages[VPN], opc, dirty=True)
+                line = drop_in(self.space, self.space.pages[VPN], opc, dirty=True)
                 word = await software.command(LineKind.TFH, user.cbrs[0], line)
                 if core is not None:
                     await software.write_words(g.TFM_BASE + core * g.HANDLE_STRIDE, [(1 << 64) - 1] * 2)
                 if g.Tfh.status.of(word) == g.HandleStatus.EXCEPTION or opc == g.TfhOpc.RESTART:
-                    again = software.fill_line(self.space, self.space.pages[VPN], g.TfhOpc.WRITE_RESTART, dirty=True)
+                    again = drop_in(self.space, self.space.pages[VPN], g.TfhOpc.WRITE_RESTART, dirty=True)
                     await self.chip.clocking.wait(40)
                     await software.command(LineKind.TFH, user.cbrs[0], again)
                     if core is not None:
@@ -140,12 +141,12 @@ class GruCommands(_Scene):
             await self.chip.clocking.edge
         await software.start_context(user)
         await software.finish(user, 0)
-        await software.shoot(software.shootdown_line(self.space.asid(), 0, g.INVAL_ALL_N))
+        await software.shoot(shootdown(self.space.asid(), 0, g.INVAL_ALL_N))
         await self._miss(user, index=1)
         await software.interrupt(user)
         await software.start_context(user)  # it looks up again, and misses again
         await software.finish(user, 1)
-        await software.shoot(software.shootdown_line(self.space.asid(), 0, g.INVAL_ALL_N))
+        await software.shoot(shootdown(self.space.asid(), 0, g.INVAL_ALL_N))
         await self._miss(user, index=1)
         await software.interrupt(user)
         await software.issue(user, 0, served)  # held until a START that never comes
@@ -173,7 +174,7 @@ class GruCommands(_Scene):
             await software.issue(slow, 0, load)
             while not self.env.translations.flying:
                 await self.chip.clocking.edge
-            shot = self.start_task(software.shoot(software.shootdown_line(self.space.asid(), 0, g.INVAL_ALL_N)))
+            shot = self.start_task(software.shoot(shootdown(self.space.asid(), 0, g.INVAL_ALL_N)))
             await self.chip.clocking.wait(60)
             begun = [self.start_task(self._two(user, opc)) for user in users]
             for task in (*begun, shot):
@@ -246,7 +247,7 @@ class GruCommands(_Scene):
         """Fault bits without an interrupt: the map must be looked at."""
         software = self.software
         user = await software.open(self.space, 2, 1, core=5, tlb_int_enable=0)
-        await software.shoot(software.shootdown_line(self.space.asid(), 0, 0, contexts=(1 << g.NUM_CTX) - 1))
+        await software.shoot(shootdown(self.space.asid(), 0, 0, contexts=(1 << g.NUM_CTX) - 1))
         await self._miss(user)
         await self.chip.clocking.wait(20)
         self.must("lines that are up", self.env.irq.monitor.levels, 0)

@@ -11,6 +11,7 @@ import pyuvm
 
 from hwif.gen import gru as g
 from hwif.port import LineKind
+from tb.uvm.gru.lines import drop_in, shootdown
 from tb.uvm.gru.program import instruction
 from tb.uvm.gru.software import User
 from tb.uvm.gru.spaces import PAGE, Space
@@ -61,12 +62,12 @@ class RuleTest(SoftwareTest):
     async def shoot(self, vpn: int, n: int = 0, *, size: int = 0, space: Space | None = None) -> None:
         """Pages of a space."""
         asid = (space or self.space).asid(vpn >> g.REGION_LSB - g.PAGE_SHIFT)
-        await self.software.shoot(self.software.shootdown_line(asid, vpn, n, size=size))
+        await self.software.shoot(shootdown(asid, vpn, n, size=size))
 
     def must(self, what: str, found: object, wanted: object) -> None:
         """Or the scene has missed its subject."""
         if found != wanted:
-            self.env.handles.object(self.now(), "scene", f"{what}: {found}, not {wanted}")
+            self.env.handles.object_at(self.now(), "scene", f"{what}: {found}, not {wanted}")
 
 
 @pyuvm.test(timeout_time=TIMEOUT_US, timeout_unit="us")
@@ -130,7 +131,7 @@ class GruSd3(RuleTest):
                 await self.shoot(vpn)
             while True:
                 await software.command(
-                    LineKind.TFH, cbr, software.fill_line(self.space, self.space.pages[BASE], g.TfhOpc.WRITE_RESTART, dirty=True)
+                    LineKind.TFH, cbr, drop_in(self.space, self.space.pages[BASE], g.TfhOpc.WRITE_RESTART, dirty=True)
                 )
                 self.drop_ins += 1
                 await self.chip.clocking.wait(60)
@@ -221,9 +222,9 @@ class GruSd6(RuleTest):
         await self._gone(stranger, everything, (LAST_VPN,))
         await self.shoot(0x12345, g.INVAL_ALL_N)  # region 0
         await self._gone(stranger, everything, (0, BASE))
-        await software.shoot(software.shootdown_line(0, 0, 0, contexts=1 << self.user.ctx))
+        await software.shoot(shootdown(0, 0, 0, contexts=1 << self.user.ctx))
         await self._gone(stranger, everything, everything)
-        await software.shoot(software.shootdown_line(0, 0, 0, contexts=0))
+        await software.shoot(shootdown(0, 0, 0, contexts=0))
         await self._gone(stranger, everything, ())
 
     async def _gone(self, stranger: User, pages: Sequence[int], gone: Sequence[int]) -> None:

@@ -10,15 +10,16 @@ import pyuvm
 from pyuvm import uvm_status_e
 
 from hwif.gen import gru as g
+from tb.uvm.agents.axil.config import WHOLE
 from tb.uvm.agents.axil.item import RegisterItem
-from tb.uvm.gru.registers import Predictor, register_model
+from tb.uvm.agents.axil.model import Predictor, put_on_bus
+from tb.uvm.gen.gru_ral import GruHandles
 from tb.uvm.gru.software import User
 from tb.uvm.gru.tests.base import TIMEOUT_US, SoftwareTest
 
 __all__ = ["GruRegisters"]
 
 WORD = (1 << 64) - 1
-WHOLE = 0xFF
 CHOSEN = 3  # handles of a kind, beside the first and the last
 UNITS = {
     "tfm": (g.TFM_BASE, g.NUM_TFM),
@@ -43,7 +44,8 @@ class GruRegisters(SoftwareTest):
 
     async def scene(self) -> None:
         """All of it."""
-        model = register_model(self.env.registers.sequencer, self.predictor)
+        made: Any = GruHandles
+        model = put_on_bus(made("handles"), self.env.registers.sequencer, self.predictor)
         chosen = []
         for handles in (model.tfm, model.tgh, model.tfh, model.cch):
             inside = self.rng.sample(range(1, len(handles) - 1), CHOSEN)
@@ -60,7 +62,7 @@ class GruRegisters(SoftwareTest):
         """Or object."""
         self.env.handles.judged((what, found))
         if found != wanted:
-            self.env.handles.object(self.now(), "register", f"{what}: {found:#x}, not {wanted:#x}")
+            self.env.handles.object_at(self.now(), "register", f"{what}: {found:#x}, not {wanted:#x}")
 
     @staticmethod
     def _mask(register: Any, *access: str) -> int:

@@ -58,7 +58,7 @@ class GruReset(TrafficTest):
             for index in self.rng_of(base).sample(range(count), 6):
                 word = await bus.read(base + index * g.HANDLE_STRIDE)
                 if g.Tgh.status.of(word) != g.HandleStatus.IDLE or word & 1:
-                    self.env.handles.object(self.now(), "reset", f"handle {index} at {base:#x} reads {word:#x} after a reset")
+                    self.env.handles.object_at(self.now(), "reset", f"handle {index} at {base:#x} reads {word:#x} after a reset")
         for core in range(g.NUM_TFM):
             for dw in (0, 1, 4, 5):
                 await bus.read(g.TFM_BASE + core * g.HANDLE_STRIDE + 8 * dw)  # compared with an empty map

@@ -17,7 +17,7 @@ __all__ = ["GruThirdParty"]
 
 @pyuvm.test(timeout_time=TIMEOUT_US, timeout_unit="us")
 class GruThirdParty(TrafficTest):
-    """The environment does not know."""
+    """The environment does not know: what stands where it asks for a driver is the factory's affair."""
 
     mix = Mix(instructions=5, stall=0.2)
 
@@ -26,3 +26,7 @@ class GruThirdParty(TrafficTest):
         uvm_factory().set_type_override_by_type(MemoryResponder, ThirdPartyMemoryResponder)
         super().build_phase()
         self.chip.memory.stalls = {"": self.mix.stall}  # before the bus model asks
+
+    def connect_phase(self) -> None:
+        assert isinstance(self.env.registers.driver, ThirdPartyRegisterDriver), "the override has no effect"
+        assert isinstance(self.env.memory.driver, ThirdPartyMemoryResponder), "the override has no effect"

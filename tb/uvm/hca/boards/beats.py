@@ -28,8 +28,6 @@ class BeatBoard(Board):
         self.oracle.max_violations = 1
         self.started = Inlet("started", self, lambda access: self._judge(access, "asked for"))
         self.accesses = Inlet("accesses", self, self._ended)
-        self.errors_expected = False
-        """Accesses outside memory are a test's intention."""
 
     def _ended(self, access: MemoryAccess) -> None:
         self.judge.note("access", access.write, access.ident, access.addr, access.resp)

@@ -17,11 +17,12 @@ from tb.uvm.agents.axi.config import MemoryAccess, Resp
 from tb.uvm.agents.link.packet import Wire
 from tb.uvm.hca.boards.base import Board, Inlet
 from tb.uvm.hca.mirror import QueuePair, Work
-from tb.uvm.hca.observed import Owner, Record, owner_of, used_bytes
+from tb.uvm.hca.observed import Owner, owner_of, used_bytes
 
 __all__ = ["DataBoard"]
 
 KEPT = 300  # packets of a queue pair that may still be written
+SETTLED = 300  # cycles after the device was switched off in which what was under way may still show
 LINES = 16  # reads of a line that are remembered
 PSN = (1 << h.PSN_WIDTH) - 1
 WORD = (1 << 64) - 1
@@ -43,7 +44,6 @@ class DataBoard(Board):
         super().build_phase()
         self.accesses = Inlet("accesses", self, self._access)
         self.packets = Inlet("packets", self, self._packet)
-        self.records = Inlet("records", self, self._records)
         self.heard: list[Wire] | deque[Wire] = deque(maxlen=1)
         """Where packets that leave go too: a list of whoever plays the other end."""
         self.refused = 0
@@ -58,9 +58,6 @@ class DataBoard(Board):
         self._olds: dict[int, int] = {}
         self._asked: dict[int, deque[Wire]] = {}
         self._since = self.cycle
-
-    def _records(self, records: list[Record]) -> None:
-        """Nothing."""
 
     # ---- memory ---------------------------------------------------------------------------------------------------------------
 
@@ -83,22 +80,22 @@ class DataBoard(Board):
         data = used_bytes(access, owner)
         if owner.need == h.Need.REMOTE_ATOMIC:
             if access.resp == Resp.EXOKAY:
-                self._atomic(owner, int.from_bytes(data, "little"))
+                self._atomic(access, owner, int.from_bytes(data, "little"))
             return
         for piece in reversed(self._came.get(owner.qpn, ())):
             at = owner.va - piece.va
             if piece.key == owner.key and at >= 0 and piece.data[at : at + owner.bytes] == data:
                 return
-        if access.issued - self._since > KEPT:
+        if access.issued - self._since > SETTLED:
             where = f"queue pair {owner.qpn}, key index {owner.key}, {owner.va:#x}"
             self.judge.object("data", f"{where}: {owner.bytes} bytes written that no packet brought: {data[:16].hex()}")
 
-    def _atomic(self, owner: Owner, new: int) -> None:
+    def _atomic(self, access: MemoryAccess, owner: Owner, new: int) -> None:
         old = self._olds.get(owner.qpn)
         allowed = [
             _carried_out(wire, old) for wire in self._atomics.get(owner.qpn, ()) if wire.head["va"] == owner.va and old is not None
         ]
-        if new not in allowed and allowed:
+        if new not in allowed and access.issued - self._since > SETTLED:
             self.judge.object("data", f"queue pair {owner.qpn}: an atomic at {owner.va:#x} makes {new:#x} of {old}")
 
     # ---- the link ---------------------------------------------------------------------------------------------------------------
@@ -109,7 +106,7 @@ class DataBoard(Board):
             self.heard.append(wire)
             if wire.good:
                 self._sent(wire)
-            elif self.refused == 0 and wire.cycle - self._since > KEPT:
+            elif self.refused == 0 and wire.cycle - self._since > SETTLED:
                 self.judge.object("data", f"a packet left with a wrong CRC and memory refused nothing: {wire.head}")
         elif wire.good:
             self._arrived(wire)

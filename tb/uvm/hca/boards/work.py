@@ -1,15 +1,22 @@
 """Completions: each in its queue's next place, with the right owner bit, for the oldest work request of its side that owes one,
-and saying what that work request was. Successful ones in order; after one that fails the side completes no more."""
+and saying what that work request was. In order; after one that fails the side completes no more.
+
+Promises: objects at the end to a queue pair that works and has not completed what it owes, unless the plan says `left_open`.
+"""
 
 from __future__ import annotations
 
+from pyuvm import ConfigDB
+
 from hwif.gen import hca as h
+from hwif.gen.events import TraceEvent
 from tb.hil.hca_lines import Entry, entry_of
-from tb.uvm.agents.axi.config import MemoryAccess, Resp
+from tb.uvm.agents.axi.config import MemoryAccess
 from tb.uvm.hca.boards.base import Board, Inlet
 from tb.uvm.hca.coverage import Coverage
 from tb.uvm.hca.mirror import Cq, QueuePair, Work
 from tb.uvm.hca.observed import Record
+from tb.uvm.hca.plan import Plan
 
 __all__ = ["OPCODES", "WorkBoard"]
 
@@ -32,9 +39,18 @@ class WorkBoard(Board):
         super().build_phase()
         self.accesses = Inlet("accesses", self, self._access)
         self.records = Inlet("records", self, self._records)
+        plan: Plan = ConfigDB().get(self, "", "PLAN")
+        self._left_open = plan.left_open
+        self.forget()
+
+    def forget(self) -> None:
+        """A new device."""
+        self._states: dict[int, int] = {}
 
     def _records(self, records: list[Record]) -> None:
-        """Nothing: completions are judged in memory."""
+        for record in records:
+            if record[1] == TraceEvent.HDEV_QP:
+                self._states[record[2]] = record[3]
 
     def _access(self, access: MemoryAccess) -> None:
         if not access.write or access.issued < self.since:
@@ -49,9 +65,7 @@ class WorkBoard(Board):
         owner = 1 ^ cq.written >> cq.log & 1
         self.cover.completion(cqn, cq.written, cq.log)
         cq.written += 1
-        if access.resp != Resp.OKAY:
-            return
-        cqe = entry_of(h.Cqe, access.data)
+        cqe = entry_of(h.Cqe, access.data)  # also of one that memory refuses: the device does not write it again
         self.judge.note("cqe", cqn, cqe["qpn"], cqe["recv"], cqe["wqe_index"], cqe["status"])
         if access.addr != place or cqe["owner"] != owner:
             self.judge.object("order", f"completion {cq.written - 1} of queue {cqn} at {access.addr:#x}, owner {cqe['owner']}")
@@ -67,6 +81,9 @@ class WorkBoard(Board):
 
     def _owed(self, qp: QueuePair, cqe: Entry) -> Work | None:
         """The work request that it completes; those before it that owe none are done too."""
+        if cqe["recv"] in qp.failed:
+            self.judge.object("order", f"queue pair {qp.qpn}: {cqe} after a completion that failed")
+            return None
         queue = qp.receives if cqe["recv"] else qp.sends
         good = cqe["status"] == h.WcStatus.SUCCESS
         while queue:
@@ -86,6 +103,7 @@ class WorkBoard(Board):
             return
         self.cover.ended(qp, work, cqe)
         if cqe["status"] != h.WcStatus.SUCCESS:
+            qp.failed.add(cqe["recv"])
             return
         if cqe["recv"]:
             if cqe["opcode"] != h.WcOpcode.RECV or cqe["byte_len"] > work.length:
@@ -96,3 +114,12 @@ class WorkBoard(Board):
             self.judge.object("completion", f"{cqe} for a work request with opcode {opcode}")
         elif opcode not in (h.WrOpcode.SEND, h.WrOpcode.RDMA_WRITE) and cqe["byte_len"] != work.length:
             self.judge.object("completion", f"{cqe} for a work request of {work.length} bytes")
+
+    def check_phase(self) -> None:
+        """What never came, unless the run was cut short."""
+        if self._left_open or self.judge.enough.is_set():
+            return
+        for qp in self.mirror.qps.values():
+            owed = [work.index for work in qp.sends if work.wqe["signaled"]]
+            if owed and self._states.get(qp.qpn) == h.QpState.RTS:
+                self.judge.object("liveness", f"queue pair {qp.qpn}: work requests without a completion: {owed}")

@@ -18,11 +18,11 @@ from pyuvm import ConfigDB, uvm_sequence
 from tb.hil.hca_bare import Bare, BareError
 from tb.plan.cover import Counts
 from tb.uvm.base_test import TIMEOUT_US, BaseTest
-from tb.uvm.base_test import Judge as AnyJudge
 from tb.uvm.hca.bfm import HcaBfm
 from tb.uvm.hca.env import HcaEnv
 from tb.uvm.hca.plan import Plan
 from tb.uvm.hca.port import ChipPort, StoppedError, SyncPort
+from tb.uvm.judging import Judging
 
 __all__ = ["TIMEOUT_US", "HcaBaseTest", "Program"]
 
@@ -59,7 +59,7 @@ class HcaBaseTest(BaseTest):
 
     plan: ClassVar[Plan] = Plan()
 
-    def judges(self) -> Sequence[AnyJudge]:
+    def judges(self) -> Sequence[Judging]:
         """One."""
         return (self.env.judge,)
 

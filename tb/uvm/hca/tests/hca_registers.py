@@ -1,7 +1,7 @@
 """The register block against its model, which is generated from spec/hca.rdl: reset values, bit bash, read-only and write-one-to-
 clear bits, strobes, addresses that do not exist.
 
-The model is tb/uvm/gen/hca_ral.py in pyuvm's register layer. Its predictor is `_Predictor`: pyuvm's own cannot be made.
+The model is tb/uvm/gen/hca_ral.py in pyuvm's register layer.
 """
 
 from __future__ import annotations
@@ -10,12 +10,11 @@ import random
 from typing import Any
 
 import pyuvm
-from pyuvm import uvm_access_e, uvm_predict_e, uvm_reg_adapter, uvm_status_e, uvm_subscriber
+from pyuvm import uvm_status_e
 
 from hwif.gen import hca as h
-from tb.uvm.agents.axil.config import RegisterAccess
 from tb.uvm.agents.axil.item import RegisterItem
-from tb.uvm.agents.axil.sequence import RegisterSequence
+from tb.uvm.agents.axil.model import Predictor, put_on_bus
 from tb.uvm.gen.hca_ral import hca_csr
 from tb.uvm.hca.points import register_names
 from tb.uvm.hca.tests.base import TIMEOUT_US, HcaBaseTest
@@ -26,52 +25,13 @@ WORD = (1 << 64) - 1
 ASKS = 40  # random words for each register
 
 
-class _Adapter(uvm_reg_adapter):
-    """Operations of the model as items of the register agent."""
-
-    def reg2bus(self, rw: Any) -> RegisterItem:
-        """To the bus."""
-        write = rw.kind == uvm_access_e.UVM_WRITE
-        return RegisterItem(write=write, addr=int(rw.addr), data=rw.data if write else 0)
-
-    def bus2reg(self, bus_item: RegisterItem, rw: Any) -> None:
-        """From the bus."""
-        rw.data = bus_item.data
-        rw.status = uvm_status_e.UVM_IS_OK if bus_item.resp == 0 else uvm_status_e.UVM_NOT_OK
-
-
-class _Front(RegisterSequence):
-    """An operation ends when its access does."""
-
-    async def finish_item(self, item: RegisterItem) -> None:
-        """With its answer."""
-        await super().finish_item(item)
-        await item.done.wait()
-
-
-class _Predictor(uvm_subscriber):
-    """Keeps the model's mirror by what crosses the bus, whoever asked."""
-
-    model: Any = None
-
-    def write(self, access: RegisterAccess) -> None:
-        """From the register monitor."""
-        register = None if self.model is None else self.model.get_default_map().get_reg_by_offset(access.addr & -8)
-        if register is None or not access.okay:
-            return
-        if access.write:
-            register.predict(access.data, be=access.strobe, kind=uvm_predict_e.UVM_PREDICT_WRITE)
-        else:
-            register.predict(access.data, kind=uvm_predict_e.UVM_PREDICT_READ)
-
-
 @pyuvm.test(timeout_time=TIMEOUT_US, timeout_unit="us")
 class HcaRegisters(HcaBaseTest):
     """The device stays switched off but for STATUS, so that nothing changes its registers but writes."""
 
     def build_phase(self) -> None:
         super().build_phase()
-        self.predictor = _Predictor.create("predictor", self)
+        self.predictor = Predictor.create("predictor", self)
 
     def connect_phase(self) -> None:
         """Before the boards."""
@@ -83,14 +43,7 @@ class HcaRegisters(HcaBaseTest):
         await self.bfm.start()
         self.random = random.Random(f"{self.seed}:registers")
         self.bus = self.env.register_sequence()
-        model = hca_csr("csr")
-        model.build()
-        model.lock_model()
-        adapter = _Adapter("adapter")
-        adapter.parent_sequence = _Front("front")
-        model.get_default_map().set_sequencer(self.env.registers.sequencer, adapter)
-        model.get_default_map().set_auto_predict(False)
-        self.predictor.model = model
+        model = put_on_bus(hca_csr("csr"), self.env.registers.sequencer, self.predictor)
         registers = model.get_registers()
         await self._reset_values(registers)
         for register in registers:

@@ -79,3 +79,7 @@ class HcaThirdParty(HcaMixed):
         uvm_factory().set_type_override_by_type(MemoryResponder, ThirdPartyMemoryResponder)
         uvm_factory().set_type_override_by_type(RegisterDriver, ThirdPartyRegisterDriver)
         super().build_phase()
+
+    def connect_phase(self) -> None:
+        assert isinstance(self.env.registers.driver, ThirdPartyRegisterDriver), "the override has no effect"
+        assert isinstance(self.env.port.driver, ThirdPartyMemoryResponder), "the override has no effect"

@@ -13,7 +13,8 @@ from cocotb.triggers import First
 from pyuvm import ConfigDB, uvm_sequence
 
 from tb.plan.cover import Counts
-from tb.uvm.base_test import TIMEOUT_US, BaseTest, Judge
+from tb.uvm.base_test import TIMEOUT_US, BaseTest
+from tb.uvm.judging import Judging
 from tb.uvm.tlb.bfm import TlbBfm
 from tb.uvm.tlb.env import TlbEnv
 from tb.uvm.tlb.profile import Profile
@@ -35,7 +36,7 @@ class TlbBaseTest(BaseTest):
         ConfigDB().set(None, "*", "PROFILE", self.profile)
         self.env = TlbEnv.create("env", self)
 
-    def judges(self) -> Sequence[Judge]:
+    def judges(self) -> Sequence[Judging]:
         """The scoreboard."""
         return [self.env.scoreboard]
 

@@ -1,4 +1,9 @@
-"""The register model in use: how its operations reach the bus, and what keeps its mirror (pyuvm's own predictor cannot be made)."""
+"""A generated register model in use: how its operations reach a register bus, and what keeps its mirror.
+
+Promises: every operation of a model that was put on a bus is an item of the register agent, and ends when its access does. The
+mirror follows what crosses the bus, whoever asked.
+Needs: the Predictor subscribes to the register monitor (pyuvm's own cannot be made).
+"""
 
 from __future__ import annotations
 
@@ -6,12 +11,11 @@ from typing import Any
 
 from pyuvm import uvm_access_e, uvm_predict_e, uvm_reg_adapter, uvm_sequencer, uvm_status_e, uvm_subscriber
 
-from tb.uvm.agents.axil.config import RegisterAccess
+from tb.uvm.agents.axil.config import OKAY, RegisterAccess
 from tb.uvm.agents.axil.item import RegisterItem
 from tb.uvm.agents.axil.sequence import RegisterSequence
-from tb.uvm.gen.gru_ral import GruHandles
 
-__all__ = ["Predictor", "register_model"]
+__all__ = ["Predictor", "put_on_bus"]
 
 
 class _Adapter(uvm_reg_adapter):
@@ -25,7 +29,7 @@ class _Adapter(uvm_reg_adapter):
     def bus2reg(self, bus_item: RegisterItem, rw: Any) -> None:
         """From the bus."""
         rw.data = bus_item.data
-        rw.status = uvm_status_e.UVM_IS_OK if bus_item.resp == 0 else uvm_status_e.UVM_NOT_OK
+        rw.status = uvm_status_e.UVM_IS_OK if bus_item.resp == OKAY else uvm_status_e.UVM_NOT_OK
 
 
 class _Front(RegisterSequence):
@@ -38,7 +42,7 @@ class _Front(RegisterSequence):
 
 
 class Predictor(uvm_subscriber):
-    """Keeps the model's mirror by what crosses the bus, whoever asked."""
+    """Keeps a model's mirror."""
 
     model: Any = None
 
@@ -53,10 +57,8 @@ class Predictor(uvm_subscriber):
             register.predict(access.data, kind=uvm_predict_e.UVM_PREDICT_READ)
 
 
-def register_model(sequencer: uvm_sequencer, predictor: Predictor) -> Any:
-    """Built, locked, with a mirror that the predictor keeps."""
-    made: Any = GruHandles
-    model = made("handles")
+def put_on_bus(model: Any, sequencer: uvm_sequencer, predictor: Predictor) -> Any:
+    """The model, built and locked, with a mirror that the predictor keeps."""
     model.build()
     model.lock_model()
     adapter = _Adapter("adapter")

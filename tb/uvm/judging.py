@@ -1,6 +1,8 @@
-"""What the scoreboards of the chip share: counting, keeping the first objections, a digest of everything judged.
+"""What everything that judges has in common: what was judged is counted and digested, objections are counted and the first kept.
 
-Promises: `enough` is set once more would tell nothing new. The log has the events before the first objection.
+Promises: the log has the events before the first objection. `digest` is that of all events judged, in order. `enough` is set once
+more would tell nothing new.
+Needs: events with a repr that is the same in every run of a seed.
 """
 
 from __future__ import annotations
@@ -13,14 +15,14 @@ from pyuvm import uvm_component
 
 from pymodels.oracle import Objection
 
-__all__ = ["Board"]
+__all__ = ["Judging"]
 
 KEPT = 20
 ENOUGH = 3
 BEFORE = 40  # events shown before the first objection
 
 
-class Board(uvm_component):
+class Judging(uvm_component):
     """Counts `items` judged and `errors`."""
 
     def build_phase(self) -> None:
@@ -34,7 +36,7 @@ class Board(uvm_component):
 
     @property
     def digest(self) -> str:
-        """Of every event judged so far, in order."""
+        """Of every event judged so far."""
         return self._digest.hexdigest()
 
     def judged(self, event: object) -> None:
@@ -43,7 +45,7 @@ class Board(uvm_component):
         self._digest.update(repr(event).encode())
         self._recent.append(event)
 
-    def object(self, cycle: int, rule: str, text: str) -> None:
+    def object_at(self, cycle: int, rule: str, text: str) -> None:
         """Count an error."""
         self.errors += 1
         if self.errors == 1:
