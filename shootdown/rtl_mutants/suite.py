@@ -27,6 +27,8 @@ DIRECTED: Mapping[str, str] = {
     "unit/test_rtl_gru_handles.py": "gru",
     "unit/test_rtl_gru_timing.py": "gru",
     "unit/test_rtl_tlb.py": "gru_tlb",
+    "unit/test_rtl_tlb_fills.py": "gru_tlb",
+    "unit/test_rtl_tlb_checks.py": "gru_tlb",
     "unit/test_rtl_hca_xlt.py": "hca_xlt",
     "unit/test_rtl_hca_mmu.py": "hca_mmu",
     "unit/test_rtl_hca_fault.py": "hca_mmu",

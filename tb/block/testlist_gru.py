@@ -35,6 +35,10 @@ def _tlb(name: str, test: str, about: str, rules: str) -> Test:
     return _directed(f"rtl_tlb_{name}", "gru_tlb", "test_rtl_tlb", f"test_{test}", about, rules)
 
 
+def _fill(name: str, test: str, about: str, rules: str) -> Test:
+    return _directed(f"rtl_tlb_{name}", "gru_tlb", "test_rtl_tlb_fills", f"test_{test}", about, rules)
+
+
 RANDOM = (
     _traffic(
         "gru_tlb_plain", "gru_tlb", "every kind of shootdown between look-ups and drop-ins", "SD-1 SD-2 SD-3 SD-5 SD-6 SD-7", _TLB
@@ -43,6 +47,7 @@ RANDOM = (
     _traffic("gru_tlb_flood", "gru_tlb", "shootdowns without end, drop-ins so late that the log has lapped", "SD-3 SD-8", _TLB),
     _traffic("gru_tlb_quick", "gru_tlb", "drop-ins at once, short accesses: everything meets everything", "SD-1 SD-3 SD-7", _TLB),
     _traffic("gru_tlb_crowded", "gru_tlb", "more pages than the sets have ways", "SD-1 SD-7", _TLB),
+    _traffic("gru_tlb_aimed", "gru_tlb", "shootdowns at what goes on in their very cycle", "SD-1 SD-2 SD-3", _TLB),
     _traffic("gru_tlb_reset", "gru_tlb", "reset in the middle of everything", "SD-1 SD-2 SD-3", _TLB),
     _traffic(
         "gru_handles_random", "gru_tfh", "misses, commands, drop-ins, maps and shootdowns side by side", "SD-3 FQ-1 FQ-6", _HANDLES
@@ -75,13 +80,15 @@ DIRECTED = (
         "SD-2",
     ),
     _tlb("slots", "slots_run_out_and_come_back_within_a_sweep", "the ninth shootdown", "SD-8"),
-    _tlb("lapped_log", "lapped_log_drops_to_be_safe", "more shootdowns than the log holds", "SD-3"),
-    _tlb("log", "a_covering_shootdown_anywhere_in_the_log_drops", "every place of the log", "SD-3"),
-    _tlb("upgrade", "write_to_a_clean_entry_misses_and_the_upgrade_replaces_it", "a permission upgrade", "SD-7"),
-    _tlb("sizes", "sizes_replace_each_other", "drop-ins of another size over an address", "SD-5 SD-7"),
-    _tlb("race_lookup", "shootdown_against_lookup_of_the_same_entry", "every relative cycle", "SD-1 SD-2"),
-    _tlb("race_fill", "shootdown_against_drop_in", "every relative cycle", "SD-3"),
-    _tlb("refill", "drop_in_after_the_shootdown_survives_the_sweep", "a new drop-in at every distance from the sweep", "SD-1 SD-3"),
+    _fill("lapped_log", "lapped_log_drops_to_be_safe", "more shootdowns than the log holds", "SD-3"),
+    _fill("log", "a_covering_shootdown_anywhere_in_the_log_drops", "every place of the log", "SD-3"),
+    _fill("upgrade", "write_to_a_clean_entry_misses_and_the_upgrade_replaces_it", "a permission upgrade", "SD-7"),
+    _fill("sizes", "sizes_replace_each_other", "drop-ins of another size over an address", "SD-5 SD-7"),
+    _fill("race_lookup", "shootdown_against_lookup_of_the_same_entry", "every relative cycle", "SD-1 SD-2"),
+    _fill("race_fill", "shootdown_against_drop_in", "every relative cycle", "SD-3"),
+    _fill(
+        "refill", "drop_in_after_the_shootdown_survives_the_sweep", "a new drop-in at every distance from the sweep", "SD-1 SD-3"
+    ),
     _directed("rtl_gru_instructions", "gru", "test_rtl_gru", "", "every opcode, exception, atomic and message queue", "SD-2 FQ-6"),
     _directed(
         "gru_handles",

@@ -136,6 +136,14 @@ class CheckedTlb:
         self._fill_lapped = False
         self._fill_end: tuple[int, bool, int] | None = None  # cbr, dropped, cycle
 
+    def borrowers(self) -> list[int]:
+        """Contexts with an access in flight through an entry that another context filled."""
+        return sorted({ctx for entry, ctx in self._flying.values() if ctx != entry.ctx})
+
+    def under_way(self) -> list[Lookup | Fill]:
+        """The look-up in the hit stage and the drop-in that is decided, as this cycle begins."""
+        return [*([self._looking[0]] if self._looking else []), *([self._fill] if self._fill else [])]
+
     def expect(self, condition: bool, text: str) -> None:
         """Raise when the model is contradicted."""
         if self.check and not condition:

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from tb.plan.run import RunConfig, RunResult
 from tb.tlb.bench import CORNERS, DEFAULT, Size
 from tb.tlb.checked import MismatchError
-from tb.tlb.traffic import Style, Traffic
+from tb.tlb.traffic import STYLES, Style, Traffic
 from tb.tlb.watched import WatchedTlb
 
 __all__ = ["PROFILES", "Profile", "traffic"]
@@ -32,11 +32,12 @@ class Profile:
 
 _SMALL = Style(crowded=True, pages=24, storm=0.004)
 PROFILES = {
-    "gru_tlb_plain": Profile(Style()),
-    "gru_tlb_storms": Profile(Style(storm=0.02, flight=200)),
-    "gru_tlb_flood": Profile(Style(shoot=0.3, think=400)),
-    "gru_tlb_quick": Profile(Style(think=5, flight=3, shoot=0.05)),
-    "gru_tlb_crowded": Profile(Style(crowded=True, pages=150)),
+    "gru_tlb_plain": Profile(STYLES["plain"]),
+    "gru_tlb_storms": Profile(STYLES["storms"]),
+    "gru_tlb_flood": Profile(STYLES["flood"]),
+    "gru_tlb_quick": Profile(STYLES["quick"]),
+    "gru_tlb_crowded": Profile(STYLES["crowded"]),
+    "gru_tlb_aimed": Profile(STYLES["aimed"]),
     "gru_tlb_reset": Profile(Style(storm=0.01, flight=100), cycles=6000, resets=24),
     **{f"gru_tlb_{name.replace(' ', '_')}": Profile(_SMALL, 4000, 2, size) for name, size in CORNERS.items()},
 }

