@@ -20,7 +20,7 @@ from shootdown.regress.farm import BATCH, Farm, Place
 from shootdown.regress.outcome import Outcome
 from shootdown.regress.run import Run
 from shootdown.regress.select import Request, runs
-from shootdown.regress.store import Store, opened, sources
+from shootdown.regress.store import Store, opened
 from tb.plan.test import Tier
 
 __all__ = ["Asked", "place", "run", "tier"]
@@ -116,10 +116,9 @@ class _Regression:
             return
         with Farm(self.asked.place) as farm:
             for outcome in engine.play(farm, left, self.store, ticker.say):
-                self.outcomes[f"{outcome.test}.{outcome.seed}"] = outcome
+                self.outcomes[outcome.name] = outcome
                 ticker.ended(outcome)
-            by_name = {(one.test.name, one.seed): one for one in self.chosen}
-            engine.again_with_waves(farm, list(self.outcomes.values()), by_name, self.store, ticker.say)
+            engine.again_with_waves(farm, self.outcomes, {one.name: one for one in self.chosen}, self.store, ticker.say)
 
     def _finish(self, ticker: show.Ticker, wall: float) -> int:
         """Write and show what there is; the exit status."""
@@ -127,18 +126,14 @@ class _Regression:
         done = [self.outcomes[one.name] for one in self.chosen if one.name in self.outcomes]
         counts, strange = summary.functional(done, plan.groups())
         out = self.store.out
-        good = True
-        if strange:
-            ticker.say(f"counted and nowhere declared: {'; '.join(strange[:5])}")
-            good = False
+        problems = [f"counted and nowhere declared: {name}" for name in strange]
         code, problem = _guarded(lambda: summary.code([self.store.folder(one) / "code" for one in self.chosen], out))
-        if problem:
-            ticker.say(f"code coverage could not be merged: {problem}")
+        problems += [f"code coverage could not be merged: {problem}"] if problem else []
         measured, stale = code or (dict.fromkeys(summary.KINDS), ())
-        for line in stale if self.request.complete else ():
-            ticker.say(f"exclusions: {line}")
+        if self.request.complete and not self.interrupted:  # a part cannot tell
+            problems += [f"stale exclusion: {line}" for line in stale]
         facts = summary.Regression(
-            tier=self.request.tier.value,
+            chosen=self.request.chosen,
             planned=len(self.chosen),
             workers=self.asked.place.jobs,
             farm=self.asked.place.kind,
@@ -146,9 +141,10 @@ class _Regression:
             complete=self.request.complete,
             coverage=self.request.coverage,
             interrupted=self.interrupted,
-            sources=sources(),
+            sources=self.store.sources,
         )
-        found = summary.summarise(facts, done, counts, measured)
+        found = summary.summarise(facts, done, counts, measured, problems)
+        written = True
         for write in (
             lambda: summary.write(found, counts, out),
             lambda: junit.write(done, tests, out / "results.xml"),
@@ -158,7 +154,7 @@ class _Regression:
             _, said = _guarded(write)
             if said:
                 ticker.say(f"not everything could be written to {out}: {said}")
-                good = False
+                written = False
         if self.asked.as_json:
             print(json.dumps(found, indent=1))
         else:
@@ -166,7 +162,7 @@ class _Regression:
             print(f"results: {out / 'index.html' if (out / 'index.html').exists() else out / 'summary.json'}")
         if self.interrupted:
             return INTERRUPTED
-        return 0 if good and not problem and not found["failed"] and not found["missed"] else FAILED
+        return 0 if written and not (found["failed"] or found["missed"] or found["problems"]) else FAILED
 
 
 def _page(out: Path) -> None:

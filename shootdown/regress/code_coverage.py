@@ -31,8 +31,9 @@ from numpy.typing import NDArray
 from shootdown.regress.exclusions import SHIPPED, Exclusion, apply, read_exclusions
 from shootdown.regress.points import Kind, Point, block_of
 from tb.toolchain import ROOT
+from tb.whole_file import write_whole
 
-__all__ = ["CodeCoverage", "merge"]
+__all__ = ["CodeCoverage"]
 
 RECORD = re.compile(rb"^C '(.*)' \d+$", re.MULTILINE)
 COUNTS = re.compile(rb"' (\d+)$", re.MULTILINE)
@@ -87,10 +88,8 @@ class CodeCoverage:
                 if not count:
                     row["holes"].append(f"{point.line}{f': {point.name}' if point.name else ''}")
         left_out = {kind.value: sum(point.kind is kind for point in self.excluded) for kind in Kind}
-        partial = path.with_suffix(".partial")
         found = {"files": files, "excluded": left_out, "stale": self.stale, "points": points}
-        partial.write_text(json.dumps(found, separators=(",", ":")))
-        partial.replace(path)
+        write_whole(path, json.dumps(found, separators=(",", ":")))
 
     def points(self, kind: Kind, block: str | None = None) -> list[Point]:
         """Those that count, in order of file and line."""
@@ -148,11 +147,6 @@ class CodeCoverage:
                 covered, total = row[point.kind]
                 row[point.kind] = (covered + (count > 0), total + 1)
         return found
-
-
-def merge(folders: Iterable[Path]) -> CodeCoverage:
-    """`CodeCoverage.merge` with the shipped exclusions."""
-    return CodeCoverage.merge(folders)
 
 
 class _Merger:

@@ -24,7 +24,7 @@ from tb.plan.run import RunResult
 from tb.plan.test import Kind
 from tb.toolchain import BuildError, check_tools
 
-__all__ = ["AGAIN", "Say", "again_with_waves", "build", "play"]
+__all__ = ["AGAIN", "Say", "again_with_waves", "play"]
 
 Say = Callable[[str], None]
 AGAIN = "again"
@@ -32,16 +32,6 @@ AGAIN = "again"
 HANG_SECONDS = 60.0
 """How long a run that hung is watched with a waveform."""
 BUILDS_FIRST = 1_000_000
-
-
-def build(farm: Farm, runs: Sequence[Run], out: Path) -> Iterator[tuple[Build, str]]:
-    """Everything the runs need, as it is there: and what went wrong with it."""
-    order = list(dict.fromkeys(map(needed, runs)))
-    for index, asked in enumerate(order):
-        farm.submit(asked, BUILDS_FIRST - index, worker.build, asked, out)
-    for done in farm.finished():
-        assert isinstance(done.key, Build)
-        yield done.key, done.error or done.value
 
 
 def play(farm: Farm, runs: Sequence[Run], store: Store, say: Say, below: str = "") -> Iterator[Outcome]:
@@ -78,28 +68,24 @@ def _lost(run: Run, folder: Path, why: str) -> Outcome:
     return outcome
 
 
-def again_with_waves(
-    farm: Farm, outcomes: Sequence[Outcome], runs: Mapping[tuple[str, int], Run], store: Store, say: Say
-) -> dict[str, Path]:
-    """The first failure of each bucket once more, with a waveform: by name of the run, the file."""
+def again_with_waves(farm: Farm, outcomes: Mapping[str, Outcome], runs: Mapping[str, Run], store: Store, say: Say) -> None:
+    """The first failure of each bucket once more; its waveform is then in the folder of the run. Both by name of the run."""
     wanted = []
-    for bucket in buckets(outcomes):
-        run = runs[bucket.first.test, bucket.first.seed]
+    for bucket in buckets(outcomes.values()):
+        run = runs[bucket.first.name]
         if run.test.kind in (Kind.UVM, Kind.COSIM) and bucket.status is not Status.LOST and not run.waves:
             hung = bucket.status is Status.TIMEOUT
             wanted.append(replace(run, waves=True, coverage=False, seconds=min(run.limit, HANG_SECONDS) if hung else run.seconds))
     if not wanted:
-        return {}
+        return
     try:
         check_tools(waves=True)
     except BuildError as error:
         say(f"no waveforms: {error}")
-        return {}
+        return
     say(f"playing {len(wanted)} {'failure' if len(wanted) == 1 else 'failures'} again, with waveforms")
-    before = {(outcome.test, outcome.seed): outcome for outcome in outcomes}
-    found: dict[str, Path] = {}
     for outcome in play(farm, wanted, store, say, AGAIN):
-        first, run = before[outcome.test, outcome.seed], runs[outcome.test, outcome.seed]
+        first, run = outcomes[outcome.name], runs[outcome.name]
         file = store.folder(run) / AGAIN / WAVES
         if not file.exists():
             say(f"{run.name}: no waveform: {outcome.text or 'the run wrote none'}")
@@ -108,5 +94,3 @@ def again_with_waves(
             say(f"{run.name}: the run with a waveform saw something else: its digest differs")
         for part in file.parent.glob("waves.*"):
             part.replace(store.folder(run) / part.name)
-        found[run.name] = store.folder(run) / WAVES
-    return found

@@ -10,6 +10,8 @@ import json
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from tb.whole_file import write_whole
+
 __all__ = ["KEPT", "Entry", "append", "read"]
 
 KEPT = 200
@@ -25,6 +27,7 @@ class Entry:
     tests: int  # runs that ended
     passed: int
     wall_s: float
+    chosen: str = ""  # the set, or "part"
     workers: int = 1
     cycles: int = 0
     functional: float | None = None
@@ -52,6 +55,4 @@ def read(path: Path) -> list[Entry]:
 def append(path: Path, entry: Entry) -> None:
     """One more, and the oldest gone if they are too many."""
     kept = [*read(path), entry][-KEPT:]
-    partial = path.with_suffix(".partial")
-    partial.write_text("".join(json.dumps(asdict(one)) + "\n" for one in kept))
-    partial.replace(path)
+    write_whole(path, "".join(json.dumps(asdict(one)) + "\n" for one in kept))

@@ -22,8 +22,11 @@ from tb.plan.test import Kind
 __all__ = ["disk_full", "judge"]
 
 NO_OBJECTION = "did not call self.raise_objection()"  # pyuvm warns, and passes
-ASSERTION = re.compile(r"%Error:.*Assertion failed in (\S+?):?(?: (.*))?$")
-LOGGED = re.compile(r"^\s*(?:-?[\d.]+[munpf]?s\s+)?(?:ERROR|CRITICAL|UVM_ERROR|UVM_FATAL)\b[\s:]*(.*)$|^(%Error.*)$")
+ASSERTION = re.compile(r"%(?:Error|Fatal):.*Assertion failed in (\S+?):?(?: (.*))?$")
+LOGGED = re.compile(
+    r"^\s*(?:[-\d.]+[munpf]?s\s+)?(?:ERROR|CRITICAL|UVM_ERROR|UVM_FATAL)\b[\s:]*(.*)$|^(?:\[\d+\]\s*)?(%(?:Error|Fatal).*)$"
+)
+COLOUR = re.compile(r"\x1b\[[\d;]*m")  # what the environment may ask loggers for
 DISK = re.compile(r"No space left on device|Disk quota exceeded|File too large")
 NO_ITEMS = "no check saw anything"
 Verdict = tuple[Status, str, RunResult]
@@ -133,7 +136,7 @@ def _ended(status: int) -> str:
 def _lines(log: Path) -> Iterator[str]:
     try:
         with log.open(errors="replace") as file:
-            yield from file
+            yield from (COLOUR.sub("", line) for line in file)
     except OSError:
         return
 

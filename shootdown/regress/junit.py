@@ -11,6 +11,7 @@ from xml.etree import ElementTree
 
 from shootdown.regress.outcome import Outcome, Status
 from tb.plan.test import Test
+from tb.whole_file import write_whole
 
 __all__ = ["write"]
 
@@ -36,6 +37,4 @@ def write(outcomes: Sequence[Outcome], tests: Mapping[str, Test], path: Path) ->
             said = ElementTree.SubElement(case, kind, message=message, type=outcome.status.value)
             said.text = "\n".join(lines).translate(UNPRINTABLE)
     ElementTree.indent(suite)
-    partial = path.with_suffix(".partial")
-    ElementTree.ElementTree(suite).write(partial, encoding="unicode", xml_declaration=True)
-    partial.replace(path)
+    write_whole(path, ElementTree.tostring(suite, encoding="unicode", xml_declaration=True))

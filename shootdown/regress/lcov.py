@@ -15,6 +15,7 @@ from pathlib import Path
 from shootdown.regress.code_coverage import CodeCoverage
 from shootdown.regress.points import Kind, Point
 from tb.toolchain import ROOT
+from tb.whole_file import write_whole
 
 __all__ = ["write_lcov"]
 
@@ -28,9 +29,7 @@ def write_lcov(coverage: CodeCoverage, path: Path, root: Path = ROOT) -> None:
     lines = ["TN:"]
     for file, kinds in sorted(files.items()):
         lines += [f"SF:{root / file}", *_branches(kinds[Kind.BRANCH]), *_lines(kinds[Kind.LINE]), "end_of_record"]
-    partial = path.with_suffix(".partial")
-    partial.write_text("\n".join(lines) + "\n")
-    partial.replace(path)
+    write_whole(path, "\n".join(lines) + "\n")
 
 
 def _branches(counts: Mapping[Point, int]) -> Iterator[str]:

@@ -12,6 +12,7 @@ from enum import StrEnum
 from pathlib import Path
 
 from tb.plan.run import RunResult
+from tb.whole_file import write_whole
 
 __all__ = ["Outcome", "Status"]
 
@@ -47,15 +48,18 @@ class Outcome:
     attempts: int = 1
 
     @property
+    def name(self) -> str:
+        """As `Run.name`."""
+        return f"{self.test}.{self.seed}"
+
+    @property
     def passed(self) -> bool:
         """It did what it must."""
         return self.status is Status.PASS
 
     def write(self, path: Path) -> None:
         """As JSON, whole or not at all."""
-        partial = path.with_suffix(".partial")
-        partial.write_text(json.dumps({**asdict(self), "status": self.status.value}))
-        partial.replace(path)
+        write_whole(path, json.dumps({**asdict(self), "status": self.status.value}))
 
     @classmethod
     def read(cls, path: Path) -> Outcome:

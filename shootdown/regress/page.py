@@ -21,8 +21,10 @@ from shootdown.regress.page_grid import grid
 from shootdown.regress.page_parts import Cell, anchor, code, link, percent, plural, section, span_of_time, table, tile
 from shootdown.regress.page_trend import trend
 from shootdown.regress.plan import tests
+from shootdown.regress.select import PART
 from shootdown.regress.style import STYLE
 from tb.plan.goals import GOALS
+from tb.whole_file import write_whole
 
 __all__ = ["render", "write"]
 
@@ -43,9 +45,7 @@ SECTIONS = {
 
 def write(out: Path) -> None:
     """From the folder, into it; whole or not at all."""
-    partial = out / "index.partial"
-    partial.write_text(render(load(out)), encoding="utf-8")
-    partial.replace(out / "index.html")
+    write_whole(out / "index.html", render(load(out)))
 
 
 def render(facts: Facts) -> str:
@@ -88,7 +88,8 @@ def verdict(facts: Facts) -> tuple[str, str, str]:
         why = f"{failed:,} of {plural(len(facts.outcomes), 'run')} did not pass"
         alike = f", with {plural(len(facts.buckets), 'signature')}; most often" if len(facts.buckets) > 1 else ""
         why = f"{why}{alike}: {largest.signature.rstrip('.')}"
-        return "bad", "Failed", f"{why}{'; goals missed: ' + missed if missed and not facts.interrupted else ''}."
+        also = [f"goals missed: {missed}"] if missed and not facts.interrupted else []
+        return "bad", "Failed", f"{'; '.join([why, *also, *_problems(facts)])}."
     if not facts.outcomes:
         return "partial", "Nothing ran", "No run has left an outcome in this folder."
     if facts.interrupted:
@@ -96,8 +97,10 @@ def verdict(facts: Facts) -> tuple[str, str, str]:
         if facts.planned:
             rest = f"{facts.planned - len(facts.outcomes):,} of {plural(facts.planned, 'run')} are missing"
         return "partial", "Interrupted", f"Every run that ended has passed; {rest}."
-    if missed:
-        return "bad", "Goals missed", f"Every run passed, and coverage is short of its goals: {missed}."
+    if missed or facts.problems:
+        short = [f"coverage is short of its goals: {missed}"] if missed else []
+        word = "Goals missed" if missed else "Failed"
+        return "bad", word, f"Every run passed, and {'; '.join([*short, *_problems(facts)])}."
     if not facts.goals:
         return "clean", "Passed", "Every run that was asked for passed; coverage goals apply to the whole set alone."
     unasked = [kind for kind in GOALS if kind not in facts.goals]
@@ -114,6 +117,12 @@ def _missed(facts: Facts) -> str:
     )
 
 
+def _problems(facts: Facts) -> list[str]:
+    """The first one, and how many more there are."""
+    found = facts.problems
+    return [f"{found[0]}{f' (and {len(found) - 1} more like it)' if found[1:] else ''}"] if found else []
+
+
 def _words(kinds: Iterable[str]) -> str:
     return " and ".join(filter(None, [", ".join([*kinds][:-1]), [*kinds][-1]]))
 
@@ -122,7 +131,7 @@ def _head(facts: Facts) -> str:
     kind, word, why = verdict(facts)
     said = facts.summary
     about = [plural(len({outcome.test for outcome in facts.outcomes}), "test"), plural(len(facts.outcomes), "run")]
-    about += [f"the {said['set']} set"] if said.get("set") and facts.goals else []
+    about += [f"the {said['set']} set"] if said.get("set", PART) != PART else []
     about += [f"commit {said['commit']}"] if said.get("commit") else []
     about += [f"{str(said['ended']).replace('T', ' ').removesuffix('Z')} UTC"] if said.get("ended") else []
     broken = sorted({name for outcome in facts.outcomes for name in re.findall(r"\bMUTANT=(\S+)", outcome.command)})

@@ -55,6 +55,11 @@ class Facts:
         return bool(self.summary.get("interrupted")) or (self.planned or 0) > len(self.outcomes)
 
     @property
+    def problems(self) -> list[str]:
+        """What fails it beside runs and goals."""
+        return [str(one) for one in self.summary.get("problems", ())]
+
+    @property
     def buckets(self) -> list[Bucket]:
         """Of failures."""
         return buckets(self.outcomes)

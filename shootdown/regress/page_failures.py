@@ -20,10 +20,10 @@ FILES = {"run.log": "log", "waves.fst": "waveform", "result.json": "result"}
 
 def failures(facts: Facts) -> str:
     """A card a bucket, the largest first."""
-    found = facts.buckets
-    if not found:
-        return '<p class="muted">None.</p>'
-    return "\n".join(_card(bucket, number, facts.folder) for number, bucket in enumerate(found, 1))
+    cards = [_card(bucket, number, facts.folder) for number, bucket in enumerate(facts.buckets, 1)]
+    beside = "".join(f"<li>{escape(problem)}</li>" for problem in facts.problems)
+    cards += [f'<div class="card"><p>Beside the runs:</p><ul>{beside}</ul></div>'] if beside else []
+    return "\n".join(cards) or '<p class="muted">None.</p>'
 
 
 def _card(bucket: Bucket, number: int, folder: Path) -> str:
@@ -43,7 +43,7 @@ def _card(bucket: Bucket, number: int, folder: Path) -> str:
         rows.insert(
             2, ("objections", f"<details><summary>{len(first.result.objections)} kept</summary><pre>{escape(more)}</pre></details>")
         )
-    if (folder / "runs" / f"{first.test}.{first.seed}" / "waves.fst").exists():
+    if (folder / "runs" / first.name / "waves.fst").exists():
         rows = [row for row in rows if row[0] != "with waveform"]
     listed = "".join(f"<dt>{name}</dt><dd>{html}</dd>" for name, html in rows)
     return (
@@ -61,6 +61,6 @@ def _seeds(test: str, seeds: list[int]) -> str:
 
 def _files(outcome: Outcome, folder: Path) -> str:
     """Links to what is there; the page lies beside `runs`."""
-    run = f"runs/{outcome.test}.{outcome.seed}"
+    run = f"runs/{outcome.name}"
     there = [link(f"{run}/{name}", word) for name, word in FILES.items() if (folder / run / name).exists()]
     return ", ".join(there) or '<span class="muted">none were left</span>'

@@ -17,10 +17,10 @@ Values = Sequence[float | None]
 
 
 def trend(entries: Sequence[Entry], goals: Mapping[str, float]) -> str:
-    """Three pictures and a table."""
-    shown = list(entries)[-SHOWN:]
+    """Three pictures and a table, of those that played the same set as the last one."""
+    shown = [entry for entry in entries if entry.chosen == entries[-1].chosen][-SHOWN:]
     if len(shown) < 2:
-        return '<p class="muted">It begins with the second regression into this folder.</p>'
+        return '<p class="muted">It begins with the second regression of this set into this folder.</p>'
     kinds = [kind for kind in GOALS if any(_of(kind)(entry) is not None for entry in shown)]
     figures = [
         _figure("trend-passed", "runs that passed", {"passed": [entry.rate for entry in shown]}, percent, shown),

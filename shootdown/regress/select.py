@@ -17,12 +17,14 @@ from shootdown.regress import plan
 from shootdown.regress.run import Run, device, mutants
 from tb.plan.test import Kind, Test, Tier
 
-__all__ = ["DEVICES", "Request", "runs"]
+__all__ = ["DEVICES", "PART", "Request", "runs"]
 
 DEVICES = ("gru", "hca")
 TIERS = (Tier.SMOKE, Tier.DEFAULT, Tier.FULL)
 SMOKE_SCALE = 0.25
 SEED_BITS = 31
+PART = "part"
+"""What stands for a set where only some of it was chosen."""
 
 
 @dataclass(frozen=True)
@@ -44,10 +46,15 @@ class Request:
     timeout: float | None = None
 
     @property
+    def chosen(self) -> str:
+        """The set when it is the whole of it: nothing left out, nothing broken, nothing shorter. Else PART."""
+        narrowed = self.tests or self.blocks or self.rules or self.mutant or self.seed is not None or self.scale < 1
+        return PART if narrowed else self.tier.value
+
+    @property
     def complete(self) -> bool:
-        """The whole of a set that goals are for: nothing left out, nothing broken, nothing shorter."""
-        narrowed = self.tests or self.blocks or self.rules or self.mutant or self.seed is not None
-        return self.tier is not Tier.SMOKE and not narrowed and self.scale >= 1
+        """It is a whole set that goals are for."""
+        return self.chosen in (Tier.DEFAULT.value, Tier.FULL.value)
 
 
 def runs(request: Request) -> list[Run]:

@@ -56,12 +56,12 @@ class Ticker:
     def ended(self, outcome: Outcome) -> None:
         """One more."""
         self._done += 1
-        name, tries = f"{outcome.test}.{outcome.seed}", f", attempt {outcome.attempts}" if outcome.attempts > 1 else ""
-        line = f"{name} {outcome.status}{tries}{f': {outcome.text}' if outcome.text else ''}"
+        tries = f", attempt {outcome.attempts}" if outcome.attempts > 1 else ""
+        line = f"{outcome.name} {outcome.status}{tries}{f': {outcome.text}' if outcome.text else ''}"
         if self._bar is None:
             self.say(f"[{self._done}/{self._total}] {line}")
             return
-        self._bar.update(self._task, completed=self._done, note=name)
+        self._bar.update(self._task, completed=self._done, note=outcome.name)
         if not outcome.passed:
             self.say(line)
 
@@ -123,6 +123,7 @@ def _coverage(summary: Mapping[str, Any]) -> list[str]:
         more = f"; and {len(holes) - SHOWN_HOLES} more" if len(holes) > SHOWN_HOLES else ""
         lines.append(f"holes: {'; '.join(holes[:SHOWN_HOLES])}{more}")
     lines += [f"goal missed: {kind}" for kind in summary["missed"]]
+    lines += [f"problem: {problem}" for problem in summary["problems"]]
     return lines
 
 

@@ -19,6 +19,7 @@ from shootdown.errors import InputError
 from shootdown.regress.outcome import Outcome, Status
 from shootdown.regress.run import Run
 from tb.toolchain import ROOT
+from tb.whole_file import write_whole
 
 __all__ = ["Store", "opened", "sources"]
 
@@ -44,6 +45,8 @@ class Store:
 
     def __init__(self, out: Path) -> None:
         self.out = out
+        self.sources = ""
+        """A digest of the sources, once it has begun."""
 
     def folder(self, run: Run) -> Path:
         """Of a run."""
@@ -52,11 +55,11 @@ class Store:
     def begin(self, runs: Sequence[Run], *, resume: bool) -> tuple[dict[str, Outcome], str]:
         """What has ended already, by name of the run, and what to say about it. Everything else of older runs is gone."""
         self._keep_durations()
-        made_from = sources()
+        self.sources = sources()
         same = self._read(SAME)
         kept: dict[str, Outcome] = {}
         said = ""
-        if resume and same.get("sources") != made_from:
+        if resume and same.get("sources") != self.sources:
             said = "nothing to resume: no regression was begun here" if not same else "the sources changed: all is played again"
         elif resume:
             ways = same.get("runs", {})
@@ -67,7 +70,7 @@ class Store:
             }
             said = f"{len(kept)} of {len(runs)} runs have ended already"
         self._clear(kept)
-        self._write(SAME, {"sources": made_from, "runs": {run.name: _way(run) for run in runs}})
+        self._write(SAME, {"sources": self.sources, "runs": {run.name: _way(run) for run in runs}})
         return kept, said
 
     def longest_first(self, runs: Iterable[Run]) -> list[Run]:
@@ -78,7 +81,7 @@ class Store:
     def remember(self, outcomes: Iterable[Outcome]) -> None:
         """How long these took, for the next time."""
         known = self._read(DURATIONS)
-        known.update({f"{one.test}.{one.seed}": round(one.seconds, 2) for one in outcomes if one.status is not Status.LOST})
+        known.update({one.name: round(one.seconds, 2) for one in outcomes if one.status is not Status.LOST})
         self._write(DURATIONS, known)
 
     def _keep_durations(self) -> None:
@@ -105,9 +108,7 @@ class Store:
         return found if isinstance(found, dict) else {}
 
     def _write(self, name: str, content: Mapping[str, object]) -> None:
-        partial = (self.out / name).with_suffix(".partial")
-        partial.write_text(json.dumps(content) + "\n")
-        partial.replace(self.out / name)
+        write_whole(self.out / name, json.dumps(content) + "\n")
 
 
 def _outcome(path: Path) -> Outcome | None:

@@ -21,17 +21,20 @@ from shootdown.regress.outcome import Outcome
 from tb.plan.cover import Counts, CoverGroup
 from tb.plan.goals import GOALS
 from tb.toolchain import ROOT
+from tb.whole_file import write_whole
 
 __all__ = ["Regression", "functional", "holes", "missed", "summarise", "write"]
 
-KINDS = ("line", "toggle", "assertion")
+KINDS = tuple(kind for kind in GOALS if kind != "functional")
+"""Of code coverage, as far as they have goals."""
 
 
 @dataclass(frozen=True)
 class Regression:
-    """What was asked, beside the outcomes. `planned`: runs that were to be. `complete`: goals apply."""
+    """What was asked, beside the outcomes. `chosen`: the set, or "part". `planned`: runs that were to be. `complete`: goals
+    apply. `sources`: the digest at its begin."""
 
-    tier: str
+    chosen: str
     planned: int
     workers: int
     farm: str
@@ -68,13 +71,14 @@ def code(folders: Sequence[Path], out: Path) -> tuple[dict[str, float | None], t
     counted = [folder for folder in folders if any(folder.glob("*.dat"))]
     if not counted:
         return dict.fromkeys(KINDS), ()
-    from shootdown.regress.code_coverage import merge  # noqa: PLC0415 - a run without coverage has no use for them
+    from shootdown.regress.code_coverage import CodeCoverage  # noqa: PLC0415 - a run without coverage has no use for them
     from shootdown.regress.lcov import write_lcov  # noqa: PLC0415
+    from shootdown.regress.points import Kind  # noqa: PLC0415
 
-    merged = merge(counted)
+    merged = CodeCoverage.merge(counted)
     merged.write(out / "code.json")
     write_lcov(merged, out / "coverage.info")
-    return {kind: float(getattr(merged, kind)) for kind in KINDS}, merged.stale
+    return {kind: merged.fraction(Kind(kind)) for kind in KINDS}, merged.stale
 
 
 def missed(coverage: Mapping[str, float | None], goals: Mapping[str, float]) -> dict[str, float | None]:
@@ -83,9 +87,14 @@ def missed(coverage: Mapping[str, float | None], goals: Mapping[str, float]) -> 
 
 
 def summarise(
-    asked: Regression, outcomes: Sequence[Outcome], counts: Counts, measured: Mapping[str, float | None]
+    asked: Regression,
+    outcomes: Sequence[Outcome],
+    counts: Counts,
+    measured: Mapping[str, float | None],
+    problems: Sequence[str] = (),
 ) -> dict[str, Any]:
-    """summary.json."""
+    """summary.json. `problems`: what fails the regression beside its runs and goals, in words."""
+    gone = 0 if asked.interrupted else asked.planned - len(outcomes)
     bins = [times for group in counts.values() for times in group.values()]
     coverage = {"functional": sum(map(bool, bins)) / len(bins) if bins else 0.0, **measured}
     goals = {kind: goal for kind, goal in GOALS.items() if asked.complete and (asked.coverage or kind == "functional")}
@@ -101,9 +110,10 @@ def summarise(
         "coverage": {kind: None if value is None else round(value, 6) for kind, value in coverage.items()},
         "goals": goals,
         "missed": missed(coverage, goals),
+        "problems": [*problems, *([f"{gone} runs left no outcome"] if gone else [])],
         "holes": holes(counts),
         "statuses": dict(Counter(outcome.status.value for outcome in outcomes)),
-        "set": asked.tier,
+        "set": asked.chosen,
         "seeds": seeds,
         "planned": asked.planned,
         "interrupted": asked.interrupted,
@@ -124,7 +134,7 @@ def _bucket(signature: str, outcomes: Sequence[Outcome], first: Outcome) -> dict
     return {
         "signature": signature,
         "status": first.status.value,
-        "runs": [f"{one.test}.{one.seed}" for one in outcomes],
+        "runs": [one.name for one in outcomes],
         "first": first.text,
         "log": str(Path(first.folder) / "run.log"),
         "waves": str(waves) if waves.exists() else None,
@@ -144,12 +154,11 @@ def _commit() -> str:
 def write(summary: Mapping[str, Any], counts: Counts, out: Path) -> None:
     """summary.json, functional.json and a line of the history."""
     for name, content in (("functional.json", counts), ("summary.json", summary)):
-        partial = (out / name).with_suffix(".partial")
-        partial.write_text(json.dumps(content, indent=1) + "\n")
-        partial.replace(out / name)
+        write_whole(out / name, json.dumps(content, indent=1) + "\n")
     covered = summary["coverage"]
     entry = history.Entry(
         when=summary["ended"],
+        chosen=summary["set"],
         commit=summary["commit"],
         tests=summary["tests"],
         passed=summary["passed"],

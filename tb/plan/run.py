@@ -10,6 +10,8 @@ import json
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
+from tb.whole_file import write_whole
+
 __all__ = ["CONFIG_VARIABLE", "RunConfig", "RunResult"]
 
 CONFIG_VARIABLE = "SHOOTDOWN_UVM_RUN"
@@ -48,9 +50,7 @@ class RunResult:
 
     def write(self, path: Path) -> None:
         """As JSON, whole or not at all."""
-        partial = path.with_suffix(".partial")
-        partial.write_text(json.dumps(asdict(self)))
-        partial.replace(path)
+        write_whole(path, json.dumps(asdict(self)))
 
     @classmethod
     def read(cls, path: Path) -> RunResult:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import re
@@ -20,8 +21,9 @@ from support.regress_jobs import TESTS
 
 from shootdown import cli
 from shootdown.commands import regress as command
-from shootdown.regress import engine, farm, plan, store
+from shootdown.regress import code_coverage, engine, farm, plan, store
 from shootdown.regress.outcome import Outcome, Status
+from tb.plan.cover import GROUPS
 
 ROOT = Path(__file__).resolve().parents[2]
 ENVIRONMENT = {**os.environ, "PYTHONPATH": os.pathsep.join([str(ROOT), str(ROOT / "tests")])}
@@ -36,7 +38,7 @@ def made_up(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def regress(out: Path, *arguments: str) -> int:
-    return cli.run(["regress", "--no-coverage", "--out", str(out), *arguments])
+    return cli.run(["regress", "--no-coverage", "--jobs", "1", "--out", str(out), *arguments])
 
 
 def named(*names: str) -> list[str]:
@@ -57,8 +59,8 @@ def summary(out: Path) -> dict[str, Any]:
 
 
 def test_every_way_to_end_has_its_name(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    names = [name for name in TESTS if name not in ("waits_for_a_file", "kills_its_worker", "objects_to_mutant")]
-    assert regress(tmp_path, *named(*names), "--timeout", "4") == 1
+    names = [name for name in TESTS if name not in ("waits_for_a_file", "kills_its_worker", "objects_to_mutant", "counts")]
+    assert regress(tmp_path, *named(*names), "--timeout", "4", "--jobs", "2") == 1
     expected = {
         "passes.1": (Status.PASS, ""),
         "passes.2": (Status.PASS, ""),
@@ -114,6 +116,43 @@ def test_a_goal_that_is_missed_fails_the_whole_set_alone(
     assert summary(tmp_path)["goals"] == {}
 
 
+def test_a_stale_exclusion_fails_the_whole_set_alone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """And what was counted is there for lcov, line by line."""
+    monkeypatch.setattr(plan, "tests", lambda: {"counts": TESTS["counts"]})
+    monkeypatch.setattr(plan, "groups", dict)
+    monkeypatch.setattr(command.summary, "GOALS", {"line": 0.5})
+    exclusions = tmp_path / "exclusions.toml"
+    monkeypatch.setattr(code_coverage, "SHIPPED", exclusions)
+    asked = ["regress", "--set", "full", "--out", str(tmp_path), "--jobs", "1"]
+    exclusions.write_text('exclude = [{ file = "rtl/gone.sv", signal = "*", reason = "a file that is gone" }]')
+    assert cli.run(asked) == 1
+    found = summary(tmp_path)
+    assert (found["failed"], found["missed"], found["coverage"]["line"]) == (0, {}, 0.5)
+    assert found["problems"] == [
+        "counted and nowhere declared: tlb edge: no context",
+        "stale exclusion: rtl/gone.sv, signal '*': it matches nothing",
+    ]
+    assert "problem: stale exclusion: rtl/gone.sv" in capsys.readouterr().out
+    records = (tmp_path / "coverage.info").read_text().splitlines()
+    assert [line for line in records if line[:2] in ("SF", "DA")] == [f"SF:{ROOT}/rtl/common/plru_tree.sv", "DA:22,3", "DA:23,0"]
+
+    monkeypatch.setattr(plan, "groups", lambda: {"tlb edge": GROUPS["tlb edge"]})
+    asked += ["--resume"]
+    assert cli.run([*asked, "--test", "counts"]) == 0, "a part cannot tell"
+    assert cli.run(asked) == 1
+    exclusions.write_text("exclude = []")
+    assert cli.run(asked) == 0 and summary(tmp_path)["problems"] == []
+
+
+def test_a_run_without_an_outcome_fails(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(engine, "play", lambda *_arguments: iter(()))
+    monkeypatch.setattr(command, "Farm", lambda _place: contextlib.nullcontext())
+    assert regress(tmp_path, *named("passes")) == 1
+    assert summary(tmp_path)["problems"] == ["2 runs left no outcome"] and summary(tmp_path)["failed"] == 0
+
+
 def test_the_printed_command_plays_the_same(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     first, again = tmp_path / "first", tmp_path / "again"
     options = ["--mutant", "range_short", "--scale", "0.3", "--seed", "11"]
@@ -131,7 +170,7 @@ def test_the_printed_command_plays_the_same(tmp_path: Path, capsys: pytest.Captu
 
 
 def test_a_worker_that_dies_costs_an_attempt(tmp_path: Path) -> None:
-    assert regress(tmp_path, *named("kills_its_worker", "passes")) == 0
+    assert regress(tmp_path, *named("kills_its_worker", "passes"), "--jobs", "2") == 0
     assert outcome(tmp_path, "kills_its_worker.1").attempts == 2
 
 
@@ -173,7 +212,7 @@ def started(out: Path, *arguments: str) -> subprocess.Popen[str]:
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_interrupted_it_keeps_what_has_ended_and_resumes(number: signal.Signals, tmp_path: Path) -> None:
     asked = [*named("passes", "waits_for_a_file"), "--seeds", "2"]
-    process = started(tmp_path, *asked, "--jobs", "3")
+    process = started(tmp_path, *asked)
     waiting = [tmp_path / "runs" / f"waits_for_a_file.{seed}" / "here" for seed in (1, 2)]
     ended = [tmp_path / "runs" / f"passes.{seed}" / "outcome.json" for seed in (1, 2)]
     deadline = time.monotonic() + 100
@@ -187,6 +226,8 @@ def test_interrupted_it_keeps_what_has_ended_and_resumes(number: signal.Signals,
     assert re.search(r"interrupted, [012] of 4 runs ended", said)
     assert summary(tmp_path)["interrupted"] is True and "passed" in shown
     assert not [one for one in psutil.process_iter(["cmdline"]) if str(tmp_path) in " ".join(one.info["cmdline"] or [])]
+    if number == signal.SIGTERM:
+        return  # as the other goes on
 
     (tmp_path / "go").touch()
     process = started(tmp_path, *asked, "--resume")
@@ -264,6 +305,7 @@ def test_a_batch_system(tmp_path: Path, slurm: Path) -> None:
 
 
 def test_a_batch_job_that_ends_early_is_replaced(tmp_path: Path, slurm: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(farm.SETTINGS, "distributed.deploy.lost-worker-timeout", "0.2s")
     kills = replace(TESTS["passes"], name="kills", target="support.regress_jobs:kills_its_batch_job", seeds=1)
     monkeypatch.setattr(plan, "tests", lambda: {"kills": kills})
     assert regress(tmp_path / "out", *named("kills"), *SLURM[:-1], "1") == 0

@@ -28,6 +28,14 @@ def passes(config: RunConfig) -> RunResult:
     return RunResult(cycles=1000, items=10, coverage={"tlb edge": {"no context": config.seed}}, digest=seen)
 
 
+def counts(config: RunConfig) -> RunResult:
+    """Counts of code coverage, as an instrumented model writes them: a line that ran, and one that did not."""
+    about = "\1f\2/anywhere/rtl/common/plru_tree.sv\1l\2{line}\1n\0023\1t\2line\1page\2v_line/m\1o\2block\1S\2{line}\1h\2tb"
+    record = f"C '{about}' {{times}}\n"
+    (Path(os.environ["SHOOTDOWN_COVERAGE"]) / "1.dat").write_text(record.format(line=22, times=3) + record.format(line=23, times=0))
+    return passes(config)
+
+
 def objects(config: RunConfig) -> RunResult:
     seen = passes(config)
     seen.errors, seen.objections = 1, [f"cycle {config.seed * 7}: SD-1: handle {config.seed} hits"]
@@ -118,10 +126,11 @@ TESTS = {
         _test("asserts"),
         _test("raises"),
         _test("dies"),
-        _test("hangs", seconds=1),
+        _test("hangs", seconds=100),
         _test("fills_the_disk"),
         _test("kills_its_worker"),
         _test("waits_for_a_file"),
+        _test("counts", tier=Tier.FULL),
     )
 }
 

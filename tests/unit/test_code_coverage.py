@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+import shutil
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -337,6 +339,18 @@ def test_tracefile(tmp_path: Path) -> None:
     code = {"BRDA": [[4, 0, 0, 0], [4, 0, 1, 3]], "BRF": [[2]], "BRH": [[1]], "DA": [[3, 2], [4, 0]], "LF": [[2]], "LH": [[1]]}
     plain = {"BRF": [[0]], "BRH": [[0]], "DA": [[8, 1]], "LF": [[1]], "LH": [[1]]}
     assert found == {str(tmp_path / file): code, str(tmp_path / other): plain}
+
+
+@pytest.mark.skipif(shutil.which("lcov") is None, reason="no lcov; Debian: apt-get install lcov")
+def test_lcov_reads_it(tmp_path: Path) -> None:
+    """lcov's own words for the file, and its share of lines beside ours."""
+    file = "rtl/common/plru_tree.sv"
+    counts = {Point(Kind.LINE, file, line): line % 3 for line in range(20, 31)} | {Point(Kind.BRANCH, file, 24, "7 if"): 0}
+    found = CodeCoverage(counts)
+    write_lcov(found, tmp_path / "coverage.info")
+    asked = ["lcov", "--summary", str(tmp_path / "coverage.info")]
+    said = subprocess.run(asked, capture_output=True, text=True, check=True)
+    assert f"{100 * found.line:.1f}% (7 of 11 lines)" in said.stdout + said.stderr
 
 
 # ---- on the terminal

@@ -82,6 +82,19 @@ def test_goals_that_are_missed_are_named(tmp_path: Path) -> None:
     assert "line not measured of 98.0 %" in read.text and "Not measured in this regression" in read.text
 
 
+def test_what_else_fails_it_is_said(tmp_path: Path) -> None:
+    made(tmp_path, failing=False, covered=True)
+    summary(tmp_path, problems=["stale exclusion: rtl/x.sv, signal 'a<b': it matches nothing", "another"])
+    text, read = page(tmp_path)
+    said = "stale exclusion: rtl/x.sv, signal 'a<b': it matches nothing"
+    assert '<section class="verdict bad"' in text
+    assert f"Failed Every run passed, and {said} (and 1 more like it)." in read.text
+    assert f"Beside the runs: {said} another" in read.text
+    failed = made(tmp_path / "failed")
+    summary(failed, problems=["another"])
+    assert "; another." in page(failed)[1].text, "beside failures too"
+
+
 def test_a_part_of_the_tests_has_no_goals(tmp_path: Path) -> None:
     made(tmp_path, failing=False)
     summary(tmp_path, goals={})
@@ -100,7 +113,7 @@ def test_an_interrupted_regression_says_so(tmp_path: Path) -> None:
     (tmp_path / "summary.json").write_text(json.dumps({"planned": 42, "interrupted": True, "workers": 2, "wall_s": 9.0}))
     _, read = page(tmp_path)
     assert "25 of 42 runs are missing" in read.text and "17 of 42 runs; interrupted" in read.text
-    assert "It begins with the second regression into this folder." in read.text
+    assert "It begins with the second regression of this set into this folder." in read.text
 
 
 def test_an_interrupted_regression_that_failed_says_both(tmp_path: Path) -> None:
@@ -247,6 +260,8 @@ def test_the_trend_shows_what_was_measured() -> None:
     assert text.count("<svg") == 3 and text.count('class="goal"') == 1
     assert "line 90.0 %" in text and "toggle" not in text and 'aria-label="wall time of the last 3 regressions; now' in text
     assert text.count("<circle") == 3 + 2 + 3
+    parts = [replace(entry, chosen="part", wall_s=9.0) for entry in past]
+    assert trend([past[0], parts[0], past[1], parts[1], past[2]], {"line": 0.98}) == text, "sets are not compared with parts"
     alike = trend([Entry("2030-01-01T00:00:00Z", "", 0, 0, 0.0)] * 2, {})
     assert "NaN" not in alike and alike.count("<svg") == 2, "nothing ran twice"
 

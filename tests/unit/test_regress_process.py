@@ -59,8 +59,12 @@ def test_an_exit_status_comes_back(tmp_path: Path) -> None:
     assert play(tmp_path, "print('here')", 60) == 0 and (tmp_path / "log").read_text() == "here\n"
 
 
-def test_at_the_limit_everything_it_started_goes(tmp_path: Path) -> None:
-    assert play(tmp_path, FAMILY, 5) is None
+def test_at_the_limit_everything_it_started_goes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(process, "GRACE", 0.1)
+    for limit in (1, 5, 25):  # long enough for it to have started its child
+        assert play(tmp_path, FAMILY, limit) is None
+        if (tmp_path / "pids").exists():
+            break
     assert gone(family(tmp_path))
 
 

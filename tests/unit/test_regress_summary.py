@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from xml.etree import ElementTree
 
@@ -66,6 +67,9 @@ def test_the_summary_has_its_keys(tmp_path: Path) -> None:
     }
     part = Regression(**{**vars(ASKED), "complete": False})
     assert summary.summarise(part, RUNS, counts, ALL)["goals"] == {}
+    said = summary.summarise(replace(ASKED, planned=6), RUNS, counts, ALL, ["a problem"])
+    assert said["problems"] == ["a problem", "2 runs left no outcome"] and found["problems"] == []
+    assert summary.summarise(replace(ASKED, planned=6, interrupted=True), RUNS, counts, ALL)["problems"] == []
     bare = Regression(**{**vars(ASKED), "coverage": False})
     assert set(summary.summarise(bare, RUNS, counts, dict.fromkeys(ALL))["goals"]) == {"functional"}
 
@@ -73,7 +77,7 @@ def test_the_summary_has_its_keys(tmp_path: Path) -> None:
     summary.write(found, counts, tmp_path)
     assert json.loads((tmp_path / "summary.json").read_text()) == json.loads(json.dumps(found))
     assert json.loads((tmp_path / "functional.json").read_text()) == counts
-    assert [entry.functional for entry in history.read(tmp_path / "history.jsonl")] == [0.6, 0.6]
+    assert [(entry.functional, entry.chosen) for entry in history.read(tmp_path / "history.jsonl")] == [(0.6, "default")] * 2
 
 
 def test_junit_tells_failures_from_errors(tmp_path: Path) -> None:
