@@ -15,8 +15,9 @@ from tb.uvm.agents.axi.config import MemoryAccess, Resp
 from tb.uvm.agents.axil.config import RegisterAccess
 from tb.uvm.gru.config import ChipConfig
 from tb.uvm.gru.data_board import Judgement
-from tb.uvm.gru.handles_board import Context, HandlesBoard, place
+from tb.uvm.gru.handles_board import Context, HandlesBoard
 from tb.uvm.gru.points import ALL, ANSWER, CONTEXT, MAP, MEMORY, OPCODE, OPCODES, REFUSED, REGISTER, RESET, SHOOTDOWN
+from tb.uvm.gru.window import place, unit_of
 from tb.uvm.tlb.observed import Asked
 
 __all__ = ["Coverage"]
@@ -206,10 +207,9 @@ class Coverage(uvm_component):
         there, _index, _dw = place(access.addr - access.addr % g.HANDLE_STRIDE)
         if there and there != "dsr":
             return [f"{there}, past its line"]
-        base = access.addr - access.addr % 0x8000
-        for name, start in (("tfm", g.TFM_BASE), ("tgh", g.TGH_BASE), ("cch", g.CCH_BASE)):
-            if base == start:
-                return [f"{name}, no such"]
+        unit = unit_of(access.addr)
+        if unit:
+            return [f"{unit}, no such"]
         return [f"nothing there, {'write' if access.write else 'read'}"]
 
     # ---- reset ------------------------------------------------------------------------------------------------------------------

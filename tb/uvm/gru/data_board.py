@@ -23,6 +23,7 @@ from tb.uvm.gru.handles_board import HandlesBoard
 from tb.uvm.gru.reference import Ending, Instruction, execute
 from tb.uvm.gru.spaces import Space, Spaces
 from tb.uvm.gru.view import Done
+from tb.uvm.gru.window import place
 from tb.uvm.judging import Judging
 
 __all__ = ["DataBoard", "Judgement"]
@@ -131,11 +132,10 @@ class DataBoard(Judging):
                 if cbr is not None:
                     expected = self._block_access(access, ctx, cbr, offset % g.HANDLE_STRIDE // 8)
         elif access.write and access.whole:
-            index, offset = divmod(access.addr % 0x8000, g.HANDLE_STRIDE)
-            base = access.addr - access.addr % 0x8000
-            if base == g.CBE_BASE:
+            unit, index, dw = place(access.addr)
+            if unit == "cbe":
                 self._restored.add(index)
-            elif base == g.TFH_BASE and offset == 0 and index in self.running:
+            elif unit == "tfh" and dw == 0 and index in self.running:
                 self.running[index].fatal |= bool(access.data & 1) and g.Tfh.opc.of(access.data) == g.TfhOpc.EXCEPTION
         if not access.write:
             self._reads.append(expected)

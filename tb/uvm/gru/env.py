@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from pyuvm import ConfigDB, uvm_active_passive_enum, uvm_component, uvm_env, uvm_subscriber
+from pyuvm import ConfigDB, uvm_active_passive_enum, uvm_env
 
 from pymodels.oracle import NoHit
 from tb.uvm.agents.axi.agent import MemoryAgent
@@ -24,6 +24,7 @@ from tb.uvm.gru.tlb_board import ChipPortRules, ChipTlbBoard
 from tb.uvm.gru.translation_board import TranslationBoard
 from tb.uvm.gru.view import Done, Probe, ProbeMonitor
 from tb.uvm.gru.virtual_sequencer import VirtualSequencer
+from tb.uvm.inlet import Inlet
 from tb.uvm.tlb.agents.access.agent import AccessAgent
 from tb.uvm.tlb.agents.fill.agent import FillAgent
 from tb.uvm.tlb.agents.lookup.agent import LookupAgent
@@ -31,19 +32,6 @@ from tb.uvm.tlb.agents.shoot.agent import ShootAgent
 from tb.uvm.tlb.observed import Answered, Asked, FillTaken, Observed
 
 __all__ = ["ChipEnv"]
-
-
-class Tap(uvm_subscriber):
-    """Calls functions with what a port publishes, in their order."""
-
-    def __init__(self, name: str, parent: uvm_component, *calls: Callable[[Any], None]) -> None:
-        super().__init__(name, parent)
-        self._calls = calls
-
-    def write(self, event: Any) -> None:
-        """From the port."""
-        for call in self._calls:
-            call(event)
 
 
 class ChipEnv(uvm_env):
@@ -99,7 +87,9 @@ class ChipEnv(uvm_env):
         self.virtual.connect(self)
 
     def _tap(self, name: str, port: Any, *calls: Callable[[Any], None]) -> None:
-        port.connect(Tap(f"tap_{name}", self, *calls).analysis_export)
+        """Functions are called in their order with what a port publishes."""
+        for number, call in enumerate(calls):
+            port.connect(Inlet(f"{name}{number}", self, call))
 
     def _lookup(self, event: Observed) -> None:
         if isinstance(event, Asked):

@@ -22,10 +22,11 @@ from tb.uvm.agents.axil.config import RegisterAccess
 from tb.uvm.agents.irq.config import IrqChanged
 from tb.uvm.gru.translation_board import sideband
 from tb.uvm.gru.view import Done, Probe
+from tb.uvm.gru.window import place
 from tb.uvm.judging import Judging
 from tb.uvm.tlb.observed import Asked
 
-__all__ = ["Context", "HandlesBoard", "Miss", "place"]
+__all__ = ["Context", "HandlesBoard", "Miss"]
 
 LATE = 8  # cycles a line may need
 RESTARTS = (g.TfhOpc.RESTART, g.TfhOpc.WRITE_RESTART, g.TfhOpc.EXCEPTION)
@@ -374,20 +375,6 @@ class HandlesBoard(Judging):
         status = g.HandleStatus.EXCEPTION if context.failed else g.HandleStatus.IDLE
         must = (status, context.state, context.cause if context.failed else 0)
         return "" if read == must else f"status, state, cause are {must}"
-
-
-def place(addr: int) -> tuple[str, int, int]:
-    """Unit ("" when there is nothing), index (of a context for what is its own), double-word."""
-    if addr < g.TFM_BASE:
-        ctx, offset = divmod(addr, g.GSEG_STRIDE)
-        if offset < g.NUM_CBR * g.HANDLE_STRIDE:
-            return ("cb", ctx, offset % g.HANDLE_STRIDE // 8) if offset % g.HANDLE_STRIDE < g.HANDLE_BYTES else ("", 0, 0)
-        return ("dsr", ctx, offset // 8) if g.DSR_OFFSET <= offset < g.DSR_OFFSET + g.DSR_BYTES else ("", 0, 0)
-    index, offset = divmod(addr % 0x8000, g.HANDLE_STRIDE)
-    known = {g.TFM_BASE: ("tfm", g.NUM_TFM), g.TGH_BASE: ("tgh", g.NUM_TGH), g.CCH_BASE: ("cch", g.NUM_CTX)}
-    known |= {g.CBE_BASE: ("cbe", g.NUM_CBR), g.TFH_BASE: ("tfh", g.NUM_CBR)}
-    unit, count = known.get(addr - addr % 0x8000, ("", 0))
-    return (unit, index, offset // 8) if offset < g.HANDLE_BYTES and index < count else ("", 0, 0)
 
 
 def _anything(_word: int) -> str:

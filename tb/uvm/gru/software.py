@@ -153,6 +153,14 @@ class Software(uvm_sequence):
         self._frame = -(-self._frame // pages) * pages + pages
         return self._frame - pages
 
+    def take(self, count: int, used: int, of: int) -> int:
+        """Free units for a context, a bit each: the lowest."""
+        return _take(count, used, of)
+
+    def next_context(self) -> int:
+        """A free one: the lowest."""
+        return next(number for number in range(g.NUM_CTX) if number not in self.users)
+
     async def open(
         self,
         space: Space,
@@ -165,9 +173,9 @@ class Software(uvm_sequence):
         **more: int,
     ) -> User:
         """Allocate and start a context. `more`: further fields of the handle."""
-        units = _take(-(-cbs // g.CBR_AU), self._units, g.NUM_CBR // g.CBR_AU)
-        dsr = _take(dsr_units, self._dsr, g.DSR_BYTES // g.DSR_AU_BYTES)
-        ctx = next(number for number in range(g.NUM_CTX) if number not in self.users)
+        units = self.take(-(-cbs // g.CBR_AU), self._units, g.NUM_CBR // g.CBR_AU)
+        dsr = self.take(dsr_units, self._dsr, g.DSR_BYTES // g.DSR_AU_BYTES)
+        ctx = self.next_context()
         line = new_line()
         g.Cch.cbr_allocation_map.put(line, units)
         g.Cch.dsr_allocation_map.put(line, dsr)

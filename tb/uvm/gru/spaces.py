@@ -121,7 +121,7 @@ class Spaces:
         self.all: list[Space] = []
         self.of: dict[int, Space] = {}  # context -> its space
 
-    def new(self) -> Space:
-        """An empty one."""
-        self.all.append(Space(len(self.all) + 1, self.memory))
+    def new(self, number: int | None = None) -> Space:
+        """An empty one; the next number unless one is given."""
+        self.all.append(Space(len(self.all) + 1 if number is None else number, self.memory))
         return self.all[-1]

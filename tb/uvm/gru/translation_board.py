@@ -20,6 +20,7 @@ from hwif.gen import gru as g
 from pymodels.oracle import Scope, Shootdown, Translation
 from tb.uvm.agents.axi.config import MemoryAccess
 from tb.uvm.agents.axil.config import RegisterAccess
+from tb.uvm.gru.window import place
 from tb.uvm.judging import Judging
 
 __all__ = ["Sideband", "TranslationBoard", "sideband"]
@@ -77,7 +78,7 @@ class TranslationBoard(Judging):
     def reset(self) -> None:
         """Nothing is granted, nothing is under way."""
         self._grants: list[_Grant] = []
-        self._words: dict[int, Line] = {}  # handle address -> what software wrote
+        self._words: dict[tuple[str, int], Line] = {}  # unit and handle -> what software wrote
         self._begun = 0
         self._shoots: dict[int, tuple[int, Shootdown]] = {}  # TGH -> its number, what
         self.flying: dict[int, _Flying] = {}  # by control block
@@ -86,23 +87,22 @@ class TranslationBoard(Judging):
 
     def asked(self, access: RegisterAccess) -> None:
         """A register access has begun: from now on a command may act."""
-        if not access.write or not g.TGH_BASE <= access.addr < g.CCH_BASE:
+        unit, index, dw = place(access.addr)
+        if not access.write or unit not in ("tgh", "tfh"):
             return
-        base, dw = access.addr & -g.HANDLE_STRIDE, access.addr % g.HANDLE_STRIDE // 8
-        if dw >= 8:
-            return
-        self._words.setdefault(base, new_line())[dw] = access.data
+        line = self._words.setdefault((unit, index), new_line())
+        line[dw] = access.data
         if dw == 0 and access.data & 1:
-            if g.TGH_BASE <= base < g.CBE_BASE:
-                self._shoot(access, (base - g.TGH_BASE) // g.HANDLE_STRIDE, self._words[base])
-            elif g.TFH_BASE <= base < g.CCH_BASE:
-                self._fill(access, self._words[base])
+            if unit == "tgh":
+                self._shoot(access, index, line)
+            else:
+                self._fill(access, line)
 
     def answered(self, access: RegisterAccess) -> None:
         """A register access has ended: software knows what it read."""
-        handle, offset = divmod(access.addr - g.TGH_BASE, g.HANDLE_STRIDE)
-        if not access.write and access.okay and 0 <= handle < g.NUM_TGH and offset == 0:
-            self._status(access, handle)
+        unit, index, dw = place(access.addr)
+        if not access.write and access.okay and unit == "tgh" and dw == 0:
+            self._status(access, index)
 
     def _fill(self, access: RegisterAccess, line: Line) -> None:
         if g.Tfh.opc.get(line) not in FILLS:

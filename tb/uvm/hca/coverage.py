@@ -14,7 +14,7 @@ from tb.uvm.agents.axi.config import MemoryAccess, Resp
 from tb.uvm.agents.axil.config import RegisterAccess
 from tb.uvm.agents.irq.config import IrqChanged
 from tb.uvm.agents.link.packet import FLIT, Wire
-from tb.uvm.hca.boards.base import Board, Inlet
+from tb.uvm.hca.boards.base import Board
 from tb.uvm.hca.boards.faults import FaultBoard
 from tb.uvm.hca.boards.trace import TraceBoard
 from tb.uvm.hca.mirror import INDEX, PSN, Command, QueuePair, Work
@@ -39,6 +39,7 @@ from tb.uvm.hca.points import (
     lower,
     register_names,
 )
+from tb.uvm.inlet import Inlet
 
 __all__ = ["Coverage"]
 

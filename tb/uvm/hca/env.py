@@ -7,10 +7,8 @@ Needs: "BFM", "SEED" and "PLAN" in the ConfigDB.
 from __future__ import annotations
 
 import random
-from collections.abc import Callable
-from typing import Any
 
-from pyuvm import ConfigDB, uvm_active_passive_enum, uvm_analysis_export, uvm_env
+from pyuvm import ConfigDB, uvm_active_passive_enum, uvm_env
 
 from hwif.memory import HostMemory
 from hwif.shadow import Shadow
@@ -42,16 +40,6 @@ from tb.uvm.hca.store import HostStore
 from tb.uvm.hca.trace import TraceMonitor
 
 __all__ = ["HcaEnv"]
-
-
-class _Listener(uvm_analysis_export):
-    """Hands what is written to whoever listens at the time."""
-
-    function: Callable[[Any], None] = staticmethod(lambda _seen: None)
-
-    def write(self, seen: Any) -> None:
-        """From a monitor."""
-        self.function(seen)
 
 
 class HcaEnv(uvm_env):
@@ -99,7 +87,6 @@ class HcaEnv(uvm_env):
         self.link = LinkAgent.create("link", self)
         self.irq = IrqAgent.create("irq", self)
         self.cable = Cable.create("cable", self)
-        self.irq_listener = _Listener("irq_listener", self)
         self.trace = TraceMonitor.create("trace", self)
         self.traces = TraceBoard.create("traces", self)
         self.beats = BeatBoard.create("beats", self)
@@ -133,7 +120,6 @@ class HcaEnv(uvm_env):
         self.port.monitor.ap.connect(self.beats.accesses)
         self.link.monitor.ap.connect(self.data.packets)
         self.irq.monitor.ap.connect(self.lines.changes)
-        self.irq.monitor.ap.connect(self.irq_listener)
         for board in (self.traces, self.fences, self.faults, self.lines, self.commands, self.work):
             self.trace.ap.connect(board.records)
 

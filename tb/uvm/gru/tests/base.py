@@ -92,11 +92,12 @@ class SoftwareTest(ChipTest):
     """Directed: a driver with one space and a fault server, and what subclasses do with them."""
 
     answers: ClassVar[Answers] = Answers(clean=0.0)
+    software_type: ClassVar[type[Software]] = Software
     cycles = 40_000
 
     async def stimulus(self) -> None:
         """Set up, then the scene."""
-        self.software = Software("software", self.env.virtual, self.answers)
+        self.software = self.software_type("software", self.env.virtual, self.answers)
         self.rng = random.Random(f"{self.seed}:scene")
         self.chip.memory.stalls = {}
         await self.software.start()

@@ -16,18 +16,12 @@ from tb.uvm.agents.axil.model import Predictor, put_on_bus
 from tb.uvm.gen.gru_ral import GruHandles
 from tb.uvm.gru.software import User
 from tb.uvm.gru.tests.base import TIMEOUT_US, SoftwareTest
+from tb.uvm.gru.window import UNIT_BYTES, UNITS
 
 __all__ = ["GruRegisters"]
 
 WORD = (1 << 64) - 1
 CHOSEN = 3  # handles of a kind, beside the first and the last
-UNITS = {
-    "tfm": (g.TFM_BASE, g.NUM_TFM),
-    "tgh": (g.TGH_BASE, g.NUM_TGH),
-    "cbe": (g.CBE_BASE, g.NUM_CBR),
-    "tfh": (g.TFH_BASE, g.NUM_CBR),
-    "cch": (g.CCH_BASE, g.NUM_CTX),
-}
 
 
 @pyuvm.test(timeout_time=TIMEOUT_US, timeout_unit="us")
@@ -111,13 +105,13 @@ class GruRegisters(SoftwareTest):
             at = base + self.rng.randrange(count) * g.HANDLE_STRIDE
             for write in (False, True):
                 await self._refuse(f"{name} past its line", addr=at + g.HANDLE_BYTES + 8 * self.rng.randrange(24), write=write)
-                if base + count * g.HANDLE_STRIDE & 0x7FFF:
+                if count * g.HANDLE_STRIDE < UNIT_BYTES:
                     await self._refuse(f"a {name} too many", addr=base + count * g.HANDLE_STRIDE, write=write)
             before = await self.software.bus.read(at + 8)
             for _ in range(3):
                 await self._refuse(f"a part of a {name}", addr=at + 8, write=True, strobe=self.rng.randrange(1, WHOLE))
             self.must(f"{name} after refused writes", await self.software.bus.read(at + 8), before)
-        nowhere = (0x8000, g.DSR_OFFSET + g.DSR_BYTES, g.TFM_BASE - 8, g.CCH_BASE + 0x8000, g.GRU_SIZE - 8)
+        nowhere = (g.NUM_CBR * g.HANDLE_STRIDE, g.DSR_OFFSET + g.DSR_BYTES, g.TFM_BASE - 8, g.CCH_BASE + UNIT_BYTES, g.GRU_SIZE - 8)
         for addr in nowhere:
             for write in (False, True):
                 await self._refuse("nothing", addr=addr, write=write)

@@ -1,24 +1,13 @@
-"""What boards share: the judge, the mirror of what software has told the device, and inlets for what monitors saw."""
+"""What boards share: the judge, and the mirror of what software has told the device."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any
-
-from pyuvm import ConfigDB, uvm_analysis_export, uvm_component
+from pyuvm import ConfigDB, uvm_component
 
 from tb.uvm.hca.judge import Judge
 from tb.uvm.hca.mirror import Mirror
 
-__all__ = ["Board", "Inlet"]
-
-
-class Inlet(uvm_analysis_export):
-    """Calls a function with what is written to a port."""
-
-    def __init__(self, name: str, parent: uvm_component, function: Callable[[Any], None]) -> None:
-        super().__init__(name, parent)
-        self.write = function
+__all__ = ["Board"]
 
 
 class Board(uvm_component):

@@ -12,8 +12,9 @@ from pyuvm import ConfigDB
 from pymodels.hca.oracle import Oracle
 from tb.uvm.agents.axi.config import MemoryAccess, Resp
 from tb.uvm.agents.axi.memory import strobe_runs
-from tb.uvm.hca.boards.base import Board, Inlet
+from tb.uvm.hca.boards.base import Board
 from tb.uvm.hca.observed import owner_of
+from tb.uvm.inlet import Inlet
 
 __all__ = ["BeatBoard"]
 

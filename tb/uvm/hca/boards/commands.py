@@ -9,10 +9,11 @@ from hwif.gen import hca as h
 from hwif.gen.events import TraceEvent
 from tb.hil.hca_lines import entry_of
 from tb.uvm.agents.axi.config import MemoryAccess, Resp
-from tb.uvm.hca.boards.base import Board, Inlet
+from tb.uvm.hca.boards.base import Board
 from tb.uvm.hca.coverage import Coverage
 from tb.uvm.hca.mirror import Command
 from tb.uvm.hca.observed import Record
+from tb.uvm.inlet import Inlet
 
 __all__ = ["CommandBoard"]
 

@@ -15,9 +15,10 @@ from dataclasses import dataclass
 from hwif.gen import hca as h
 from tb.uvm.agents.axi.config import MemoryAccess, Resp
 from tb.uvm.agents.link.packet import Wire
-from tb.uvm.hca.boards.base import Board, Inlet
+from tb.uvm.hca.boards.base import Board
 from tb.uvm.hca.mirror import QueuePair, Work
 from tb.uvm.hca.observed import Owner, owner_of, used_bytes
+from tb.uvm.inlet import Inlet
 
 __all__ = ["DataBoard"]
 

@@ -10,9 +10,10 @@ from hwif.gen.events import TraceEvent
 from tb.hil.hca_lines import entry_of
 from tb.uvm.agents.axi.config import MemoryAccess, Resp
 from tb.uvm.agents.axil.config import RegisterAccess
-from tb.uvm.hca.boards.base import Board, Inlet
+from tb.uvm.hca.boards.base import Board
 from tb.uvm.hca.mirror import INDEX
 from tb.uvm.hca.observed import Record
+from tb.uvm.inlet import Inlet
 
 __all__ = ["FaultBoard"]
 

@@ -13,9 +13,10 @@ from hwif.gen import hca as h
 from hwif.gen.events import TraceEvent
 from hwif.gen.gru import PAGE_SHIFT
 from tb.uvm.agents.axi.config import MemoryAccess
-from tb.uvm.hca.boards.base import Board, Inlet
+from tb.uvm.hca.boards.base import Board
 from tb.uvm.hca.mirror import INDEX
 from tb.uvm.hca.observed import Record, owner_of
+from tb.uvm.inlet import Inlet
 
 __all__ = ["FenceBoard"]
 

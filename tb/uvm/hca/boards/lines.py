@@ -11,8 +11,9 @@ from hwif.gen import hca as h
 from hwif.gen.events import TraceEvent
 from tb.uvm.agents.axil.config import RegisterAccess
 from tb.uvm.agents.irq.config import IrqChanged
-from tb.uvm.hca.boards.base import Board, Inlet
+from tb.uvm.hca.boards.base import Board
 from tb.uvm.hca.observed import Record
+from tb.uvm.inlet import Inlet
 
 __all__ = ["LineBoard"]
 

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from pymodels.oracle import LegalHca
-from tb.uvm.hca.boards.base import Board, Inlet
+from tb.uvm.hca.boards.base import Board
 from tb.uvm.hca.observed import Record
+from tb.uvm.inlet import Inlet
 
 __all__ = ["TraceBoard"]
 

@@ -12,11 +12,12 @@ from hwif.gen import hca as h
 from hwif.gen.events import TraceEvent
 from tb.hil.hca_lines import Entry, entry_of
 from tb.uvm.agents.axi.config import MemoryAccess
-from tb.uvm.hca.boards.base import Board, Inlet
+from tb.uvm.hca.boards.base import Board
 from tb.uvm.hca.coverage import Coverage
 from tb.uvm.hca.mirror import Cq, QueuePair, Work
 from tb.uvm.hca.observed import Record
 from tb.uvm.hca.plan import Plan
+from tb.uvm.inlet import Inlet
 
 __all__ = ["OPCODES", "WorkBoard"]
 

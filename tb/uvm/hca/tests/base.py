@@ -22,6 +22,7 @@ from tb.uvm.hca.bfm import HcaBfm
 from tb.uvm.hca.env import HcaEnv
 from tb.uvm.hca.plan import Plan
 from tb.uvm.hca.port import ChipPort, StoppedError, SyncPort
+from tb.uvm.inlet import Inlet
 from tb.uvm.judging import Judging
 
 __all__ = ["TIMEOUT_US", "HcaBaseTest", "Program"]
@@ -40,7 +41,7 @@ class _Played(uvm_sequence):
     async def body(self) -> None:
         env = self.test.env
         port = ChipPort(env.judge, env.cable, env.memory, env.shadow, env.register_sequence())
-        env.irq_listener.function = port.changed
+        env.irq.monitor.ap.connect(Inlet("port", env, port.changed))
         served = cocotb.start_soon(port.serve())
         try:
             await bridge(self._play)(SyncPort(port, resume(port.advance)))

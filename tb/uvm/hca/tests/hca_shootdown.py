@@ -9,10 +9,12 @@ import pyuvm
 from hwif.gen import hca as h
 from hwif.gen.events import TraceEvent
 from tb.hil.hca_bare import Bare, BareNode, settings
+from tb.uvm.hca.env import HcaEnv
 from tb.uvm.hca.observed import Record
 from tb.uvm.hca.plan import Plan
 from tb.uvm.hca.tests.base import TIMEOUT_US, HcaBaseTest
 from tb.uvm.hca.tests.scene import PAGE, A, B, Scene
+from tb.uvm.inlet import Inlet
 
 __all__ = ["HcaScope", "HcaShootdown"]
 
@@ -74,8 +76,7 @@ class HcaShootdown(HcaBaseTest):
         """SD-8, SD-4: invalidations without pause, of one page and of everything, while others are served at their rate."""
         node, bare = scene.node, scene.bare
         first = scene.kb
-        accepted: list[int] = []
-        self.env.trace.ap.connect(_Collector("accepted", self.env, TraceEvent.HDEV_INVALIDATE, accepted))
+        accepted = _cycles(self.env, TraceEvent.HDEV_INVALIDATE)
         spans = []
         for length in (1, 1 << 47):
             accepted.clear()
@@ -113,16 +114,15 @@ class HcaShootdown(HcaBaseTest):
         scene.end()
 
 
-class _Collector(pyuvm.uvm_analysis_export):
-    """Cycles of one event."""
+def _cycles(env: HcaEnv, event: TraceEvent) -> list[int]:
+    """In which an event is told from now on."""
+    found: list[int] = []
 
-    def __init__(self, name: str, parent: Any, event: TraceEvent, cycles: list[int]) -> None:
-        super().__init__(name, parent)
-        self._event, self._cycles = event, cycles
+    def heard(records: list[Record]) -> None:
+        found.extend(record[0] for record in records if record[1] == event)
 
-    def write(self, records: list[Record]) -> None:
-        """From the trace."""
-        self._cycles += [record[0] for record in records if record[1] == self._event]
+    env.trace.ap.connect(Inlet(f"cycles_{event.name}", env, heard))
+    return found
 
 
 @pyuvm.test(timeout_time=TIMEOUT_US, timeout_unit="us")
@@ -199,8 +199,7 @@ class HcaScope(HcaBaseTest):
             self._there(scene, key, va)
         assert node.invalidate(key, 0, 0) is h.CmdStatus.OK  # nothing
         assert node.invalidate(key, PAGE, PAGE) is h.CmdStatus.OK  # its neighbour
-        killed: list[int] = []
-        self.env.trace.ap.connect(_Collector("killed", self.env, TraceEvent.HDEV_KILL, killed))
+        killed = _cycles(self.env, TraceEvent.HDEV_KILL)
         for va, addr, length in ((0, 0, 1), (LAST, LAST, PAGE), (0, 0, (1 << 64) - 1), (LAST, LAST, (1 << 64) - 1)):
             self._away(scene, key, va)
             assert node.invalidate(key, addr, length) is h.CmdStatus.OK and node.fence() is h.CmdStatus.OK
