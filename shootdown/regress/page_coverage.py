@@ -17,7 +17,13 @@ __all__ = ["by_block", "by_group", "by_rule", "test_plan"]
 def by_rule(facts: Facts) -> str:
     """A row a rule: runs and bins."""
     rows = (
-        (Cell(row.rule, "k"), row.text, _ran(row.passed, row.runs), meter(row.hit, row.bins), _groups(row.groups, facts))
+        (
+            Cell(row.rule, "k"),
+            Cell(escape(row.text), "w"),
+            _ran(row.passed, row.runs),
+            meter(row.hit, row.bins),
+            _groups(row.groups, facts),
+        )
         for row in facts.plan.rows
     )
     return table(("rule", "what it says", "runs passed", "bins hit", "cover groups"), rows)
@@ -43,7 +49,7 @@ def by_group(facts: Facts) -> str:
         rows.append(
             (
                 Cell(f'<span id="{anchor("group", name)}">{escape(name)}</span>', "k"),
-                about,
+                Cell(escape(about), "w"),
                 " ".join(group.rules).replace("-", "\u2011") if group is not None else "",
                 meter(len(bins) - len(holes), len(bins)),
                 Below(fold(f"{plural(len(holes), 'bin')} never hit", holes)),

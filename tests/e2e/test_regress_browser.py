@@ -22,6 +22,9 @@ BROKEN_ANCHORS = (
 )
 TOO_WIDE = f"""[...document.querySelectorAll('main *')].filter(e => !e.closest('.grid') && !e.closest('details:not([open])'))
     .filter(e => e.getBoundingClientRect().right > {WIDTH}).map(e => e.outerHTML.slice(0, 80))"""
+# Texts in cells that are higher than wide.
+SQUEEZED = """[...document.querySelectorAll('td')].filter(d => d.innerText.length > 20 && !d.querySelector('details, .box'))
+    .filter(d => { const r = d.getBoundingClientRect(); return r.width && r.height > r.width; }).map(d => d.innerText)"""
 # Contrast of a text against the first background that is not transparent, as WCAG counts it.
 CONTRAST = """(selector => {
   const linear = part => part <= .03928 ? part / 12.92 : ((part + .055) / 1.055) ** 2.4;
@@ -125,13 +128,14 @@ def test_what_is_missing_or_much_is_drawn_too(browser: Browser, tmp_path: Path, 
             made(tmp_path, failing=False, seeds=60)
         case _:
             made(tmp_path)
-    width = 700 if what == "narrow" else WIDTH
+    width = 420 if what == "narrow" else WIDTH
     write(tmp_path)
     browser.complaints.clear()
     browser.open(tmp_path / "index.html", width=width)
     assert browser.run("document.documentElement.scrollWidth") <= width
     boxes = {"interrupted": 17, "empty": 0, "many seeds": 60 * len(TESTS), "narrow": SEEDS * len(TESTS)}
     assert browser.run(f"{BOXES}.length") == boxes[what]
+    assert browser.run(SQUEEZED) == [], "words stay whole, and texts have room"
     assert browser.run("document.querySelector('.verdict').innerText.length") > 20
     assert browser.run(BROKEN_ANCHORS) == [] and browser.complaints == []
 
@@ -152,3 +156,6 @@ def test_the_browser_tells_of_what_is_wrong(browser: Browser, tmp_path: Path) ->
     assert browser.run(BROKEN_ANCHORS) == ["#gone"]
     assert browser.run("document.documentElement.scrollWidth") > WIDTH and len(browser.run(TOO_WIDE)) == 1
     assert browser.run(f"{CONTRAST}('p')") < 1.5
+    page.write_text('<table><td style="max-width:1em;overflow-wrap:anywhere">what it says in very few words</td></table>')
+    browser.open(page, width=WIDTH)
+    assert len(browser.run(SQUEEZED)) == 1
