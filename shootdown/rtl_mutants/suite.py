@@ -10,6 +10,7 @@ import ast
 import hashlib
 import re
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
@@ -95,12 +96,11 @@ def _below_rtl(paths: Iterable[Path]) -> frozenset[str]:
     return frozenset(str(path.relative_to(RTL)) for path in paths if path.is_relative_to(RTL))
 
 
-@cache
 def fingerprint(test: Test) -> str:
-    """Of the test as it is: its entry in the plan, its code, and all code and benches that this imports."""
+    """Of the test as it is now: its entry in the plan, its code, and all code and benches that this imports."""
     made_of = hashlib.sha256(repr(test).encode())
     for path in sorted(_closure(_modules(test))):
-        made_of.update(f"{path.relative_to(ROOT)}\0".encode() + path.read_bytes())
+        made_of.update(f"{path.relative_to(ROOT)}\0".encode() + _read(path).digest)
     return made_of.hexdigest()[:16]
 
 
@@ -117,6 +117,7 @@ def _modules(test: Test) -> list[Path]:
     return [path for path in found if path is not None]
 
 
+@cache
 def _file(module: str) -> Path | None:
     for base in (ROOT, ROOT / "tests"):
         path = base.joinpath(*module.split("."))
@@ -128,22 +129,54 @@ def _file(module: str) -> Path | None:
 
 def _closure(first: Iterable[Path]) -> set[Path]:
     found: set[Path] = set()
+    folders: set[Path] = set()
     waiting = list(first)
     while waiting:
         path = waiting.pop()
-        if path in found or not path.exists():
+        if path in found:
             continue
         found.add(path)
-        # A bench is its Python and what lies beside it.
-        found.update(other for other in path.parent.iterdir() if other.suffix in (".sv", ".cpp", ".h", ".vlt"))
-        waiting += [imported for name in _imports(path) if (imported := _file(name)) is not None]
-    return found
+        folders.add(path.parent)
+        waiting += [imported for name in _read(path).imports if (imported := _file(name)) is not None]
+    # A bench is its Python and what lies beside it.
+    return found.union(*(_beside(folder, folder.stat().st_mtime_ns) for folder in folders))
 
 
 @cache
-def _imports(path: Path) -> tuple[str, ...]:
+def _beside(folder: Path, _written: int) -> frozenset[Path]:
+    return frozenset(path for path in folder.iterdir() if path.suffix in (".sv", ".svh", ".cpp", ".h", ".vlt"))
+
+
+@dataclass(frozen=True)
+class _Content:
+    digest: bytes
+    imports: tuple[str, ...]
+
+
+_contents: dict[Path, tuple[tuple[int, int], _Content]] = {}
+
+
+def _read(path: Path) -> _Content:
+    """Read again when the file was written: a test may be edited while mutants are hunted."""
+    try:
+        state = path.stat()
+    except FileNotFoundError:
+        return _Content(b"gone", ())
+    written = (state.st_mtime_ns, state.st_size)
+    known = _contents.get(path)
+    if known is None or known[0] != written:
+        text = path.read_bytes()
+        known = _contents[path] = written, _Content(hashlib.sha256(text).digest(), _imports(text) if path.suffix == ".py" else ())
+    return known[1]
+
+
+def _imports(text: bytes) -> tuple[str, ...]:
+    try:
+        tree = ast.parse(text)
+    except SyntaxError:  # half written
+        return ()
     names: dict[str, None] = {}
-    for node in ast.walk(ast.parse(path.read_text())):
+    for node in ast.walk(tree):
         if isinstance(node, ast.Import):
             names.update(dict.fromkeys(alias.name for alias in node.names))
         elif isinstance(node, ast.ImportFrom) and node.module:
