@@ -229,6 +229,7 @@ class LegalNotifiers:
     def _leaves(self, _who: _Who, _args: list[int]) -> Found:
         for space in self._spaces.values():
             space.unsure = True
+            space.young.clear()  # whoever used them may not be asked any more
         return []
 
 

@@ -26,8 +26,7 @@ CALLS = CoverGroup(
     "sw",
     ("MN-1", "MN-2", "MN-3", "MN-4", "MN-6"),
     (
-        # An atomic range is the OOM reaper's, or one inside a lock: no operation that leaves another range open gets there.
-        *cross(["range"], ["atomic", "may sleep"], BESIDE, without=[("range", "atomic", BESIDE[1])]),
+        *cross(["range"], ["atomic", "may sleep"], BESIDE),
         *cross(["page"], BESIDE),
         *cross(["age"], ["young", "old"]),
         "release",
@@ -42,6 +41,7 @@ RANGES = CoverGroup(
         "two at once",
         "three at once",
         "overlapping",
+        "one task's inside each other",
         "the first begun ends last",
         "the first begun ends first",
         "a fault inside an open range",
@@ -53,7 +53,7 @@ LIFE = CoverGroup(
     "clients that come, and address spaces that go",
     "sw",
     ("MN-4", "MN-5"),
-    ("comes", "comes again", "exit", "fault in flight at release", "fork with clients"),
+    ("comes", "comes again", "comes beside a range", "exit", "out of memory", "fault in flight at release", "fork with clients"),
 )
 PAGES = CoverGroup(
     "notifier pages",
@@ -91,6 +91,7 @@ class Watcher:
             TraceEvent.VM_FAULT_BEGIN: self._fault,
             TraceEvent.VM_FAULT: self._faulted,
             TraceEvent.VM_EXIT: lambda _task, _row: self.tally.hit(LIFE, "exit"),
+            TraceEvent.VM_OOM: lambda _task, _row: self.tally.hit(LIFE, "out of memory"),
             TraceEvent.VM_FORK: self._fork,
             TraceEvent.DRV_LOAD_BEGIN: lambda _task, row: self._comes(row[1]),
             TraceEvent.HCA_REG_MR: lambda _task, row: self._comes(row[1]),
@@ -123,6 +124,8 @@ class Watcher:
             self.tally.hit(RANGES, "two at once" if len(held) == 1 else "three at once")
         if any(start < other.end and other.start < end for other in held):
             self.tally.hit(RANGES, "overlapping")
+        if any(other.task == task for other in held):
+            self.tally.hit(RANGES, "one task's inside each other")
         held.append(_Open(task, start, end))
 
     def _end(self, task: int, row: list[int]) -> None:

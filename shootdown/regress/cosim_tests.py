@@ -1,4 +1,4 @@
-"""Tests of software and RTL together: scenarios, and the recorded program, on the native host.
+"""Tests of software and RTL together: scenarios, and the recorded program, on the native host; and of the software alone.
 
 Promises: between them they exercise every rule of the notifiers, and those of both devices as a driver meets them. With the seeds
 of the default set every scenario meets its race.
@@ -88,4 +88,16 @@ HCA = (
         "hca", "program", "SD-1 FQ-1 MN-1 MN-6", "the recorded program and remote traffic", tier=Tier.FULL, seconds=600, limit=1000
     ),
 )
-TESTS = (*GRU, *HCA)
+SOFTWARE = (
+    Test(
+        "sw_notifiers",
+        "the software stack alone, at random: ranges, clients that come and go, memory that runs out",
+        Kind.BLOCK,
+        "shootdown.regress.notifier_job:play",
+        "sw",
+        rules=("MN-1", "MN-2", "MN-3", "MN-4", "MN-5", "MN-6"),
+        groups=NAMES,
+        seeds=5,
+    ),
+)
+TESTS = (*GRU, *HCA, *SOFTWARE)

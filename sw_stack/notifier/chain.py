@@ -232,6 +232,8 @@ class MmuNotifierChain:
             try:
                 with self._walk(tuple(self._clients)) as clients:
                     for client in clients:
+                        if client not in self._clients:
+                            continue  # it went while others were called, and may be gone when the range ends
                         # Noted first: a client whose begin raises half way may have closed its gate and needs the end to open it.
                         active.clients.append(client)
                         await self._call(
@@ -261,6 +263,9 @@ class MmuNotifierChain:
             try:
                 with self._walk(tuple(self._clients)) as clients:
                     for client in clients:
+                        if client not in self._clients:
+                            continue
+                        active.clients.append(client)  # it stays until it has answered
                         agreed = await self._call(
                             client,
                             "invalidate_range_begin",
@@ -268,8 +273,8 @@ class MmuNotifierChain:
                             partial(client.invalidate_range_try, self._owner, start, end),
                         )
                         if agreed is False:
+                            active.clients.remove(client)
                             break
-                        active.clients.append(client)
             except BaseException:
                 self._active.remove(active)
                 await self._dispatch_end(active)

@@ -17,7 +17,7 @@ class Kind(Enum):
     """How a test runs, and what `Test.target` means."""
 
     UVM = "uvm"  # "module:Class", a pyuvm test in the simulator `Test.simulator`
-    BLOCK = "block"  # "module:function", RunConfig -> RunResult, in a Python process that steps a block
+    BLOCK = "block"  # "module:function", RunConfig -> RunResult, in a Python process: it steps a block, or software
     PYTEST = "pytest"  # a pytest node: directed tests of a block or of a device; its seed is not used
     COSIM = "cosim"  # "device:scenario", software and RTL together
 

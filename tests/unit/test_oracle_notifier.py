@@ -76,6 +76,7 @@ RIGHT: dict[str, list[Told]] = {
     "kept": [age(0), age(1)],
     "no client": [reclaim()],
     "the client goes meanwhile": [age(0), (2, E.HCA_DEREG_MR, KEY), reclaim()],
+    "who used it goes": [age(1), (2, E.HCA_DEREG_MR, KEY), reclaim()],
     "exit": [*begin(), end(), *RELEASE],
     "exit under another's range": [*begin(1), *RELEASE, end(1)],
     "a range that nobody would let begin": [*begin(atomic=1), FAILED, *RELEASE],
