@@ -9,8 +9,8 @@ import pyuvm
 from hwif.gen import hca as h
 from tb.plan.test import Kind, Test
 from tb.uvm.agents.axi.driver import MemoryResponder
+from tb.uvm.hca.boards.fences import _Flying
 from tb.uvm.hca.mirror import Work
-from tb.uvm.hca.plan import Plan
 from tb.uvm.hca.tests.base import TIMEOUT_US, HcaBaseTest
 from tb.uvm.hca.tests.scene import PAGE, A, B, Scene
 
@@ -24,6 +24,12 @@ NAMES = (
     "FakesACompletion",
     "FakesAStatus",
     "TellsTheMirrorLies",
+    "TellsAnotherCommand",
+    "MissesPackets",
+    "MissesReads",
+    "MissesAtomics",
+    "KeepsAnAccess",
+    "FailsTooEarly",
     "OwesACompletion",
     "Idle",
 )
@@ -74,10 +80,8 @@ class TakesTooEarly(HcaBaseTest):
         scene.end()
 
 
-class _Faulted(HcaBaseTest):
-    """A fault, and then what the subclass does to the device's memory."""
-
-    plan = Plan()
+class _Disturbed(HcaBaseTest):
+    """Traffic, and something that the subclass does to the environment."""
 
     def program(self, port: Any) -> None:
         scene = Scene(self.bare(port), self.rng)
@@ -89,7 +93,7 @@ class _Faulted(HcaBaseTest):
 
 
 @pyuvm.test(timeout_time=TIMEOUT_US, timeout_unit="us")
-class FakesARecord(_Faulted):
+class FakesARecord(_Disturbed):
     """The board of faults has missed one: a record that it does not wait for, as if it were written twice."""
 
     def disturb(self, scene: Scene) -> None:
@@ -100,7 +104,7 @@ class FakesARecord(_Faulted):
 
 
 @pyuvm.test(timeout_time=TIMEOUT_US, timeout_unit="us")
-class FakesACompletion(_Faulted):
+class FakesACompletion(_Disturbed):
     """A completion queue that the device is told to be elsewhere than software says."""
 
     def disturb(self, scene: Scene) -> None:
@@ -110,7 +114,7 @@ class FakesACompletion(_Faulted):
 
 
 @pyuvm.test(timeout_time=TIMEOUT_US, timeout_unit="us")
-class FakesAStatus(_Faulted):
+class FakesAStatus(_Disturbed):
     """A command that software never rang."""
 
     def disturb(self, scene: Scene) -> None:
@@ -121,7 +125,7 @@ class FakesAStatus(_Faulted):
 
 
 @pyuvm.test(timeout_time=TIMEOUT_US, timeout_unit="us")
-class TellsTheMirrorLies(_Faulted):
+class TellsTheMirrorLies(_Disturbed):
     """A work request that says something else than the device read."""
 
     def disturb(self, scene: Scene) -> None:
@@ -133,7 +137,75 @@ class TellsTheMirrorLies(_Faulted):
 
 
 @pyuvm.test(timeout_time=TIMEOUT_US, timeout_unit="us")
-class OwesACompletion(_Faulted):
+class TellsAnotherCommand(_Disturbed):
+    """A command that deserves another status than it gets."""
+
+    def disturb(self, scene: Scene) -> None:
+        number = scene.node.post_command(h.CmdOp.NOP)
+        scene.bare.run(lambda: bool(self.env.mirror.rung), "the doorbell")
+        self.env.mirror.rung[0].entry["opcode"] = 200
+        scene.node.wait_command(number)
+
+
+@pyuvm.test(timeout_time=TIMEOUT_US, timeout_unit="us")
+class MissesPackets(_Disturbed):
+    """The board of bytes is not told what comes by the link."""
+
+    def disturb(self, scene: Scene) -> None:
+        self.env.data._arrived = lambda _wire: None
+        scene.write(64)
+        scene.end()
+
+
+@pyuvm.test(timeout_time=TIMEOUT_US, timeout_unit="us")
+class MissesReads(_Disturbed):
+    """Nor of what memory gives."""
+
+    def disturb(self, scene: Scene) -> None:
+        self.env.data._read = _Forgotten()
+        scene.write(64)
+        scene.end()
+
+
+class _Forgotten(dict[Any, Any]):
+    """Keeps nothing."""
+
+    def get(self, key: Any, default: Any = None) -> Any:
+        """Nothing."""
+        return default
+
+
+@pyuvm.test(timeout_time=TIMEOUT_US, timeout_unit="us")
+class MissesAtomics(_Disturbed):
+    """An atomic that nobody has asked for."""
+
+    def disturb(self, scene: Scene) -> None:
+        self.env.data._atomics = _Forgotten()
+        scene.qa.fetch_add(scene.ka, A, scene.kb, B, 1)
+        scene.bare.wait(scene.qa)
+
+
+@pyuvm.test(timeout_time=TIMEOUT_US, timeout_unit="us")
+class KeepsAnAccess(_Disturbed):
+    """The board of fences waits for an answer that has come."""
+
+    def disturb(self, scene: Scene) -> None:
+        self.env.fences._flying[False, 99] = [_Flying(scene.kb >> 8, B >> 12, write=False)]
+        scene.take(scene.kb, B)
+
+
+@pyuvm.test(timeout_time=TIMEOUT_US, timeout_unit="us")
+class FailsTooEarly(_Disturbed):
+    """A completion after one that failed."""
+
+    def disturb(self, scene: Scene) -> None:
+        self.env.mirror.qps[scene.qa.qpn].failed.add(0)
+        scene.write(64)
+        scene.end()
+
+
+@pyuvm.test(timeout_time=TIMEOUT_US, timeout_unit="us")
+class OwesACompletion(_Disturbed):
     """A doorbell that the device has not heard."""
 
     def disturb(self, scene: Scene) -> None:

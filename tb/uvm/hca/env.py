@@ -64,8 +64,9 @@ class HcaEnv(uvm_env):
             errors=[ErrorRule(Resp.DECERR, first=len(self.memory.bytes))],
         )
         self.wire = LinkConfig(self.bfm, f"{self.seed}:link", stall=plan.link_stall)
+        self.window = RegisterConfig(register_pins(dut, "s_axil"), clocking)
         configs = {
-            "registers": RegisterConfig(register_pins(dut, "s_axil"), clocking),
+            "registers": self.window,
             "memory": self.bus,
             "link": self.wire,
             "irq": IrqConfig(dut.irq_o, clocking),

@@ -11,6 +11,8 @@ __all__ = ["Owner", "Record", "owner_of", "used_bytes"]
 Record = tuple[int, ...]
 """As in spec/events.toml: cycle, event, arguments."""
 LINE = 64
+WIDTHS = (1, 3, 13, 16, 7, 64)
+"""Of the sideband's fields, from bit 0, in the order of Owner's."""
 
 
 @dataclass(frozen=True)
@@ -28,9 +30,12 @@ class Owner:
 
 def owner_of(user: int) -> Owner:
     """Of a sideband."""
-    return Owner(
-        bool(user & 1), user >> 1 & 0x7, user >> 4 & 0x1FFF, user >> 17 & 0xFFFF, user >> 33 & 0x7F, user >> 40 & (1 << 64) - 1
-    )
+    found = []
+    for width in WIDTHS:
+        found.append(user & (1 << width) - 1)
+        user >>= width
+    mapped, need, qpn, key, count, va = found
+    return Owner(bool(mapped), need, qpn, key, count, va)
 
 
 def used_bytes(access: MemoryAccess, owner: Owner) -> bytes:

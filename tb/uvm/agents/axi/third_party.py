@@ -15,10 +15,11 @@ from collections.abc import Iterator
 from cocotbext.axi import AxiBus
 
 from tb.conventional.memory import AxiHostMemory
+from tb.uvm.agents.axi.config import MemoryConfig
 from tb.uvm.agents.axi.driver import MemoryResponder
 from tb.uvm.agents.axi.memory import SparseMemory
 
-__all__ = ["ThirdPartyMemoryResponder"]
+__all__ = ["ThirdPartyMemoryResponder", "third_party_slave"]
 
 logging.getLogger("cocotb").setLevel(logging.WARNING)
 
@@ -39,21 +40,26 @@ class ThirdPartyMemoryResponder(MemoryResponder):
         """The bus model does."""
 
     async def run_phase(self) -> None:
-        pins, clocking = self.pins, self.config.clocking
-        bus = AxiBus.from_prefix(pins.dut, pins.prefix)
-        slave = AxiHostMemory(bus, clocking.clock, clocking.reset_pin, _Everywhere(self.config.memory))  # type: ignore[arg-type]
-        channels = {
-            "ar": slave.read_if.ar_channel,
-            "r": slave.read_if.r_channel,
-            "aw": slave.write_if.aw_channel,
-            "w": slave.write_if.w_channel,
-            "b": slave.write_if.b_channel,
-        }
-        for half in (slave.read_if, slave.write_if):
-            half.log.setLevel(logging.WARNING)
-        for name, channel in channels.items():
-            if self.config.stall(name):
-                channel.set_pause_generator(_stalls(self.config.stall(name), f"{self.config.seed}:{name}"))
+        third_party_slave(self.config)
+
+
+def third_party_slave(config: MemoryConfig) -> None:
+    """cocotbext-axi's slave answers a bus, from now on."""
+    pins, clocking = config.pins, config.clocking
+    bus = AxiBus.from_prefix(pins.dut, pins.prefix)
+    slave = AxiHostMemory(bus, clocking.clock, clocking.reset_pin, _Everywhere(config.memory))  # type: ignore[arg-type]
+    channels = {
+        "ar": slave.read_if.ar_channel,
+        "r": slave.read_if.r_channel,
+        "aw": slave.write_if.aw_channel,
+        "w": slave.write_if.w_channel,
+        "b": slave.write_if.b_channel,
+    }
+    for half in (slave.read_if, slave.write_if):
+        half.log.setLevel(logging.WARNING)
+    for name, channel in channels.items():
+        if config.stall(name):
+            channel.set_pause_generator(_stalls(config.stall(name), f"{config.seed}:{name}"))
 
 
 def _stalls(odds: float, seed: str) -> Iterator[bool]:

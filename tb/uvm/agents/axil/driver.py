@@ -56,6 +56,7 @@ class RegisterDriver(uvm_driver):
     def build_phase(self) -> None:
         super().build_phase()
         config: RegisterConfig = ConfigDB().get(self, "", "config")
+        self.config = config
         self.pins = config.pins
         self.clocking = config.clocking
         self.reads = _Lane()

@@ -13,9 +13,20 @@ import logging
 import cocotb
 from cocotbext.axi import AxiLiteBus, AxiLiteMaster
 
+from tb.uvm.agents.axil.config import RegisterConfig
 from tb.uvm.agents.axil.driver import RegisterDriver
 
-__all__ = ["ThirdPartyRegisterDriver"]
+__all__ = ["ThirdPartyRegisterDriver", "third_party_master"]
+
+
+def third_party_master(config: RegisterConfig) -> AxiLiteMaster:
+    """cocotbext-axi's master on a bus."""
+    pins, clocking = config.pins, config.clocking
+    bus = AxiLiteBus.from_prefix(pins.dut, pins.prefix)
+    master = AxiLiteMaster(bus, clocking.clock, clocking.reset_pin, reset_active_level=False)
+    for half in (master.write_if, master.read_if):
+        half.log.setLevel(logging.WARNING)
+    return master
 
 
 class ThirdPartyRegisterDriver(RegisterDriver):
@@ -26,12 +37,7 @@ class ThirdPartyRegisterDriver(RegisterDriver):
 
     def run_lanes(self) -> None:
         """One command of each kind at a time."""
-        pins = self.pins
-        master = AxiLiteMaster(
-            AxiLiteBus.from_prefix(pins.dut, pins.prefix), self.clocking.clock, self.clocking.reset_pin, reset_active_level=False
-        )
-        for half in (master.write_if, master.read_if):
-            half.log.setLevel(logging.WARNING)
+        master = third_party_master(self.config)
         cocotb.start_soon(self._play_writes(master))
         cocotb.start_soon(self._play_reads(master))
 

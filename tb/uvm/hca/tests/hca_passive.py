@@ -3,15 +3,13 @@ and boards judge what they see."""
 
 from __future__ import annotations
 
-import logging
-
 import pyuvm
-from cocotbext.axi import AxiLiteBus, AxiLiteMaster
 from pyuvm import ConfigDB, uvm_active_passive_enum
 
 from hwif.gen import hca as h
 from tb.hil.hca_lines import entry_of, line_of, raw_of, word_of
-from tb.uvm.agents.axi.third_party import ThirdPartyMemoryResponder
+from tb.uvm.agents.axi.third_party import third_party_slave
+from tb.uvm.agents.axil.third_party import third_party_master
 from tb.uvm.hca.tests.base import TIMEOUT_US, HcaBaseTest
 
 __all__ = ["HcaPassive"]
@@ -37,14 +35,10 @@ class HcaPassive(HcaBaseTest):
 
     async def play(self) -> None:
         """Commands into a queue, one fence at the end."""
-        env, dut = self.env, self.bfm.dut
+        env = self.env
         self.bfm.put(mutant=self.config.mutant)
-        slave = ThirdPartyMemoryResponder.__new__(ThirdPartyMemoryResponder)
-        slave.pins, slave.config = env.bus.pins, env.bus
-        await slave.run_phase()
-        master = AxiLiteMaster(AxiLiteBus.from_prefix(dut, "s_axil"), dut.clk_i, dut.rst_ni, reset_active_level=False)
-        for half in (master.write_if, master.read_if):
-            half.log.setLevel(logging.WARNING)
+        third_party_slave(env.bus)
+        master = third_party_master(env.window)
         for frame in (COMMANDS >> 12, FENCED >> 12):
             env.shadow.grant_kernel(frame)
         await self.bfm.start()
