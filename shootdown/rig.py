@@ -14,7 +14,9 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from hwif.gen import timing
+from hwif.memory import HostMemory
 from hwif.port import Device, DeviceError, Event
+from hwif.shadow import Shadow
 from hwif.trace import TraceSink
 from shootdown.errors import InputError, unknown
 from shootdown.result import CosimConfig, ProgressUpdate, RunResult
@@ -26,7 +28,7 @@ from tb.hil.build import BuildError, BuildOptions
 from tb.hil.cocotb_host import CocotbDevice, run_under_cocotb
 from tb.hil.native import NativeDevice, NativeHca
 
-__all__ = ["RTL_MUTANTS", "open_device", "play", "play_awaiting", "run"]
+__all__ = ["RTL_MUTANTS", "SteppedDevice", "open_device", "open_stepwise", "play", "play_awaiting", "run"]
 
 SYSTEMS = 2  # HCAs in a run, with a link between them
 WAVE_LEAD = 2_000  # cycles of waveform before a violation
@@ -35,6 +37,13 @@ WAVE_LENGTH = 100_000  # cycles of waveform of a clean run
 
 RTL_MUTANTS: Mapping[str, int] = kinds.rtl_mutants("gru")
 """Broken variants of the GRU's RTL by name (spec/gru.toml)."""
+
+
+class SteppedDevice(HostDevice, Protocol):
+    """A device in this process."""
+
+    def advance(self, until: int) -> Sequence[Event]: ...
+    def close(self) -> None: ...
 
 
 def harness_options(config: CosimConfig) -> HarnessOptions:
@@ -72,6 +81,20 @@ def _open_native(config: CosimConfig, session: Session, waves: bool) -> NativeDe
     if isinstance(options, HcaOptions):
         return NativeHca(session.nodes, options, build)
     return NativeDevice(session.memory, session.shadow, options, build)
+
+
+def open_stepwise(device: str, backend: str, nodes: Sequence[tuple[HostMemory, Shadow]], waves: bool = False) -> SteppedDevice:
+    """A device in this process, for a steered run (sw_stack/sched/steered.py). `backend`: "model" or "native". Close it."""
+    if backend == "model":
+        if device == "hca":
+            from pymodels.hca import HcaModel, HcaModelOptions  # noqa: PLC0415
+
+            return HcaModel(nodes, HcaModelOptions())
+        from pymodels.gru import GruModel, ModelOptions  # noqa: PLC0415
+
+        return GruModel(*nodes[0], ModelOptions())
+    build = BuildOptions(waves=waves)
+    return NativeHca(nodes, HcaOptions(), build) if device == "hca" else NativeDevice(*nodes[0], HarnessOptions(), build)
 
 
 def play(session: Session, device: Device, waves: Waves | None = None) -> None:

@@ -6,7 +6,7 @@ import sys
 from pathlib import Path
 from typing import Final
 
-__all__ = ["call_chain"]
+__all__ = ["call_chain", "where"]
 
 _STACK: Final = str(Path(__file__).resolve().parents[1])
 _SILENT: Final = ("sched",)  # the scheduler's own functions say nothing about who is to blame
@@ -25,3 +25,14 @@ def call_chain(depth: int = 10) -> str:
             found.append(f"{frame.f_code.co_name} ({path.name}:{frame.f_lineno})")
         frame = frame.f_back  # type: ignore[assignment]
     return " < ".join(found)
+
+
+def where(error: BaseException) -> str:
+    """The function in which an exception was raised, with its line: "zap (unmapping.py:40)"."""
+    last = error.__traceback__
+    while last is not None and last.tb_next is not None:
+        last = last.tb_next
+    if last is None:
+        return "nowhere"
+    code = last.tb_frame.f_code
+    return f"{code.co_name} ({Path(code.co_filename).name}:{last.tb_lineno})"

@@ -13,12 +13,13 @@ from types import TracebackType
 
 from sw_stack.sched.lockdep import LockdepError
 from sw_stack.sched.scheduler import Scheduler
+from sw_stack.sched.shared import Shared
 from sw_stack.sched.task import DONE, Task
 
 __all__ = ["Lock", "Mutex", "RwSem", "SpinLock", "WaitQueue"]
 
 
-class Lock:
+class Lock(Shared):
     """What all locks share."""
 
     def __init__(self, sched: Scheduler, name: str, *, nests: bool = False) -> None:
@@ -55,6 +56,7 @@ class _Exclusive(Lock):
 
     def acquire(self) -> Awaitable[None]:
         """Wait for the lock and take it: await the result at once. A free lock is taken by the call itself."""
+        self.sched.touch(self)
         task = self.sched.task()
         if task.held:
             self.sched.lockdep.acquiring(task, self)
@@ -76,6 +78,7 @@ class _Exclusive(Lock):
 
     def try_acquire(self) -> bool:
         """Take the lock if it is free."""
+        self.sched.touch(self)
         if self.owner is not None:
             return False
         task = self.sched.task()
@@ -87,6 +90,7 @@ class _Exclusive(Lock):
 
     def release(self) -> None:
         """Give the lock to the first waiter."""
+        self.sched.touch(self)
         task = self.sched.task()
         self._dropped(task)
         if not self.sleeps:
@@ -140,6 +144,7 @@ class RwSem(Lock):
 
     def down_read(self) -> Awaitable[None]:
         """Share the lock: await the result at once. May sleep."""
+        self.sched.touch(self)
         task = self.sched.task()
         if task.held:
             self.sched.lockdep.acquiring(task, self)
@@ -158,6 +163,7 @@ class RwSem(Lock):
 
     def down_read_trylock(self) -> bool:
         """Share the lock if nobody writes or waits to. Legal in atomic context."""
+        self.sched.touch(self)
         if self.writer is not None or self._waiters:
             return False
         task = self.sched.task()
@@ -167,6 +173,7 @@ class RwSem(Lock):
 
     def up_read(self) -> None:
         """Give a shared hold back."""
+        self.sched.touch(self)
         task = self.sched.task()
         if self.writer is task:
             raise LockdepError(f"{task.name}: releases {self.name} for reading, which it holds for writing")
@@ -177,6 +184,7 @@ class RwSem(Lock):
 
     def down_write(self) -> Awaitable[None]:
         """Own the lock: await the result at once. May sleep."""
+        self.sched.touch(self)
         task = self.sched.task()
         if task.held:
             self.sched.lockdep.acquiring(task, self)
@@ -190,6 +198,7 @@ class RwSem(Lock):
 
     def up_write(self) -> None:
         """Give an exclusive hold back."""
+        self.sched.touch(self)
         task = self.sched.task()
         if task in self.readers:
             raise LockdepError(f"{task.name}: releases {self.name} for writing, which it holds for reading")
@@ -258,7 +267,7 @@ class _Writing(AbstractAsyncContextManager[None]):
         return DONE
 
 
-class WaitQueue:
+class WaitQueue(Shared):
     """wait_event / wake_up_all. The condition is evaluated again after every wake-up, and before the first wait."""
 
     def __init__(self, sched: Scheduler, name: str) -> None:
@@ -270,13 +279,16 @@ class WaitQueue:
         """Sleep until `condition()` holds. Forbidden in atomic context, even when it would not sleep. `spin`: wait on the processor
         instead, legal under a spinlock and in an interrupt."""
         sched = self._sched
+        sched.touch(self)
         if spin:
             while not condition():
                 await sched.spinning(self._waiters.append, self.name)
+                sched.touch(self)
             return
         sched.lockdep.may_sleep(sched.task(), self.name)
         while not condition():
             await sched.sleeping(self._waiters.append, self.name, patient=patient)
+            sched.touch(self)
 
     def waiting(self) -> list[str]:
         """Names of the tasks that wait, for the wait-for report."""
@@ -284,6 +296,7 @@ class WaitQueue:
 
     def wake_all(self) -> None:
         """Everybody looks again."""
+        self._sched.touch(self)
         if not self._waiters:
             return
         waiters, self._waiters = self._waiters, []

@@ -23,6 +23,7 @@ from hwif.gen.hca import NODE_IRQS
 from hwif.port import Event, Irq, LineKind, MmioDone, MmioRead, MmioSwap, MmioWrite, Request, Snoop
 from sw_stack.sched.choices import Chooser
 from sw_stack.sched.lockdep import Lockdep
+from sw_stack.sched.shared import Shared
 from sw_stack.sched.task import DONE, Pause, Suspend, Task
 
 __all__ = ["BusError", "Scheduler", "TaskAbandoned"]
@@ -131,6 +132,9 @@ class Scheduler:
         elif cycles:
             return Pause(cycles, "processor time")
         return DONE
+
+    def touch(self, shared: Shared) -> None:
+        """The running task uses something that others use without a lock (sw_stack/sched/shared.py)."""
 
     async def sleep(self, cycles: int) -> None:
         """Give the processor away for `cycles`. Forbidden in atomic context."""

@@ -48,6 +48,7 @@ class Task:
     resume_value: Any = None
     resume_error: BaseException | None = None
     on_finish: list[Callable[[], None]] = field(default_factory=list)
+    stamp: int = 0  # its history, for a search over orders (sw_stack/sched/shared.py)
 
     def describe(self) -> str:
         """One line for the wait-for report."""

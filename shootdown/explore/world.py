@@ -1,0 +1,123 @@
+"""A machine on which a play is played round after round, and what ends a round badly.
+
+Promises: a round is a function of the choices. A round that fails leaves the world broken: make another. Whatever the software or
+  the device's oracle objects to is a Failure, not an exception; bad schedules (ScheduleError) and interrupts are passed on.
+Costs: a world some milliseconds, a round some hundred microseconds.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from types import TracebackType
+
+from hwif.gen.events import TraceEvent
+from hwif.loop import StalledError
+from hwif.port import AssertionFailure
+from hwif.trace import Trace
+from shootdown.rig import SteppedDevice, open_stepwise
+from sw_stack.sched import Chooser, ScheduleError
+from sw_stack.sched.callchain import where
+from sw_stack.sched.steered import SteeredScheduler, Stopped, Stretch
+from sw_stack.workloads import explored
+from sw_stack.workloads.explored import Play
+
+__all__ = ["Failure", "SilentTrace", "World"]
+
+RULE = re.compile(r"\b(MN-\d|SD-\d|FQ-\d)\b")
+
+
+@dataclass(frozen=True)
+class Failure:
+    """Who objected: `kind`, the oracle's reason, a rule's id or an exception's name; `text`, one line; `cycle`, of the run."""
+
+    kind: str
+    text: str
+    cycle: int
+
+    @property
+    def device(self) -> bool:
+        """The device's oracle, or its assertions."""
+        return self.kind.startswith(("ORACLE", "SVA"))
+
+
+class SilentTrace(Trace):
+    """Nobody listens."""
+
+    def emit(self, cycle: int, event: TraceEvent, *args: int) -> None:
+        """Nothing."""
+
+
+class World:
+    """One machine, prepared. `planted`: the defect that is switched on; `trace`: who listens, or nobody."""
+
+    def __init__(self, play: str, planted: str | None = None, backend: str = "model", trace: Trace | None = None) -> None:
+        self.trace = trace if trace is not None else SilentTrace()
+        self.sched = SteeredScheduler()
+        self.trace.current_cpu = self.sched.current_cpu
+        self.play: Play = explored.load(play)(self.sched, self.trace, planted)
+        kind = self.play.DEVICE
+        self.device: SteppedDevice | None = open_stepwise(kind, backend, self.play.nodes) if kind is not None else None
+        self.sched.device = self.device
+        self.sched.spawn(self.play.prepare(), "prepare", 0)
+        self.sched.run()
+        self.sched.settle()
+        self.broken = False
+
+    def round(self, chooser: Chooser, on_stretch: Callable[[Stretch], None] | None = None) -> Failure | None:
+        """Play once; None if everything held."""
+        sched = self.sched
+        sched.on_stretch = on_stretch
+        sched.begin(chooser)
+        try:
+            for actor in self.play.actors():
+                sched.spawn(actor.body, actor.name, actor.cpu)
+            sched.run()
+            sched.on_stretch = None
+            sched.rest()
+            sched.spawn(self.play.settle(), "settle", 0)
+            sched.run()
+            sched.settle()
+            if self.device is not None:
+                self.drain()
+        except (ScheduleError, KeyboardInterrupt):
+            self.broken = True
+            raise
+        except Exception as error:
+            self.broken = True
+            return self._failure(error)
+        return None
+
+    def drain(self) -> None:
+        """Hand the device's records to the trace."""
+        if self.device is not None:
+            self.trace.feed_device(self.device.drain_trace())
+
+    def _failure(self, error: Exception) -> Failure:
+        now = self.sched.now
+        if isinstance(error, Stopped):
+            assert self.device is not None
+            found = self.device.violations()[0]
+            kind = "write" if found.write else "read"
+            return Failure(f"ORACLE {found.reason.name}", f"{kind} of va {found.va:#x} at pa {found.pa:#x}", found.cycle)
+        text = str(error)
+        if isinstance(error, StalledError):
+            return Failure("STALL", text, now)
+        if isinstance(error, AssertionFailure):
+            return Failure("SVA", text, error.cycle)
+        rule = RULE.search(text)
+        name = type(error).__name__
+        return Failure(f"{name} {rule[1]}" if rule else name, f"{text} at {where(error)}" if text else where(error), now)
+
+    def close(self) -> None:
+        """Abandon what is under way."""
+        self.sched.close()
+        if self.device is not None:
+            self.device.close()
+
+    def __enter__(self) -> World:
+        return self
+
+    def __exit__(self, _kind: type[BaseException] | None, _error: BaseException | None, _trace: TracebackType | None) -> None:
+        self.close()
