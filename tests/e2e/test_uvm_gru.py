@@ -74,6 +74,8 @@ CAUGHT = {
     RtlMutant.ZERO_IS_ALL: ("gru_sd6", "SD-6"),
     RtlMutant.DUP_UPGRADE: ("gru_sizes", "SD-7"),
     RtlMutant.MOD_LOST: ("gru_sd7", "write"),
+    RtlMutant.SWEEP_STALLS: ("gru_sizes", "SD-4"),
+    RtlMutant.SLOT_LEAK: ("gru_storm", "SD-8"),
 }
 SOON = {RtlMutant.ACK_EARLY, RtlMutant.LATE_FILL, RtlMutant.IRQ_PULSE, RtlMutant.FAULT_LOST, RtlMutant.FILL_NOT_DROPPED}
 
@@ -107,6 +109,8 @@ def test_the_boards_catch(mutant: RtlMutant, tmp_path: Path) -> None:
         ("WrongData", "fail", "data segment"),
         ("WrongPage", "fail", "no such translation"),
         ("NeverEnds", "fail", "no end after"),
+        ("OneIsIdle", "fail", "no instruction of context"),
+        ("BoardSleeps", "fail", "translations has seen nothing"),
     ],
 )
 def test_what_must_not_pass(name: str, status: str, said: str, tmp_path: Path) -> None:

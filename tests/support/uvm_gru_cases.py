@@ -7,8 +7,10 @@ import pyuvm
 from hwif.gen import gru as g
 from tb.plan.test import Kind, Test
 from tb.uvm.agents.axil.sequence import RegisterSequence
+from tb.uvm.gru.software import User
 from tb.uvm.gru.spaces import Space
 from tb.uvm.gru.tests.base import TIMEOUT_US, ChipTest, SoftwareTest
+from tb.uvm.gru.tests.gru_wide import GruWide
 
 __all__ = ["CASES"]
 
@@ -23,6 +25,8 @@ NAMES = (
     "WrongData",
     "WrongPage",
     "NeverEnds",
+    "OneIsIdle",
+    "BoardSleeps",
 )
 CASES = {name: Test(name.lower(), "", Kind.UVM, f"{ALONE}:{name}", "gru", "gru") for name in NAMES}
 
@@ -128,3 +132,25 @@ class WrongPage(Loads):
 
     def spoil(self, space: Space) -> None:
         self.env.translations._fill = lambda access, line: None
+
+
+@pyuvm.test(timeout_time=TIMEOUT_US, timeout_unit="us")
+class OneIsIdle(GruWide):
+    """Nobody computes in the context that was opened first."""
+
+    rounds = 1
+
+    async def _compute(self, user: User, index: int, place: tuple[int, int]) -> None:
+        if user.ctx != next(iter(self.software.uses)):
+            await super()._compute(user, index, place)
+
+
+@pyuvm.test(timeout_time=TIMEOUT_US, timeout_unit="us")
+class BoardSleeps(GruWide):
+    """One of the boards is told nothing."""
+
+    rounds = 1
+
+    def connect_phase(self) -> None:
+        super().connect_phase()
+        self.env.translations.judged = lambda event: None

@@ -39,6 +39,7 @@ TESTS = (
     _test("gru_atomics", "GruAtomics", "atomics, message queues and copies, many on the same double-words", "SD-2 SD-3", TRAFFIC),
     _test("gru_errors", "GruErrors", "memory answers with errors, fault handlers with exceptions", "", f"memory error, {TRAFFIC}"),
     _test("gru_errors", "GruErrorsEach", "each error at each opcode", "", f"memory error, {TRAFFIC}", seeds=1),
+    _test("gru_wide", "GruWide", "all contexts, units, lines, address bits, fields of instructions", "SD-1", TRAFFIC, seeds=2),
     _test("gru_registers", "GruRegisters", "the register window against its model", "", "register"),
     _test(
         "gru_commands", "GruCommands", "commands in every state", "", "fault answer, context, context refused, fault map", seeds=1
