@@ -49,11 +49,12 @@ class DfsChooser:
                 return 0
         sched = self._sched
         current = sched.current
-        key = (sched.mark, current.name if current is not None else "")
-        if search.seen.get(key, 1 << 30) <= used:
-            search.pruned += n - 1
-            return 0
-        search.seen[key] = used
+        if search.prune:
+            key = (sched.mark, current.name if current is not None else "")
+            if search.seen.get(key, 1 << 30) <= used:
+                search.pruned += n - 1
+                return 0
+            search.seen[key] = used
         waiting = search.waiting[used]
         for pick in range(n - 1, 0, -1):
             waiting.append((*self._plan, (at, pick)))
@@ -83,6 +84,7 @@ class Dfs:
     """The state of a search: plans that wait, by the preemptions they use."""
 
     bound: int
+    prune: bool = True
     waiting: list[list[Plan]] = field(default_factory=list)
     seen: dict[tuple[int, str], int] = field(default_factory=dict)
     pruned: int = 0
