@@ -159,6 +159,38 @@ def mutants(
     )
 
 
+@app.command(epilog="Example: shootdown explore gru_dropin --planted gru_free_before_ack · shootdown explore --planted all --json")
+def explore(
+    play: Annotated[str | None, typer.Argument(metavar="SCENARIO", help="A play; --list shows them.", show_default=False)] = None,
+    planted: Annotated[
+        list[str] | None,
+        typer.Option(help="Switch this defect on; may be repeated; all: each of them, and none.", show_default=False),
+    ] = None,
+    strategy: Annotated[str, typer.Option(help="dfs, pct or random.")] = "dfs",
+    budget: Annotated[int | None, typer.Option(metavar="N", help="Schedules at most. Default: 20,000.", show_default=False)] = None,
+    bound: Annotated[
+        int | None,
+        typer.Option(metavar="K", help="dfs: preemptions at most; pct: changes of priority. Default: 2.", show_default=False),
+    ] = None,
+    seed: Annotated[int | None, typer.Option(help="Of pct and random. Default: 1.", show_default=False)] = None,
+    jobs: Annotated[int, typer.Option(help="Processes at once.")] = 1,
+    out: Annotated[Path, typer.Option(help="Folder for schedules and for searches put aside.")] = Path("build/explore"),
+    resume: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Go on with a search that was put aside.", show_default=False)
+    ] = None,
+    no_rtl: Annotated[bool, typer.Option("--no-rtl", help="Do not replay what is found on the RTL.")] = False,
+    listed: Annotated[bool, typer.Option("--list", help="Show the plays and what can be planted in them.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the outcome as JSON.")] = False,
+) -> int:
+    """Search the orders of a small play's steps for one that breaks a rule; shorten it, and replay it on the RTL."""
+    from shootdown.commands import explore as command  # noqa: PLC0415
+
+    if listed:
+        return command.list_all(as_json)
+    chosen = tuple(planted or ())
+    return command.run(command.Request(play, chosen, strategy, budget, bound, seed, jobs, out, resume, not no_rtl, as_json))
+
+
 @app.command(epilog="Example: shootdown testplan --results build/regress")
 def testplan(
     check: Annotated[bool, typer.Option("--check", help="Write nothing: 1 if the page is old or a rule lacks something.")] = False,
@@ -232,6 +264,32 @@ def regress(
     )
     where = command.place(farm, jobs, farm_option or (), farm_wait)
     return command.run(request, command.Asked(out, where, resume, as_json))
+
+
+@app.command(epilog="Example: shootdown claims --only livelock --out build/claims")
+def claims(
+    out: Annotated[
+        Path | None, typer.Option(help="Folder of page, pictures and claims.json. Default: build/claims.", show_default=False)
+    ] = None,
+    only: Annotated[
+        list[str] | None, typer.Option(metavar="NAME", help="This claim; may be repeated. Default: all.", show_default=False)
+    ] = None,
+    jobs: Annotated[int, typer.Option(help="Processes at once.")] = 2,
+    seed: Annotated[int, typer.Option(help="Seed of every choice of the runs.")] = 1,
+    as_json: Annotated[bool, typer.Option("--json", help="Print what claims.json holds.")] = False,
+    listing: Annotated[bool, typer.Option("--list", help="List the claims and end.")] = False,
+    docs: Annotated[bool, typer.Option("--docs", help="Write docs/claims.md and its pictures.")] = False,
+    check: Annotated[
+        bool, typer.Option("--check", help="Measure nothing: 1 if the page (or the one in --out) is not that of its figures.")
+    ] = False,
+) -> int:
+    """Measure what was claimed when the notifiers were proposed (linux-mm, February 2008): a page with plots and verdicts.
+
+    Exit status: 0 all ran, whatever the verdicts; 1 an experiment broke a rule of the oracle, or --check failed; 2 bad input.
+    """
+    from shootdown.commands import claims as command  # noqa: PLC0415
+
+    return command.run(command.Request(out, only or (), jobs, seed, as_json, listing, docs, check))
 
 
 @scenarios_app.command("list", epilog="Example: shootdown scenarios list")

@@ -23,6 +23,8 @@ PHASES = {
     "record": "recording",
     "timeline": "writing the timeline",
     "mutants": "hunting mutants",
+    "explore": "searching",
+    "planted": "searching for planted defects",
 }
 QUIET_SECONDS = 10.0
 

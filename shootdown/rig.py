@@ -11,7 +11,7 @@ from collections.abc import Awaitable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 from hwif.gen import timing
 from hwif.memory import HostMemory
@@ -28,7 +28,7 @@ from tb.hil.build import BuildError, BuildOptions
 from tb.hil.cocotb_host import CocotbDevice, run_under_cocotb
 from tb.hil.native import NativeDevice, NativeHca
 
-__all__ = ["RTL_MUTANTS", "SteppedDevice", "open_device", "open_stepwise", "play", "play_awaiting", "run"]
+__all__ = ["RTL_MUTANTS", "SteppedDevice", "WithPins", "open_device", "open_stepwise", "play", "play_awaiting", "run"]
 
 SYSTEMS = 2  # HCAs in a run, with a link between them
 WAVE_LEAD = 2_000  # cycles of waveform before a violation
@@ -44,6 +44,14 @@ class SteppedDevice(HostDevice, Protocol):
 
     def advance(self, until: int) -> Sequence[Event]: ...
     def close(self) -> None: ...
+
+
+@runtime_checkable
+class WithPins(Protocol):
+    """A device whose waveform can be written: RTL in this process, built for it."""
+
+    def trace_on(self, path: Path) -> None: ...
+    def trace_off(self) -> None: ...
 
 
 def harness_options(config: CosimConfig) -> HarnessOptions:

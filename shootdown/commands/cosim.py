@@ -56,6 +56,13 @@ class Request:
 
 def run(request: Request) -> int:
     """The whole command; its exit status."""
+    if request.schedule is not None:
+        from shootdown.explore.schedule import is_schedule  # noqa: PLC0415
+
+        if is_schedule(request.schedule):
+            from shootdown.commands import replay_schedule  # noqa: PLC0415
+
+            return replay_schedule.run(request, request.schedule)
     config = settle(request)
     check_trace(config)
     check_out(config.out, WAVE_BYTES if config.waves else REPORT_BYTES)

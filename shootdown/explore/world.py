@@ -10,18 +10,20 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 from types import TracebackType
 
 from hwif.gen.events import TraceEvent
 from hwif.loop import StalledError
 from hwif.port import AssertionFailure
 from hwif.trace import Trace
-from shootdown.rig import SteppedDevice, open_stepwise
+from shootdown.rig import SteppedDevice, WithPins, open_stepwise
 from sw_stack.sched import Chooser, ScheduleError
 from sw_stack.sched.callchain import where
 from sw_stack.sched.steered import SteeredScheduler, Stopped, Stretch
 from sw_stack.workloads import explored
 from sw_stack.workloads.explored import Play
+from sw_stack.workloads.explored.play import Actor
 
 __all__ = ["Failure", "SilentTrace", "World"]
 
@@ -50,20 +52,27 @@ class SilentTrace(Trace):
 
 
 class World:
-    """One machine, prepared. `planted`: the defect that is switched on; `trace`: who listens, or nobody."""
+    """One machine, prepared. `planted`: the defect that is switched on; `trace`: who listens, or nobody; `waves`: the device's pins
+    may be written to a file."""
 
-    def __init__(self, play: str, planted: str | None = None, backend: str = "model", trace: Trace | None = None) -> None:
+    def __init__(
+        self, play: str, planted: str | None = None, backend: str = "model", trace: Trace | None = None, *, waves: bool = False
+    ) -> None:
         self.trace = trace if trace is not None else SilentTrace()
         self.sched = SteeredScheduler()
         self.trace.current_cpu = self.sched.current_cpu
         self.play: Play = explored.load(play)(self.sched, self.trace, planted)
         kind = self.play.DEVICE
-        self.device: SteppedDevice | None = open_stepwise(kind, backend, self.play.nodes) if kind is not None else None
+        self.device: SteppedDevice | None = open_stepwise(kind, backend, self.play.nodes, waves) if kind is not None else None
         self.sched.device = self.device
         self.sched.spawn(self.play.prepare(), "prepare", 0)
         self.sched.run()
         self.sched.settle()
         self.broken = False
+        self.actors: tuple[Actor, ...] = ()
+        """Of the last round."""
+        self.points = self.mark = 0
+        """Of the last round, without its settling: points passed, and its history."""
 
     def round(self, chooser: Chooser, on_stretch: Callable[[Stretch], None] | None = None) -> Failure | None:
         """Play once; None if everything held."""
@@ -71,9 +80,11 @@ class World:
         sched.on_stretch = on_stretch
         sched.begin(chooser)
         try:
-            for actor in self.play.actors():
+            self.actors = tuple(self.play.actors())
+            for actor in self.actors:
                 sched.spawn(actor.body, actor.name, actor.cpu)
             sched.run()
+            self.points, self.mark = sched.points, sched.mark
             sched.on_stretch = None
             sched.rest()
             sched.spawn(self.play.settle(), "settle", 0)
@@ -93,6 +104,18 @@ class World:
         """Hand the device's records to the trace."""
         if self.device is not None:
             self.trace.feed_device(self.device.drain_trace())
+
+    def trace_on(self, path: Path) -> None:
+        """Write the RTL's pins to a file from here on."""
+        if isinstance(self.device, WithPins):
+            self.device.trace_on(path)
+
+    def trace_off(self) -> bool:
+        """Close that file. False if there is no RTL."""
+        if not isinstance(self.device, WithPins):
+            return False
+        self.device.trace_off()
+        return True
 
     def _failure(self, error: Exception) -> Failure:
         now = self.sched.now
