@@ -10,6 +10,7 @@ Costs: the first device of a process loads the compiled kernel (compiles it, onc
 
 from __future__ import annotations
 
+import struct
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 from types import TracebackType
@@ -45,6 +46,9 @@ from pymodels.gru.state import STATE, new_state
 __all__ = ["GruModel", "ModelOptions"]
 
 FIRST_REQUESTS = 256
+_REQUEST_BYTES = 8 * k.Q_WORDS
+# A request as the kernel takes it, by its number of double-words.
+_PUT = tuple(struct.Struct(f"=5q{words}Q{8 * (8 - words)}x").pack_into for words in range(9))
 _KINDS = tuple(LineKind)
 _DONE, _WAKE, _QUEUED = (int(STATE.fields[name][1]) // 8 for name in ("done", "wake", "queued"))  # type: ignore[index]
 _COUNTERS = (
@@ -116,7 +120,7 @@ class GruModel:
         self._words_of = self._st["event"].view(np.uint64)
         self._flat = memoryview(self._state.data).cast("B").cast("q")  # indexes several times faster than numpy's scalars
         self._fresh = np.zeros((16, k.Q_WORDS), dtype=np.int64)
-        self._inbox: list[list[int]] = []
+        self._handed = 0
         self._taken: list[NDArray[np.uint64]] = []
         self._looked: list[NDArray[np.uint64]] = []
         self._cycle = 0
@@ -165,8 +169,10 @@ class GruModel:
             raise DeviceError(f"{what}address is not a multiple of 8")
         if addr + 8 * count > GRU_SIZE:
             raise DeviceError(f"{what}address outside the chiplet window")
-        signed = [word - (1 << 64) if word >> 63 else word for word in words]
-        self._inbox.append([at, serial, kind, count, addr, *signed, *[0] * (8 - len(signed))])
+        if self._handed == len(self._fresh):
+            self._fresh = np.concatenate((self._fresh, np.zeros_like(self._fresh)))
+        _PUT[len(words)](self._fresh, self._handed * _REQUEST_BYTES, at, serial, kind, count, addr, *words)
+        self._handed += 1
         self._wake = min(self._wake, at + 1)
 
     def advance(self, until: int) -> Sequence[Event]:
@@ -187,13 +193,9 @@ class GruModel:
 
     def _hand_over(self) -> int:
         """Put what software submitted where the kernel takes it."""
-        count = len(self._inbox)
+        count, self._handed = self._handed, 0
         if not count:
             return 0
-        if count > len(self._fresh):
-            self._fresh = np.zeros((2 * count, k.Q_WORDS), dtype=np.int64)
-        self._fresh[:count] = self._inbox
-        self._inbox.clear()
         needed = self._flat[_QUEUED] + count
         if needed > len(self._requests):
             larger = np.zeros((2 * needed, k.Q_WORDS), dtype=np.int64)

@@ -207,8 +207,9 @@ class SteeredScheduler(Scheduler):
         if shared.round != self._round:
             shared.round = self._round
             shared.stamp = 0
-        self._mark(task, shared.stamp)
-        shared.stamp = task.stamp
+        before = task.stamp
+        after = task.stamp = shared.stamp = hash((before, shared.stamp))
+        self.mark ^= before ^ after
 
     def spawn(self, *args: Any, **kwargs: Any) -> Task:
         task = super().spawn(*args, **kwargs)
