@@ -171,7 +171,7 @@ class GruModel:
             raise DeviceError(f"{what}address outside the chiplet window")
         if self._handed == len(self._fresh):
             self._fresh = np.concatenate((self._fresh, np.zeros_like(self._fresh)))
-        _PUT[len(words)](self._fresh, self._handed * _REQUEST_BYTES, at, serial, kind, count, addr, *words)
+        _PUT[len(words)](self._fresh.data, self._handed * _REQUEST_BYTES, at, serial, kind, count, addr, *words)
         self._handed += 1
         self._wake = min(self._wake, at + 1)
 

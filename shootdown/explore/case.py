@@ -64,7 +64,7 @@ def search(
         raise NotRepeatedError(
             f"{subject.play}: {outcome.failure.kind} ({outcome.failure.text.splitlines()[0]}) did not come again on a new machine"
         )
-    shrinker = Shrinker(subject.play, subject.planted)
+    shrinker = Shrinker(explored.load(subject.play), subject.planted)
     try:
         shortest = shrinker(outcome.found)
         again = shrinker.replay(shortest)

@@ -112,7 +112,7 @@ def replay(schedule: Schedule, backend: str, name: str | Path = "the schedule", 
     defect that is not there, ScheduleError for a step that does not fit."""
     _known(schedule, str(name))
     trace = Trace()
-    with World(schedule.play, schedule.planted, backend, trace, waves=waves is not None) as world:
+    with World(explored.load(schedule.play), schedule.planted, backend, trace, waves=waves is not None) as world:
         strict = StrictChooser(world.sched, schedule.steps, str(name))
         teller = _Teller(strict)
         teller.world = world

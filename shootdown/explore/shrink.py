@@ -16,6 +16,7 @@ from dataclasses import dataclass, replace
 from shootdown.explore.world import Failure, World
 from sw_stack.sched import Chooser
 from sw_stack.sched.steps import LenientChooser, Recorder, Step, StrictChooser
+from sw_stack.workloads.explored import Play
 
 __all__ = ["Found", "Shrinker", "record"]
 
@@ -49,8 +50,8 @@ def record(world: World, chooser: Chooser) -> Found | None:
 class Shrinker:
     """Shortens schedules of one play. `rounds` counts what it cost."""
 
-    def __init__(self, play: str, planted: str | None, backend: str = "model") -> None:
-        self._of = play, planted, backend
+    def __init__(self, scene: type[Play], planted: str | None, backend: str = "model") -> None:
+        self._of = scene, planted, backend
         self._world = World(*self._of)
         self.rounds = 0
 

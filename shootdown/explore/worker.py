@@ -13,6 +13,7 @@ from shootdown.explore.search import Dfs, DfsChooser, PctChooser, Plan, PlanChoo
 from shootdown.explore.shrink import Found, record
 from shootdown.explore.world import Failure, World
 from sw_stack.sched import Chooser
+from sw_stack.workloads import explored
 
 __all__ = ["Part", "PartDone", "Subject", "Worker"]
 
@@ -59,7 +60,7 @@ class Worker:
 
     def __init__(self, subject: Subject) -> None:
         self._subject = subject
-        self._world = World(subject.play, subject.planted)
+        self._world = World(explored.load(subject.play), subject.planted)
         self._dfs = Dfs(subject.bound, subject.prune)
 
     def close(self) -> None:
@@ -119,4 +120,4 @@ class Worker:
 
     def _begin_anew(self) -> None:
         self._world.close()
-        self._world = World(self._subject.play, self._subject.planted)
+        self._world = World(explored.load(self._subject.play), self._subject.planted)

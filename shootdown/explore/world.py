@@ -21,7 +21,6 @@ from shootdown.rig import SteppedDevice, WithPins, open_stepwise
 from sw_stack.sched import Chooser, ScheduleError
 from sw_stack.sched.callchain import where
 from sw_stack.sched.steered import SteeredScheduler, Stopped, Stretch
-from sw_stack.workloads import explored
 from sw_stack.workloads.explored import Play
 from sw_stack.workloads.explored.play import Actor
 
@@ -56,12 +55,18 @@ class World:
     may be written to a file."""
 
     def __init__(
-        self, play: str, planted: str | None = None, backend: str = "model", trace: Trace | None = None, *, waves: bool = False
+        self,
+        scene: type[Play],
+        planted: str | None = None,
+        backend: str = "model",
+        trace: Trace | None = None,
+        *,
+        waves: bool = False,
     ) -> None:
         self.trace = trace if trace is not None else SilentTrace()
         self.sched = SteeredScheduler()
         self.trace.current_cpu = self.sched.current_cpu
-        self.play: Play = explored.load(play)(self.sched, self.trace, planted)
+        self.play = scene(self.sched, self.trace, planted)
         kind = self.play.DEVICE
         self.device: SteppedDevice | None = open_stepwise(kind, backend, self.play.nodes, waves) if kind is not None else None
         self.sched.device = self.device
