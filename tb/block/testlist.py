@@ -90,6 +90,8 @@ PACKETS = (
     _qp("restart", "faults under RESTART: no time-out"),
     _qp("window", "as many messages as may be unacknowledged"),
     _qp("many_pairs", "64 pairs side by side"),
+    _qp("wide", "numbers, addresses, domains, rings over their whole width; messages of up to the greatest length"),
+    _qp("wrap", "one pair sends more messages than an index has values"),
 )
 COMPLETIONS = tuple(
     _block(f"hca_cq_{name}", about, "hca_cells.job:completions", "hca_cq", "", points.CQ.values())
@@ -97,7 +99,12 @@ COMPLETIONS = tuple(
         ("plain", "entries, doorbells, arms, queues given anew"),
         ("trouble", "memory that refuses entries, switched off in the middle"),
         ("slow_memory", "as many entries on their way as there may be"),
+        ("all", "every queue, given anew all the time"),
+        ("long", "one queue of the largest size goes round, further than its index has values"),
     )
+)
+REGISTERS = (
+    _block("hca_regs_wide", "every register, event and counter at full width", "hca_cells.job:registers", "hca_regs", "FQ-6"),
 )
 STORE_SIZES = tuple(_block(f"hca_stores_{n}", f"stores of {n} places", "hca_cells.job:store", "hca", seeds=1) for n in STORES)
 PORT_SIZES = tuple(
@@ -125,8 +132,10 @@ DIRECTED = (
     _directed("fault", "tokens, the queue at its last entry, resumes, the line; broken variants", "hca_mmu", FAULTS),
     _directed("rx", "the receive engine: rates, and broken variants", "hca_rx", "SD-2"),
     _directed("tx", "the way to the cable: rates", "hca_tx", ""),
+    _directed("link", "the cable: latency, rate, fates of packets, skipped time", "hca_link", ""),
+    _directed("overlooked", "what mutants of the memory side showed that nobody looked at", "hca_mmu", "SD-8 FQ-6"),
     _directed("qp", "queue pairs: rates, policies, and broken variants", "hca_qp", "FQ-5", Tier.FULL),
     _directed("rules", "the rules of docs/hca.md on the chip", "hca", f"{SHOOT} {FAULTS}", Tier.FULL),
     _directed("chip", "off and on in the middle of traffic", "hca", "", Tier.FULL),
 )
-TESTS = (*RANDOM, *PACKETS, *COMPLETIONS, *PORT_SIZES, *STORE_SIZES, *CACHE_SIZES, *DIRECTED)
+TESTS = (*RANDOM, *PACKETS, *COMPLETIONS, *REGISTERS, *PORT_SIZES, *STORE_SIZES, *CACHE_SIZES, *DIRECTED)

@@ -13,7 +13,7 @@ from pathlib import Path
 from tb.block.program import Program
 from tb.toolchain import ROOT
 
-__all__ = ["CACHES", "COMPLETIONS", "PORTS", "STORES", "caches", "ports", "stores"]
+__all__ = ["CACHES", "COMPLETIONS", "PORTS", "REGISTERS", "STORES", "caches", "ports", "stores"]
 
 HERE = Path(__file__).resolve().parent
 RTL = ROOT / "rtl"
@@ -30,6 +30,17 @@ COMPLETIONS = Program(
     "hca_cqs", [*PACKAGES, RTL / "common/ram_1r1w.sv", RTL / "hca/hca_cq.sv", RTL / "props/hca_cq_props.sv", HERE / "hca_cqs_tb.sv"]
 )
 """The completion queues."""
+REGISTER_PARTS = ("gen/hca_csr_pkg", "gen/hca_csr", "hca_counters", "hca_events", "hca_coalesce", "hca_regs")
+REGISTERS = Program(
+    "hca_regs",
+    [
+        *PACKAGES,
+        *(RTL / "hca" / f"{part}.sv" for part in REGISTER_PARTS),
+        RTL / "props/hca_regs_props.sv",
+        HERE / "hca_regs_tb.sv",
+    ],
+)
+"""The register block with its counters, events and lines."""
 
 
 def stores(size: int) -> Program:

@@ -20,25 +20,12 @@ module hca_caches_tb
   localparam int unsigned KeyW = $clog2(Keys);
   localparam int unsigned Pages = 4 * Entries < 4096 ? 4 * Entries : 4096;  // that are used
   logic clk = 1'b0, rst_n = 1'b0, enable = 1'b0;
-  longint unsigned cycle = 0, digest = 64'hcbf2_9ce4_8422_2325;
-  int unsigned cycles, seed, items = 0, hits = 0, kills = 0, most = 0;
+  longint unsigned cycle = 0;
+  int unsigned cycles, hits = 0, kills = 0, most = 0;
   logic [7:0] mutant = '0;
   always #5 clk = !clk;
 
-  function automatic bit chance(int unsigned percent);
-    return $urandom() % 100 < percent;
-  endfunction
-  function automatic void note(longint unsigned what);  // FNV-1a, by the double-word
-    digest = (digest ^ what) * 64'h0000_0100_0000_01b3;
-    items++;
-  endfunction
-  task automatic check(bit ok, string what);
-    if (!ok) begin
-      $display("FAIL cycle %0d: %s", cycle, what);
-      $finish(1);
-      $fatal(1);
-    end
-  endtask
+  `include "checks.svh"
 
   logic s0_valid = 0, s1_valid = 0, s1_hit, fill_ready, fill_valid = 0, fill_decide, drop = 0, inval_ready, accept = 0, active, key_hit;
   logic key_fill = 0;
@@ -148,10 +135,9 @@ module hca_caches_tb
   endtask
 
   initial begin
-    if (!$value$plusargs("seed=%d", seed)) seed = 1;
-    if (!$value$plusargs("cycles=%d", cycles)) cycles = 4000;
-    if (!$value$plusargs("mutant=%d", mutant)) mutant = 0;
-    void'($urandom(int'(seed)));
+    cycles = setting("cycles", 4000);
+    mutant = 8'(setting("mutant", 0));
+    begin_draws();
     repeat (3) @(negedge clk);
     rst_n = 1'b1;
     enable = 1'b1;

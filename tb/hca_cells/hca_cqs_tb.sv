@@ -1,6 +1,7 @@
 // hca_cq between queue pairs, software and a memory made up here: every entry where it belongs, told of when it is there, and fired once.
 //
-// Plusargs: seed, cycles, wait (memory's answers), bad (percent of entries memory refuses), off (times the block is switched off).
+// Plusargs: seed, cycles, wait (memory's answers), bad (percent of entries memory refuses), off (times the block is switched off), queues
+//   (256: all; 1: one of the largest size, given once), given (percent of cycles in which a queue is given anew).
 // Checks: an entry is written whole, in its place, with the owner bit of its round, or lost and told of, as the queue's fullness says at its
 //   acceptance; entries keep their order; a probe only after memory's answer; a refused entry is an asynchronous event; a queue fires once
 //   for an arm, at once or with the next entry; a queue that is given anew begins anew.
@@ -14,24 +15,11 @@ module hca_cqs_tb
   localparam int unsigned Queues = 6;
   localparam cqn_t Numbers[Queues] = '{8'd0, 8'd1, 8'd63, 8'd64, 8'd200, 8'd255};
   logic clk = 1'b0, rst_n = 1'b0, enable = 1'b0;
-  longint unsigned cycle = 0, digest = 64'hcbf2_9ce4_8422_2325;
-  int unsigned cycles, seed, latency, bad, off, items = 0;
+  longint unsigned cycle = 0;
+  int unsigned cycles, latency, bad, off, queues, given;
   always #5 clk = !clk;
 
-  function automatic bit chance(int unsigned percent);
-    return $urandom() % 100 < percent;
-  endfunction
-  function automatic void note(longint unsigned what);  // FNV-1a, by the double-word
-    digest = (digest ^ what) * 64'h0000_0100_0000_01b3;
-    items++;
-  endfunction
-  task automatic check(bit ok, string what);
-    if (!ok) begin
-      $display("FAIL cycle %0d: %s", cycle, what);
-      $finish(1);
-      $fatal(1);
-    end
-  endtask
+  `include "checks.svh"
 
   logic cmd_valid = 0, cmd_ready, cq_valid = 0, cq_ready, wr_valid, wr_ready = 0, rsp_valid = 0, fired_valid, overflow, async_valid, snoop, quiet;
   logic obs_valid;
@@ -52,6 +40,10 @@ module hca_cqs_tb
     .async_valid_o(async_valid), .async_o(event_out), .snoop_valid_o(snoop), .snoop_cqn_o(snoop_cqn), .count_o(count),
     .quiescent_o(quiet), .deadline_o(deadline), .obs_cqe_valid_o(obs_valid), .obs_cqe_cqn_o(obs_cqn), .obs_cqe_o(obs_cqe)
   );
+
+  function automatic cqn_t any_queue();
+    return queues > Queues ? cqn_t'(dice(NUM_CQ)) : Numbers[dice(queues)];
+  endfunction
 
   // ------------------------------------------------------------------------------------------------ what must be
   bit          valid[256], armed[256], pending[256];
@@ -158,7 +150,7 @@ module hca_cqs_tb
 
   bit held_cq, held_cmd;
   task automatic drive(int unsigned entries);
-    automatic cqn_t q = Numbers[$urandom() % Queues];
+    automatic cqn_t q = any_queue();
     if (!held_cq) begin
       cq_valid = chance(entries);
       cq.cqn = q;
@@ -166,17 +158,17 @@ module hca_cqs_tb
       cq.cqe.owner = 1'b0;
     end
     if (!held_cmd) begin
-      cmd_valid = chance(1);
-      cmd.cqn = Numbers[$urandom() % Queues];
+      cmd_valid = chance(given) || queues == 1 && !valid[Numbers[0]];
+      cmd.cqn = any_queue();
       cmd.cqc = '0;
       cmd.cqc.valid = chance(85);
-      cmd.cqc.log = chance(70) ? 4'($urandom() % 4) : 4'($urandom());
+      cmd.cqc.log = queues == 1 ? '1 : chance(70) ? 4'($urandom() % 4) : 4'($urandom());
       cmd.cqc.base = {12'd0, 46'({$urandom(), $urandom()}), 6'd0};
     end
     bell = '0;
     if (chance(15)) begin
       bell.cq_valid = 1'b1;
-      bell.cqn = Numbers[$urandom() % Queues];
+      bell.cqn = any_queue();
       // As far as software may have seen it.
       bell.cq_index = cons[bell.cqn] + index_t'($urandom() % (32'(index_t'(seen[bell.cqn] - cons[bell.cqn])) + 1));
       bell.cq_arm = chance(60);
@@ -196,12 +188,13 @@ module hca_cqs_tb
   endtask
 
   initial begin
-    if (!$value$plusargs("seed=%d", seed)) seed = 1;
-    if (!$value$plusargs("cycles=%d", cycles)) cycles = 10000;
-    if (!$value$plusargs("wait=%d", latency)) latency = 20;
-    if (!$value$plusargs("bad=%d", bad)) bad = 3;
-    if (!$value$plusargs("off=%d", off)) off = 3;
-    void'($urandom(int'(seed)));
+    cycles = setting("cycles", 10000);
+    latency = setting("wait", 20);
+    bad = setting("bad", 3);
+    off = setting("off", 3);
+    queues = setting("queues", Queues);
+    given = setting("given", 1);
+    begin_draws();
     foreach (cov_cq[i]) cov_cq[i] = 0;
     foreach (log2_of[i]) log2_of[i] = 0;
     forget();

@@ -17,8 +17,8 @@ module hca_port_tb
 
   localparam int unsigned Waits = 100;  // of one requester, in requests of others, at most
   logic clk = 1'b0, rst_n = 1'b0, enable = 1'b0;
-  longint unsigned cycle = 0, digest = 64'hcbf2_9ce4_8422_2325;
-  int unsigned cycles, seed, items = 0, most_rd = 0, most_wr = 0, dropped = 0;
+  longint unsigned cycle = 0;
+  int unsigned cycles, most_rd = 0, most_wr = 0, dropped = 0;
   logic [7:0] mutant = '0;
   always #5 clk = !clk;
 
@@ -27,20 +27,7 @@ module hca_port_tb
   endfunction
   localparam logic [NumRd-1:0][1:0] RdClass = classes();
 
-  function automatic bit chance(int unsigned percent);
-    return $urandom() % 100 < percent;
-  endfunction
-  function automatic void note(longint unsigned what);  // FNV-1a, by the double-word
-    digest = (digest ^ what) * 64'h0000_0100_0000_01b3;
-    items++;
-  endfunction
-  task automatic check(bit ok, string what);
-    if (!ok) begin
-      $display("FAIL cycle %0d: %s", cycle, what);
-      $finish(1);
-      $fatal(1);
-    end
-  endtask
+  `include "checks.svh"
 
   logic [NumRd-1:0] rd_valid = '0, rd_ready;
   rd_req_t [NumRd-1:0] rd;
@@ -198,10 +185,9 @@ module hca_port_tb
   int unsigned answered_wr = 0;
 
   initial begin
-    if (!$value$plusargs("seed=%d", seed)) seed = 1;
-    if (!$value$plusargs("cycles=%d", cycles)) cycles = 3000;
-    if (!$value$plusargs("mutant=%d", mutant)) mutant = 0;
-    void'($urandom(int'(seed)));
+    cycles = setting("cycles", 3000);
+    mutant = 8'(setting("mutant", 0));
+    begin_draws();
     foreach (waited_rd[n]) waited_rd[n] = 0;
     foreach (waited_wr[n]) waited_wr[n] = 0;
     {rd, wr, taken_rd, taken_wr} = '0;

@@ -19,26 +19,13 @@ module hca_stores_tb
   localparam int unsigned IdW = $clog2(Ids);
 
   logic clk = 1'b0, rst_n = 1'b0, clear = 1'b0;
-  longint unsigned cycle = 0, digest = 64'hcbf2_9ce4_8422_2325;
-  int unsigned cycles, seed, items = 0, most[6];
+  longint unsigned cycle = 0;
+  int unsigned cycles, most[6];
   bit fill = 1'b1;  // more goes in than comes out
   always #5 clk = !clk;
   always @(negedge clk) cycle++;  // an input of the link: not at the edge that samples it
 
-  function automatic bit chance(int unsigned percent);
-    return $urandom() % 100 < percent;
-  endfunction
-  function automatic void note(longint unsigned what);  // FNV-1a, by the double-word
-    digest = (digest ^ what) * 64'h0000_0100_0000_01b3;
-    items++;
-  endfunction
-  task automatic check(bit ok, string what);
-    if (!ok) begin
-      $display("FAIL cycle %0d: %s", cycle, what);
-      $finish(1);
-      $fatal(1);
-    end
-  endtask
+  `include "checks.svh"
 
   // ------------------------------------------------------------------------------------------------ the stores
   logic fifo_push = 0, fifo_valid, fifo_pop = 0, fifo_empty;
@@ -209,9 +196,8 @@ module hca_stores_tb
   endtask
 
   initial begin
-    if (!$value$plusargs("seed=%d", seed)) seed = 1;
-    if (!$value$plusargs("cycles=%d", cycles)) cycles = 2000;
-    void'($urandom(int'(seed)));
+    cycles = setting("cycles", 2000);
+    begin_draws();
     foreach (most[i]) most[i] = 0;
     {fifo_in, queue_in, queue_tag, kill_tag, ram_waddr, ram_raddr, ram_in, line_in, async_in, fired_in, link_in} = '0;
     repeat (3) @(negedge clk);

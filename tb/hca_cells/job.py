@@ -8,12 +8,15 @@ Costs: a second or two a run.
 
 from __future__ import annotations
 
+import re
+
+from hwif.gen import hca as h
 from tb.block.job import result_of
 from tb.block.points_hca import CQ
-from tb.hca_cells.bench import COMPLETIONS, caches, ports, stores
+from tb.hca_cells.bench import COMPLETIONS, REGISTERS, caches, ports, stores
 from tb.plan.run import RunConfig, RunResult
 
-__all__ = ["cache", "completions", "port", "store"]
+__all__ = ["cache", "completions", "port", "registers", "store"]
 
 CYCLES = 4000
 
@@ -26,6 +29,8 @@ COMPLETION_PROFILES = {
     "hca_cq_plain": {"cycles": 20_000, "wait": 20, "bad": 0, "off": 0},
     "hca_cq_trouble": {"cycles": 20_000, "wait": 5, "bad": 10, "off": 7},
     "hca_cq_slow_memory": {"cycles": 20_000, "wait": 300, "bad": 3, "off": 1},
+    "hca_cq_all": {"cycles": 50_000, "wait": 5, "bad": 5, "off": 1, "queues": 256, "given": 20},
+    "hca_cq_long": {"cycles": 150_000, "wait": 5, "bad": 1, "off": 0, "queues": 1, "given": 0},
 }
 """By the test's name: settings of hca_cqs_tb.sv."""
 
@@ -35,6 +40,20 @@ def completions(config: RunConfig) -> RunResult:
     settings = COMPLETION_PROFILES[config.test]
     outcome = COMPLETIONS.run(**settings | {"seed": config.seed, "cycles": int(settings["cycles"] * config.scale)})
     return result_of(outcome, "items", CQ)
+
+
+REGISTER_PLACES = {
+    re.sub(r"(?<=[a-z])(?=[A-Z])", "_", name.removesuffix("Reg")).lower() + "_at": register.offset
+    for name, register in vars(h).items()
+    if name.endswith("Reg") and hasattr(register, "offset")
+}
+"""Settings of hca_regs_tb.sv: where each register is."""
+
+
+def registers(config: RunConfig) -> RunResult:
+    """Every register, event and counter at full width."""
+    settings = {"seed": config.seed, "rounds": max(1, int(40 * config.scale)), "hot": max(1, int(280_000 * config.scale))}
+    return result_of(REGISTERS.run(**settings, **REGISTER_PLACES), "items", {})
 
 
 def store(config: RunConfig) -> RunResult:

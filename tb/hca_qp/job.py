@@ -45,6 +45,11 @@ PROFILES = {
     "hca_qp_many_pairs": Profile(
         {"pairs": 64, "messages": 60, "loss": 5, "txfault": 10, "rxfault": 10, "policy": EACH}, some="nak"
     ),
+    "hca_qp_wide": Profile(
+        {"pairs": 64, "messages": 30, "loss": 5, "txfault": 20, "rxfault": 20, "norecv": 10, "policy": EACH, "wide": 1},
+        some="nak rnr retransmit",
+    ),
+    "hca_qp_wrap": Profile({"pairs": 1, "messages": 70_000, "size": 64, "wide": 1}, none="nak rnr timeouts"),
 }
 """By the test's name."""
 
