@@ -2,19 +2,20 @@
 
 Promises: a mutant's hunt ends with the first test that does not pass: it objects or crashes ("killed"), or does not end in time
 ("hung"); one that passes all is "survived". What was played is kept under build/mutants-rtl and not played again while the RTL, the
-draw and the test are the same. Tests that noticed most so far for their time are asked first, those of the mutant's own block
-before those of its chip. A mutant that resists for a while lets the others go first.
+draw and the test are the same. All mutants meet the tests of their own block first, then those of their chip, then what is not in
+the default regression; among these what noticed most so far for its time comes first. A mutant that resists for a while lets the
+others go first.
 Needs: the RTL's builds (made when first needed). `stop` ends what runs.
 """
 
 from __future__ import annotations
 
 import hashlib
+import heapq
 import json
 import os
 import tempfile
 import threading
-from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import asdict, dataclass
@@ -26,17 +27,29 @@ from shootdown.rtl_mutants.draw import Mutant
 from shootdown.rtl_mutants.shots import Range, Shot
 from shootdown.rtl_mutants.suite import fingerprint, simulates
 from shootdown.rtl_mutants.tree import write_tree
-from tb.plan.test import Kind, Test
+from tb.plan.test import Kind, Test, Tier
 from tb.toolchain import ROOT, RTL_VARIABLE
 
 __all__ = ["Hunter", "Report"]
 
 HOME = ROOT / "build" / "mutants-rtl"
 CHIPS = ("gru", "hca")
+STAGES = 3
 GUESS = {Kind.BLOCK: 10.0, Kind.PYTEST: 20.0, Kind.UVM: 30.0, Kind.COSIM: 40.0}
-"""Seconds of a test that was not played yet, with its share of a build."""
+"""Seconds of a test that nobody has played yet, with its share of a build."""
+DURATIONS = ROOT / "build" / "regress" / "durations.json"
+"""What they took in the last regression."""
 TURN = 60.0
 """Seconds after which a mutant that nothing noticed lets the others go first."""
+
+
+@dataclass(frozen=True, order=True)
+class _Turn:
+    """Whose it is, least first."""
+
+    stage: int
+    turns: int
+    number: int
 
 
 @dataclass(frozen=True)
@@ -63,6 +76,7 @@ class Hunter:
         self._mutants, self._jobs, self._say = mutants, jobs, say
         self._tests = {test.name: test for test in tests}
         self._kills: dict[str, int] = {}
+        self._known: dict[str, float] = json.loads(DURATIONS.read_text()) if DURATIONS.exists() else {}
         self._lock = threading.Lock()
         with tempfile.TemporaryDirectory(dir=_made(HOME)) as scratch:
             fresh = Path(scratch) / "rtl"
@@ -96,36 +110,39 @@ class Hunter:
         """Of every mutant, as they come."""
         with ThreadPoolExecutor(self._jobs) as pool:
             try:
-                waiting = deque(self._mutants)
-                running: dict[Future[Report | None], Mutant] = {}
+                mutants = {mutant.number: mutant for mutant in self._mutants}
+                waiting = [_Turn(0, 0, number) for number in mutants]
+                heapq.heapify(waiting)
+                running: dict[Future[Report | int], _Turn] = {}
                 while waiting or running:
                     # Submitted one by one: what is known by then decides which tests come first.
                     while waiting and len(running) < self._jobs:
-                        mutant = waiting.popleft()
-                        running[pool.submit(self._hunt, mutant)] = mutant
+                        turn = heapq.heappop(waiting)
+                        running[pool.submit(self._hunt, mutants[turn.number], turn.stage)] = turn
                     for one in wait(running, return_when=FIRST_COMPLETED).done:
-                        mutant, report = running.pop(one), one.result()
-                        if report is None:
-                            waiting.append(mutant)
+                        turn, came = running.pop(one), one.result()
+                        if isinstance(came, Report):
+                            yield came
                         else:
-                            yield report
+                            heapq.heappush(waiting, _Turn(came, turn.turns + 1, turn.number))
             except BaseException:
                 stop()
                 raise
 
     # ---- one mutant --------------------------------------------------------------------------------------------------------
 
-    def _hunt(self, mutant: Mutant) -> Report | None:
-        """None when its turn ended before a verdict."""
+    def _hunt(self, mutant: Mutant, stage: int) -> Report | int:
+        """The stage to go on with, when the turn ended before a verdict."""
         kept = self._kept(mutant)
         by = next((shot for shot in kept.values() if not shot.passed), None)
         turn = 0.0
         if by is None:
             asked: dict[tuple[str, int], Shot] = {}
-            for test, seed in self._order(mutant):
-                if turn > TURN:
-                    self._say(f"passes {len(kept)} tests so far: {mutant.place}: {mutant.what}")
-                    return None
+            for of_stage, test, seed in self._order(mutant):
+                if of_stage > stage or turn > TURN:
+                    if turn:
+                        self._say(f"passes {len(kept)} tests so far: {mutant.place}: {mutant.what}")
+                    return of_stage
                 shot = kept.get((test.name, seed))
                 if shot is None:
                     shot = self._range.shot(test, seed, mutant.number)
@@ -144,18 +161,20 @@ class Hunter:
                 self._kills[by.test] = self._kills.get(by.test, 0) + 1
         return Report(mutant, by, len(kept), sum(shot.seconds for shot in kept.values()))
 
-    def _order(self, mutant: Mutant) -> Iterator[tuple[Test, int]]:
+    def _order(self, mutant: Mutant) -> Iterator[tuple[int, Test, int]]:
+        """Stage, test and seed."""
         able = [test for test in self._tests.values() if simulates(test, mutant)]
+        for stage in range(STAGES):
+            of_stage = sorted((test for test in able if _stage(test) == stage), key=self._price)
+            for seed in range(1, 1 + max((test.seeds for test in of_stage), default=0)):
+                yield from ((stage, test, seed) for test in of_stage if seed <= test.seeds)
 
-        def rank(test: Test) -> tuple[bool, float]:
-            """A block's tests before a chip's; then what noticed most for its time."""
-            with self._lock:
-                kills = self._kills.get(test.name, 0)
-            return test.block in CHIPS, (self._range.takes(test) or GUESS[test.kind]) / (1 + kills)
-
-        able.sort(key=rank)
-        for extra in range(max((test.seeds for test in able), default=0)):
-            yield from ((test, 1 + extra) for test in able if extra < test.seeds)
+    def _price(self, test: Test) -> float:
+        """Seconds for a kill."""
+        with self._lock:
+            kills = self._kills.get(test.name, 0)
+        seconds = self._range.takes(test) or self._known.get(f"{test.name}.1") or GUESS[test.kind]
+        return seconds / (1 + kills)
 
     # ---- what is kept ------------------------------------------------------------------------------------------------------
 
@@ -174,6 +193,12 @@ class Hunter:
         partial = path.with_suffix(".partial")
         partial.write_text(json.dumps([asdict(shot) for shot in shots]))
         partial.replace(path)
+
+
+def _stage(test: Test) -> int:
+    if test.tier is Tier.FULL:
+        return STAGES - 1
+    return 1 if test.block in CHIPS else 0
 
 
 def _made(folder: Path) -> Path:

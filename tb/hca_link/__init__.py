@@ -1,0 +1,1 @@
+"""Block test of the cable between two HCAs."""
