@@ -21,7 +21,7 @@ from pathlib import Path
 from shootdown.regress.commands import started
 from shootdown.regress.judge import judge
 from shootdown.regress.outcome import Status
-from shootdown.regress.prebuild import needed
+from shootdown.regress.prebuild import Build, needed
 from shootdown.regress.process import play
 from shootdown.regress.run import Run
 from shootdown.rtl_mutants.suite import fingerprint
@@ -61,6 +61,7 @@ class Range:
     def __init__(self, folder: Path, say: Callable[[str], None]) -> None:
         self._folder, self._say = folder, say
         self._controls: dict[str, Shot] = {}
+        self._built: set[tuple[Build, str]] = set()
         self._lock = threading.Lock()
         self._locks: dict[str, threading.Lock] = {}
 
@@ -113,14 +114,18 @@ class Range:
 
     def _alone(self, test: Test, seed: int) -> Shot:
         """Built before, so that its time is its own."""
-        build = needed(Run(test, seed))
-        with tempfile.TemporaryDirectory(prefix="shootdown-rtl-mutant-") as name, (Path(name) / "log").open("wb") as log:
-            play([sys.executable, *build.command], build.environment(Path(name)), ROOT, log, BUILD_LIMIT)
+        self._build(needed(Run(test, seed)), fingerprint(test))
         begun = time.monotonic()
         shot = self._played(test, seed, 0, BUILD_LIMIT)
         # Which chips a file of directed tests builds is known when it has run; a long first run may have been a build.
         again = test.kind is Kind.PYTEST and shot.passed and time.monotonic() - begun > LEAST_SECONDS
         return self._played(test, seed, 0, BUILD_LIMIT) if again else shot
+
+    def _build(self, build: Build, code: str) -> None:
+        if (build, code) not in self._built:
+            with tempfile.TemporaryDirectory(prefix="shootdown-rtl-mutant-") as name, (Path(name) / "log").open("wb") as log:
+                play([sys.executable, *build.command], build.environment(Path(name)), ROOT, log, BUILD_LIMIT)
+            self._built.add((build, code))
 
     def _played(self, test: Test, seed: int, number: int, limit: float) -> Shot:
         print_of = fingerprint(test)
