@@ -140,9 +140,9 @@ class OneIsIdle(GruWide):
 
     rounds = 1
 
-    async def _compute(self, user: User, index: int, place: tuple[int, int]) -> None:
+    async def _compute(self, user: User, index: int, place: tuple[int, int], bare: bool) -> None:
         if user.ctx != next(iter(self.software.uses)):
-            await super()._compute(user, index, place)
+            await super()._compute(user, index, place, bare)
 
 
 @pyuvm.test(timeout_time=TIMEOUT_US, timeout_unit="us")

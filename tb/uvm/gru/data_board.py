@@ -19,6 +19,7 @@ from hwif.gen import gru as g
 from tb.uvm.agents.axi.config import MemoryAccess, Resp
 from tb.uvm.agents.axi.memory import strobe_runs
 from tb.uvm.agents.axil.config import RegisterAccess
+from tb.uvm.gru.attributes import refusal
 from tb.uvm.gru.handles_board import HandlesBoard
 from tb.uvm.gru.reference import Ending, Instruction, execute
 from tb.uvm.gru.spaces import Space, Spaces
@@ -245,20 +246,26 @@ class DataBoard(Judging):
             ending = self._execute(done, running)
         self._endings[done.cbr] = done.istatus, ending
 
+    def _space(self, running: Running) -> Space | None:
+        """Where its addresses lead."""
+        return self.spaces.bare if running.one.unmapped else self.spaces.of.get(running.ctx)
+
     def _ends_wrong(self, done: Done, one: Instruction, istatus: int, ecause: int) -> None:
         text = f"control block {done.cbr}, opcode {one.opc}: ends with status {done.istatus}, ecause {done.ecause:#x}"
         self.object_at(done.cycle, "data", f"{text}, not with {int(istatus)}, {ecause:#x}")
 
     def _execute(self, done: Done, running: Running) -> Ending | None:
-        one, space = running.one, self.spaces.of.get(running.ctx)
+        one, space = running.one, self._space(running)
         segment = self.segment(running.ctx)
-        if space is None or one.unmapped:
+        if space is None:
             self._take_over(running)
             return None
         written = one.writes(segment)
         source, length = one.stores()
         guessed = not all(segment.known[source : source + length])
-        ending = execute(one, segment, space.content, len(segment.bytes))
+        allowed = bool(g.Cch.unmap_enable.get(self.handles.contexts[running.ctx].config))
+        refused = refusal(one, segment, space, len(segment.bytes), unmap=allowed)
+        ending = Ending(refused) if refused else execute(one, segment, space.content, len(segment.bytes))
         if (done.istatus, done.ecause) != (ending.istatus, ending.ecause):
             self._ends_wrong(done, one, ending.istatus, ending.ecause)
         if ending.ecause:
@@ -287,8 +294,8 @@ class DataBoard(Judging):
 
     def _take_over(self, running: Running) -> None:
         """It ended half way: what it may have changed is as it is."""
-        one, segment, space = running.one, self.segment(running.ctx), self.spaces.of.get(running.ctx)
-        if space is not None and not one.unmapped and one.count < 1 << 16:
+        one, segment, space = running.one, self.segment(running.ctx), self._space(running)
+        if space is not None and one.count < 1 << 16:
             for addr, count in one.writes(segment):
                 self._adopt(space, addr, count)
             if one.opc == g.CbOpc.MESQ:
@@ -309,6 +316,6 @@ class DataBoard(Judging):
             return
         for cbr in sorted(self.running):
             self._take_over(self.running[cbr])
-        for space in self.spaces.all:
+        for space in (*self.spaces.all, self.spaces.bare):
             for vpn in space.content.spots:
                 self._compare(self._cycle, space, vpn << g.PAGE_SHIFT, 1 << g.PAGE_SHIFT, "everything")

@@ -39,5 +39,6 @@ def drop_in(space: Space, page: Page, opc: g.TfhOpc, *, dirty: bool) -> Line:
     g.Tfh.fillvaddr.put(line, page.vpn << g.PAGE_SHIFT)
     g.Tfh.pfn.put(line, page.frame)
     g.Tfh.pagesize.put(line, page.size)
+    g.Tfh.gaa.put(line, page.gaa)
     g.Tfh.dirty.put(line, int(dirty))
     return line

@@ -59,6 +59,7 @@ class Instruction:
         self.line = line
         self.opc, self.xtype, self.exop = get.opc.get(line), get.xtype.get(line), get.exopc.get(line)
         self.ima = get.ima.get(line)
+        self.iaa0, self.iaa1 = get.iaa0.get(line), get.iaa1.get(line)
         self.tri0, self.tri1 = get.tri0.get(line), get.tri1_bufsize.get(line)
         self.first, self.second = get.baddr0.get(line), get.baddr1_op2.get(line)
         self.count, self.op1 = get.nelem.get(line), get.stride_op1.get(line)

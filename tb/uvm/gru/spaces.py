@@ -19,13 +19,15 @@ PAGE = 1 << g.PAGE_SHIFT
 
 @dataclass
 class Page:
-    """`vpn`, `frame`: of its first 4 KiB. `present`: a fault handler may enter it; its bytes are at `frame` either way."""
+    """`vpn`, `frame`: of its first 4 KiB. `present`: a fault handler may enter it; its bytes are at `frame` either way. `gaa`: the
+    address attribute it is entered with."""
 
     vpn: int
     size: int  # code
     frame: int
     write: bool = True
     present: bool = True
+    gaa: int = g.Gaa.RAM
 
     @property
     def pages(self) -> int:
@@ -114,11 +116,13 @@ class Space:
 
 
 class Spaces:
-    """All of them, and who runs for which."""
+    """All of them, and who runs for which. `bare`: what unmapped instructions see. Its pages are where their numbers say, the bits
+    of the attribute above them."""
 
     def __init__(self, memory: SparseMemory) -> None:
         self.memory = memory
         self.all: list[Space] = []
+        self.bare = Space(0, memory)
         self.of: dict[int, Space] = {}  # context -> its space
 
     def new(self, number: int | None = None) -> Space:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import random
 
+from hwif.fields import Line
 from hwif.gen import gru as g
 from tb.uvm.gru.mix import Mix
 from tb.uvm.gru.program import INDICES, Plot, draw, instruction
@@ -27,6 +28,7 @@ class Worker:
         self.software = software
         self.user = user
         self.index = index
+        self.space = user.space  # that its addresses are of
         self.mix = mix
         self.shared = shared
         self.rng = random.Random(f"{software.config.seed}:worker {user.ctx}.{index}")
@@ -44,10 +46,14 @@ class Worker:
             else:
                 await self.step(self.rng.choice(opcodes))
 
+    def draw(self, opc: g.CbOpc) -> tuple[Line, list[int]]:
+        """An instruction, and the indices it needs."""
+        return draw(self.rng, self.plot, opc, self.mix.longest)
+
     async def step(self, opc: g.CbOpc) -> int:
         """One instruction with its data; double-word 0 of the control block."""
-        rng, software, user, plot = self.rng, self.software, self.user, self.plot
-        line, indices = draw(rng, plot, opc, self.mix.longest)
+        rng, software, user = self.rng, self.software, self.user
+        line, indices = self.draw(opc)
         if indices:
             table = g.Cb.tri1_bufsize.get(line)
             await software.write_words(software.segment_addr(user, table), indices)
@@ -57,16 +63,16 @@ class Worker:
             values = [rng.getrandbits(64) for _ in range(min(words, FILLED))]
             await software.write_words(software.segment_addr(user, source & -8), values)
         if opc == g.CbOpc.MESQ:
-            self._new_queue()
+            self.new_queue()
         if rng.random() < self.mix.interrupting:
-            g.Cb.ima.put(line, g.CbIma.INTERRUPT)
+            g.Cb.ima.put(line, g.Cb.ima.get(line) | g.CbIma.INTERRUPT)
         word = await software.run(user, self.index, line)
         await self.look(opc, line)
         return word
 
-    def _new_queue(self) -> None:
+    def new_queue(self) -> None:
         """Between instructions nobody else looks at it: {limit, head}."""
-        space, rng, plot = self.user.space, self.rng, self.plot
+        space, rng, plot = self.space, self.rng, self.plot
         lines = plot.length // 2 // g.LINE_BYTES
         head = rng.randrange(1, lines - 4)
         limit = min(lines - 1, head + rng.randrange(6))
@@ -99,7 +105,7 @@ class Worker:
         """An instruction that must end with an exception and touch nothing."""
         rng = self.rng
         chosen = opc if opc is not None else rng.choice(self.mix.opcodes)
-        line, _indices = draw(rng, self.plot, chosen, self.mix.longest)
+        line, _indices = self.draw(chosen)
         kind = rng.randrange(3)
         if kind == 0 and opc is None:
             g.Cb.opc.put(line, rng.choice(BAD_OPCODES))

@@ -12,10 +12,11 @@ from cocotb.task import Task
 from cocotb.triggers import Combine
 
 from hwif.gen import gru as g
+from tb.uvm.gru.attributes import GAA_LSB
 from tb.uvm.gru.data_board import Judgement
 from tb.uvm.gru.mix import Mix
 from tb.uvm.gru.program import instruction
-from tb.uvm.gru.sequences.worker import BAD_OPCODES, Worker
+from tb.uvm.gru.sequences.addressed import AddressedWorker
 from tb.uvm.gru.software import Answers, Software, User
 from tb.uvm.gru.spaces import PAGE, Page, Space
 from tb.uvm.gru.tests.base import TIMEOUT_US, SoftwareTest
@@ -26,8 +27,10 @@ __all__ = ["GruWide"]
 ROUNDS = 14
 CB_UNITS = g.NUM_CBR // g.CBR_AU
 DSR_UNITS = g.DSR_BYTES // g.DSR_AU_BYTES
+MANY = 2 * PAGE // g.LINE_BYTES
 MOST = 3  # control blocks of a context that compute
 VPN_BITS = g.VA_WIDTH - g.PAGE_SHIFT
+UNKNOWN = range(max(g.CbOpc) + 1, 1 << g.Cb.opc.width)
 MIX = Mix(interrupting=0.2, longest=256)
 
 
@@ -116,21 +119,40 @@ class GruWide(SoftwareTest):
                 unmap_enable=unmap,
             )
             users[user.ctx] = user
+            bare = [bool(unmap) and rng.random() < 0.3 for _ in plots]
             blocks = rng.sample(range(min(len(user.cbrs), segment)), len(plots))
-            tasks += [self.start_task(self._compute(user, *work)) for work in zip(blocks, plots, strict=True)]
+            tasks += [self.start_task(self._compute(user, *work)) for work in zip(blocks, plots, bare, strict=True)]
         await Combine(*tasks)
         for user in users.values():
             await software.interrupt(user, rng.choice([g.CchOpc.INTERRUPT, g.CchOpc.INTERRUPT_SYNC]))
             await software.close_context(user)
 
-    async def _compute(self, user: User, index: int, place: tuple[int, int]) -> None:
-        worker = Worker(self.software, user, index, place, MIX, None)
+    async def _compute(self, user: User, index: int, place: tuple[int, int], bare: bool) -> None:
+        if bare:
+            place = self._bare_plot()
+        worker = AddressedWorker(self.software, user, index, place, MIX, bare=bare)
         await worker.run(2)
         await self.software.run(user, index, self._nonsense(worker.rng))
+        await self._too_many_lines(worker)
+
+    async def _too_many_lines(self, worker: AddressedWorker) -> None:
+        """A message that no queue holds."""
+        worker.new_queue()
+        line, _indices = worker.draw(g.CbOpc.MESQ)
+        g.Cb.nelem.put(line, worker.rng.getrandbits(worker.rng.randint(1, g.Cb.nelem.width)) + MANY)
+        await self.software.run(worker.user, worker.index, line)
+
+    def _bare_plot(self) -> tuple[int, int]:
+        """Two frames in a row, for unmapped instructions."""
+        gaa, frame = self.rng.choice(list(g.Gaa)), self.software.new_frame() & -2
+        first = (gaa << GAA_LSB - g.PAGE_SHIFT) + frame
+        for number in range(2):
+            self.chip.spaces.bare.map(Page(first + number, 0, frame + number), (first + number,))
+        return first * PAGE, 2 * PAGE
 
     def _nonsense(self, rng: random.Random) -> list[int]:
         """An opcode that does not exist, with everything else at random."""
-        line = instruction(rng.choice(BAD_OPCODES), xtype=rng.getrandbits(3))
+        line = instruction(rng.choice(UNKNOWN), xtype=rng.getrandbits(3))
         for field in (g.Cb.iaa0, g.Cb.iaa1, g.Cb.exopc, g.Cb.tri0, g.Cb.tri1_bufsize, g.Cb.baddr0, g.Cb.nelem, g.Cb.baddr1_op2):
             field.put(line, rng.getrandbits(field.width))
         return line
@@ -142,7 +164,8 @@ class GruWide(SoftwareTest):
         while True:
             first = self.rng.getrandbits(VPN_BITS - shift) << shift
             second = first + (1 << shift)
-            pages = [Page(vpn, code, self.software.new_frame(code)) for vpn in (first, second)]
+            gaa = self.rng.choice(list(g.Gaa))
+            pages = [Page(vpn, code, self.software.new_frame(code), gaa=gaa) for vpn in (first, second)]
             free = all(space.page(vpn * PAGE) is None for vpn in (first, second, second + (1 << shift) - 1))
             if second >> g.REGION_LSB - g.PAGE_SHIFT == first >> g.REGION_LSB - g.PAGE_SHIFT and free:
                 break
