@@ -35,6 +35,9 @@ __all__ = ["Reclaimer", "Scan"]
 
 # Looks at each page a call may take: used, used by a device a moment later, unused on the active list, unused on the inactive list.
 ROUNDS: Final = 4
+# Of these, rounds over an active list from which nothing moves (mlocked, or used all the time) until the inactive one has its turn
+# although it is the shorter: 2.6.24 scans both.
+STUCK_ROUNDS: Final = 2
 NEVER_WRITTEN: Final = bytes(PAGE_SIZE)
 """What a file's page holds that has never been written back."""
 
@@ -110,12 +113,12 @@ class Reclaimer:
 
     async def reclaim(self, n: int) -> int:
         """Free up to `n` frames; how many. Zero means: none can be had."""
-        freed = 0
+        freed = stuck = 0
         budget = ROUNDS * (self.active + self.inactive)
         while freed < n and budget > 0:
             budget -= 1
-            if self.active > self.inactive:
-                await self._deactivate_one()
+            if self.active > self.inactive and (stuck < STUCK_ROUNDS * self.active or not self.inactive):
+                stuck = 0 if await self._deactivate_one() else stuck + 1
             elif self.inactive:
                 freed += await self._shrink_one()
             else:
@@ -137,7 +140,8 @@ class Reclaimer:
         self.add(frame, which)
         return self._machine.unpin(frame)
 
-    async def _deactivate_one(self) -> None:
+    async def _deactivate_one(self) -> bool:
+        """Look at the oldest page of the active list. True if that moved it to the other."""
         frame = self._isolate(Lru.ACTIVE)
         self.scan.aged += 1
         which = Lru.ACTIVE
@@ -151,6 +155,7 @@ class Reclaimer:
                     frame.lock.release()
         finally:
             self._put_back(frame, which)
+        return which is Lru.INACTIVE
 
     async def _shrink_one(self) -> int:
         frame = self._isolate(Lru.INACTIVE)

@@ -129,3 +129,19 @@ def test_notifiers_are_the_cure(client: str) -> None:
             await kvm.destroy()
 
     stage(body, frames=FRAMES, memory=False)
+
+
+def test_pages_that_stay_do_not_hide_the_others() -> None:
+    """Most of memory is mlocked: the active list never gets shorter than the other, which has to have its turn all the same."""
+
+    async def body(s: Scene) -> None:
+        await fill(s, 40)
+        await s.mm.mlock(AREA, 40 * PAGE)
+        other = s.machine.new_mm("other")
+        await other.mmap(AREA, 40 * PAGE, RW, fixed=True)
+        for page in range(40):
+            await other.store(at(page), b"x")
+        assert s.machine.statistic("swapped_out") >= 40 - (FRAMES - 40)
+        await other.exit()
+
+    stage(body, frames=FRAMES, memory=False)
