@@ -27,6 +27,7 @@ EXOPS: dict[int, set[int]] = {
     g.CbOpc.GAMER: {g.ExopEr.SWAP, g.ExopEr.OR, g.ExopEr.AND, g.ExopEr.XOR, g.ExopEr.ADD, g.ExopEr.CSWAP, g.ExopEr.CADD},
     g.CbOpc.GAMERR: {g.ExopEr.SWAP, g.ExopEr.OR, g.ExopEr.AND, g.ExopEr.XOR, g.ExopEr.ADD, g.ExopEr.CSWAP},
 }
+POLLS = (g.ExopEr.EPOLL, g.ExopEr.NPOLL)
 QCHKS = (g.ExopIr.QCHK1, g.ExopIr.QCHK2)
 
 
@@ -123,7 +124,8 @@ def static_cause(one: Instruction, dsr_bytes: int) -> int:
         if one.xtype != g.CbXtype.CL:
             return invalid
     elif one.atomic:
-        if one.exop not in EXOPS[one.opc] or one.xtype not in (g.CbXtype.DW, g.CbXtype.W):
+        known = one.exop in EXOPS[one.opc] or (one.opc == g.CbOpc.GAMERR and one.exop in POLLS)
+        if not known or one.xtype not in (g.CbXtype.DW, g.CbXtype.W):
             return invalid
         if one.opc == g.CbOpc.GAMIR and one.exop in QCHKS and one.xtype != g.CbXtype.DW:
             return invalid
@@ -184,6 +186,8 @@ def _atomic(one: Instruction, memory: Bytes) -> Ending:
                 g.ExopIr.DEC: old - 1,
                 g.ExopIr.DECZ: old - 1 if old else None,
             }.get(one.exop)  # type: ignore[call-overload]
+    elif one.opc == g.CbOpc.GAMERR and one.exop in POLLS:
+        return Ending(avalue=one.op1 & mask if one.exop == g.ExopEr.EPOLL else old)
     else:
         same = old == one.second & mask
         new = {

@@ -40,6 +40,8 @@ TESTS = (
     _test("gru_errors", "GruErrors", "memory answers with errors, fault handlers with exceptions", "", f"memory error, {TRAFFIC}"),
     _test("gru_errors", "GruErrorsEach", "each error at each opcode", "", f"memory error, {TRAFFIC}", seeds=1),
     _test("gru_wide", "GruWide", "all contexts, units, lines, address bits, fields of instructions", "SD-1", TRAFFIC, seeds=2),
+    _test("gru_each", "GruEach", "contexts with all units, each flag, each refusal", "", f"{TRAFFIC}, context refused", seeds=1),
+    _test("gru_held", "GruHeld", "all control blocks ready, memory takes nothing; all of them poll", "SD-2", TRAFFIC, seeds=1),
     _test("gru_registers", "GruRegisters", "the register window against its model", "", "register"),
     _test(
         "gru_commands", "GruCommands", "commands in every state", "", "fault answer, context, context refused, fault map", seeds=1

@@ -18,7 +18,8 @@ from tb.uvm.gru.program import instruction
 from tb.uvm.gru.sequences.worker import Worker
 from tb.uvm.gru.software import User
 from tb.uvm.gru.spaces import PAGE, Space
-from tb.uvm.gru.tests.base import TIMEOUT_US, SoftwareTest
+from tb.uvm.gru.tests.base import TIMEOUT_US
+from tb.uvm.gru.tests.scene import Scene
 
 __all__ = ["GruCommands", "GruSaved"]
 
@@ -27,30 +28,8 @@ SLOW = (400, 400)
 ALONE = (4, 12)
 
 
-class _Scene(SoftwareTest):
-    """Checks of what a scene is about."""
-
-    def must(self, what: str, found: object, wanted: object) -> None:
-        """Or the scene has missed its subject."""
-        if found != wanted:
-            self.env.handles.object_at(self.now(), "scene", f"{what}: {found}, not {wanted}")
-
-    async def refused(self, user: User, opc: int, cause: g.CchCause, **fields: int) -> None:
-        """A context command with these fields must fail with this cause."""
-        before = list(user.line)
-        for name, value in fields.items():
-            getattr(g.Cch, name).put(user.line, value)
-        line = list(user.line)
-        g.Cch.cmd.put(line, 1)
-        g.Cch.opc.put(line, opc)
-        word = await self.software.command(LineKind.CCH, user.ctx, line)
-        found = (g.Cch.status.of(word), g.Cch.cause.of(word))
-        self.must(f"context {user.ctx}, opcode {opc}", found, (g.HandleStatus.EXCEPTION, cause))
-        user.line = before
-
-
 @pyuvm.test(timeout_time=TIMEOUT_US, timeout_unit="us")
-class GruCommands(_Scene):
+class GruCommands(Scene):
     """One context after the other."""
 
     async def scene(self) -> None:
@@ -261,7 +240,7 @@ class GruCommands(_Scene):
 
 
 @pyuvm.test(timeout_time=TIMEOUT_US, timeout_unit="us")
-class GruSaved(_Scene):
+class GruSaved(Scene):
     """A context is interrupted, read out, deallocated, and comes back as another one with other units."""
 
     async def scene(self) -> None:

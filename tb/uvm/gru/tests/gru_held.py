@@ -1,0 +1,129 @@
+"""Memory takes nothing while every control block is ready: the pipe, the queues behind it and the channels stand full.
+
+Promises beside those of the boards: with a channel shut nothing ends that needs it, and what was begun ends once it is open, every
+instruction once. Polling atomics end when memory has what they wait for, not before.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import pyuvm
+
+from hwif.fields import Line
+from hwif.gen import gru as g
+from tb.uvm.gru.data_board import Judgement
+from tb.uvm.gru.program import instruction
+from tb.uvm.gru.software import User
+from tb.uvm.gru.spaces import PAGE, Page
+from tb.uvm.gru.tests.base import TIMEOUT_US
+from tb.uvm.gru.tests.scene import Scene
+from tb.uvm.inlet import Inlet
+
+__all__ = ["GruHeld"]
+
+VPN = 0x300
+OWN = PAGE // g.NUM_CBR * 2  # bytes of the space for each control block
+STANDING = 120  # cycles that all stand still
+LATEST = 6_000  # cycles for all of them to end
+SHUT: tuple[tuple[dict[str, float], str], ...] = (
+    ({"": 1.0}, "atomic"),
+    ({"": 1.0}, "bare"),
+    ({"aw": 1.0}, "atomic"),
+    ({"ar": 1.0}, "load"),
+    ({"w": 1.0}, "store"),
+    ({"aw": 1.0, "w": 1.0}, "set"),
+    ({"r": 1.0}, "load"),
+    ({"b": 1.0}, "set"),
+)
+
+
+@pyuvm.test(timeout_time=TIMEOUT_US, timeout_unit="us")
+class GruHeld(Scene):
+    """One context with all control blocks."""
+
+    cycles = 120_000
+
+    def connect_phase(self) -> None:
+        super().connect_phase()
+        self.ended: list[int] = []  # control blocks
+        self.env.data.ap.connect(Inlet("ended", self, self._judged))
+
+    def _judged(self, judgement: Judgement) -> None:
+        self.ended.append(judgement.done.cbr)
+
+    async def scene(self) -> None:
+        """Each way to be held, then the polls."""
+        software, spaces = self.software, self.chip.spaces
+        self.space = spaces.new()
+        for n in range(2):
+            self.mapped(self.space, VPN + n)
+        frame = software.new_frame()
+        spaces.bare.map(Page(frame, 0, frame), (frame,))
+        self.bare = frame * PAGE
+        self.start_task(software.serve_core(0))
+        user = await software.open(self.space, g.NUM_CBR, g.DSR_BYTES // g.DSR_AU_BYTES, unmap_enable=1)
+        everybody = list(range(g.NUM_CBR))
+        await self._flight(user, everybody, "load", {})
+        for shut, kind in SHUT:
+            await self._flight(user, everybody if "" in shut else self.rng.sample(everybody, 40), kind, shut)
+        for exop in (g.ExopEr.EPOLL, g.ExopEr.NPOLL):
+            await self._polls(user, everybody, exop)
+        await software.interrupt(user)
+        await software.close_context(user)
+
+    def _one(self, kind: str, index: int) -> Line:
+        at = VPN * PAGE + OWN * index
+        if kind == "atomic":
+            return instruction(g.CbOpc.GAMER, exopc=g.ExopEr.ADD, baddr0=at, stride_op1=self.rng.getrandbits(64))
+        if kind == "bare":
+            return instruction(
+                g.CbOpc.VSET,
+                ima=g.CbIma.UNMAPPED,
+                baddr0=self.bare + OWN // 2 * index,
+                nelem=2,
+                stride_op1=1,
+                baddr1_op2=self.rng.getrandbits(64),
+            )
+        opc = {"load": g.CbOpc.VLOAD, "store": g.CbOpc.VSTORE, "set": g.CbOpc.VSET}[kind]
+        return instruction(opc, baddr0=at, nelem=4, stride_op1=1, tri0=OWN * index, baddr1_op2=self.rng.getrandbits(64))
+
+    async def _flight(self, user: User, blocks: Sequence[int], kind: str, shut: dict[str, float]) -> None:
+        """An instruction in each of these control blocks, with these channels shut for a time."""
+        self.ended.clear()
+        self.chip.memory.stalls = dict(shut)
+        for index in blocks:
+            await self.software.issue(user, index, self._one(kind, index))
+        if shut:
+            await self.chip.clocking.wait(STANDING)
+            self.must(f"ends of {kind} with {shut}", self.ended, [])
+        self.chip.memory.stalls = {}
+        await self._all_end(user, blocks)
+
+    async def _all_end(self, user: User, blocks: Sequence[int]) -> None:
+        begun = self.now()
+        while len(self.ended) < len(blocks) and self.now() - begun < LATEST:
+            await self.chip.clocking.wait(8)
+        self.must("what ended", sorted(self.ended), sorted(user.cbrs[index] for index in blocks))
+
+    async def _polls(self, user: User, blocks: Sequence[int], exop: g.ExopEr) -> None:
+        """All wait for the same double-word; then it has what they wait for."""
+        self.ended.clear()
+        at = VPN * PAGE
+        before, after = self.rng.getrandbits(64), self.rng.getrandbits(64)
+        self._put(at, before)
+        awaited = after if exop is g.ExopEr.EPOLL else before
+        for index in blocks:
+            await self.software.issue(user, index, instruction(g.CbOpc.GAMERR, exopc=exop, baddr0=at, stride_op1=awaited))
+        await self.chip.clocking.wait(STANDING)
+        self.must(f"ends of {exop.name}", self.ended, [])
+        self._put(at, after)
+        await self._all_end(user, blocks)
+        for index in self.rng.sample(list(blocks), 8):
+            await self.software.read_words(self.software.block_addr(user, index) + 56, 1)  # avalue, for the board
+
+    def _put(self, at: int, value: int) -> None:
+        """Another processor writes to memory."""
+        data = value.to_bytes(8, "little")
+        self.space.content.write(at, data)
+        self.chip.memory.memory.write(self.space.physical(at), data)
