@@ -51,7 +51,8 @@ def run(*, seed: int, count: int, jobs: int, as_json: bool, blocks: Sequence[str
         console.print(f"[{time.monotonic() - begun:5.0f} s] {text}", markup=False)
 
     say(f"seed {seed}: {len(mutants)} mutants, {len(chosen)} tests")
-    with Hunter(mutants, chosen, jobs, say) as hunter, Display() as display:
+    reasons = equivalents()
+    with Hunter(mutants, chosen, jobs, say, reasons) as hunter, Display() as display:
         display(ProgressUpdate("mutants", 0, len(mutants)))
         try:
             for report in hunter.reports():
@@ -65,7 +66,6 @@ def run(*, seed: int, count: int, jobs: int, as_json: bool, blocks: Sequence[str
         unfit = dict(hunter.unfit)
 
     reports.sort(key=lambda report: report.mutant.number)
-    reasons = equivalents()
     seconds = time.monotonic() - begun
     if as_json:
         print(json.dumps(data(reports, reasons, {"seed": seed, "seconds": round(seconds, 1), "unfit": unfit}), indent=2))

@@ -4,7 +4,7 @@ Promises: a mutant's hunt ends with the first test that does not pass: it object
 ("hung"); one that passes all is "survived". What was played is kept under build/mutants-rtl and not played again while the RTL, the
 draw and the test are the same. All mutants meet the tests of their own block first, then those of their chip, then what is not in
 the default regression; among these what noticed most so far for its time comes first. A mutant that resists for a while lets the
-others go first.
+others go first, and so do those of which it is known that nothing can tell them from the design (`hopeless`, keys).
 Needs: the RTL's builds (made when first needed). `stop` ends what runs.
 """
 
@@ -16,7 +16,7 @@ import json
 import os
 import tempfile
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -72,8 +72,15 @@ class Report:
 class Hunter:
     """The hunts of one draw. While it is open every build of this process and its children is of the copy."""
 
-    def __init__(self, mutants: Sequence[Mutant], tests: Sequence[Test], jobs: int, say: Callable[[str], None]) -> None:
-        self._mutants, self._jobs, self._say = mutants, jobs, say
+    def __init__(
+        self,
+        mutants: Sequence[Mutant],
+        tests: Sequence[Test],
+        jobs: int,
+        say: Callable[[str], None],
+        hopeless: Collection[str] = (),
+    ) -> None:
+        self._mutants, self._jobs, self._say, self._hopeless = mutants, jobs, say, hopeless
         self._tests = {test.name: test for test in tests}
         self._kills: dict[str, int] = {}
         self._known: dict[str, float] = json.loads(DURATIONS.read_text()) if DURATIONS.exists() else {}
@@ -111,7 +118,7 @@ class Hunter:
         with ThreadPoolExecutor(self._jobs) as pool:
             try:
                 mutants = {mutant.number: mutant for mutant in self._mutants}
-                waiting = [_Turn(0, 0, number) for number in mutants]
+                waiting = [_Turn(STAGES if mutant.key in self._hopeless else 0, 0, mutant.number) for mutant in self._mutants]
                 heapq.heapify(waiting)
                 running: dict[Future[Report | int], _Turn] = {}
                 while waiting or running:
@@ -142,7 +149,7 @@ class Hunter:
                 if of_stage > stage or turn > TURN:
                     if turn:
                         self._say(f"passes {len(kept)} tests so far: {mutant.place}: {mutant.what}")
-                    return of_stage
+                    return max(stage, of_stage)
                 shot = kept.get((test.name, seed))
                 if shot is None:
                     shot = self._range.shot(test, seed, mutant.number)

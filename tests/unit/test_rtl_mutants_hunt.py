@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -12,7 +13,7 @@ from shootdown.rtl_mutants import hunt, shots, suite
 from shootdown.rtl_mutants.draw import Mutant, draw
 from shootdown.rtl_mutants.hunt import Hunter, Report
 from shootdown.rtl_mutants.shots import Range, Shot
-from tb.plan.test import Kind, Test
+from tb.plan.test import Kind, Test, Tier
 
 Player = Callable[[str, int, int, float], tuple[Status, float]]
 """Test, seed, mutant, limit -> how it ends and the seconds it takes."""
@@ -136,6 +137,27 @@ def test_who_resists_lets_the_others_go_first(tmp_path: Path, monkeypatch: pytes
     played.code = "second"
     reports(mutants[1:2], tests)
     assert [number for *_, number, _ in played.log] == [0, 2, 0, 2]
+
+
+def test_the_hopeless_come_last(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A reason is no verdict: they are asked too."""
+    monkeypatch.setattr(hunt, "HOME", tmp_path)
+    Played(monkeypatch, lambda _test, _seed, number, _limit: (Status.FAIL if number == 2 else Status.PASS, 1.0))
+    mutants = draw(1, 3, [FILE])
+    hopeless = [mutant.key for mutant in mutants[:2]]
+    with Hunter(mutants, [a_test("one"), a_test("two")], 1, quiet, hopeless) as hunter:
+        found = [(report.mutant.number, report.fate) for report in hunter.reports()]
+    assert found == [(3, "survived"), (1, "survived"), (2, "killed")]
+
+
+def test_stages(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The block's own tests of every mutant, then the chip's, then what the default regression leaves out."""
+    monkeypatch.setattr(hunt, "HOME", tmp_path)
+    played = Played(monkeypatch, lambda *_: (Status.PASS, 1.0))
+    tests = [replace(a_test("late"), tier=Tier.FULL), replace(a_test("chip"), block="hca"), a_test("own", seeds=2)]
+    reports(draw(1, 2, [FILE]), tests)
+    order = [(test, number) for test, _, number, _ in played.log if number]
+    assert order == [("own", 1)] * 2 + [("own", 2)] * 2 + [("chip", 1), ("chip", 2), ("late", 1), ("late", 2)]
 
 
 def test_seeds_come_after_tests(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
