@@ -37,6 +37,7 @@ DIRECTED: Mapping[str, str] = {
     "unit/test_rtl_hca_tx.py": "hca_tx",
     "unit/test_rtl_hca_qp.py": "hca_qp",
     "unit/test_rtl_hca_link.py": "hca_link",
+    "unit/test_rtl_hca_seen.py": "hca_xlt",
     "unit/test_rtl_hca_overlooked.py": "hca_mmu",
     "unit/test_rtl_hca_chip.py": "hca",
     "unit/test_rtl_hca_rules.py": "hca",

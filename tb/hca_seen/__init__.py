@@ -1,0 +1,1 @@
+"""Block test of what a monitor sees of the HCA's translation."""
