@@ -74,11 +74,13 @@ class IntervalSubscription:
 class IntervalSubscriptions(MmuNotifier):
     """The subscriptions of one address space. Stays with the chain from its first subscription to release.
 
-    `seq` is odd while an invalidation runs that a subscription overlaps. No lock: nothing here awaits between test and change.
+    `seq` is odd while an invalidation runs that a subscription overlaps. No lock: nothing here awaits between test and change. What
+    is said to be used where the numbers and lists are is the wait queue `_ended`.
     """
 
     def __init__(self, sched: Scheduler, mm: AddressSpace) -> None:
         super().__init__()
+        self._sched = sched
         self._mm = mm
         self._seq = 2
         self._active = 0
@@ -102,6 +104,7 @@ class IntervalSubscriptions(MmuNotifier):
 
     def insert(self, sub: IntervalSubscription) -> None:
         """Watch. The first needs mmap_lock for writing. NotifierError after release."""
+        self._sched.touch(self._ended)
         if self._released:
             raise NotifierError(f"MN-4: interval subscribed on mm {self._mm.id} after its release")
         if not self._registered:
@@ -121,6 +124,7 @@ class IntervalSubscriptions(MmuNotifier):
 
     async def remove(self, sub: IntervalSubscription) -> None:
         """Stop watching; sleeps until no invalidation that may know the subscription is left."""
+        self._sched.touch(self._ended)
         if sub in self._inserts:
             self._inserts.remove(sub)
             return
@@ -137,6 +141,7 @@ class IntervalSubscriptions(MmuNotifier):
 
     async def read_begin(self, sub: IntervalSubscription) -> int:
         """The number to hand to `read_retry`. Sleeps while the subscription is being invalidated."""
+        self._sched.touch(self._ended)
         seq = sub.seq
         if seq == self._seq:
             await self._ended.wait_event(lambda: self._seq != seq)
@@ -145,6 +150,7 @@ class IntervalSubscriptions(MmuNotifier):
 
     def read_retry(self, sub: IntervalSubscription, seq: int) -> bool:
         """True if an invalidation of the subscription began since `read_begin`. Under the lock `invalidate` takes."""
+        self._sched.touch(self._ended)
         return sub.seq != seq
 
     # ---- the chain's callbacks -------------------------------------------------------------------------------------
@@ -200,6 +206,7 @@ class IntervalSubscriptions(MmuNotifier):
     def _number(self, start: int, end: int) -> list[IntervalSubscription]:
         """One more invalidation runs; the subscriptions it concerns, with its number. All are numbered before the first is
         called: none may be established from what was read before this begin."""
+        self._sched.touch(self._ended)
         self._active += 1
         found = [sub for sub in self._subs if sub.overlaps(start, end)]
         if found:
@@ -209,6 +216,7 @@ class IntervalSubscriptions(MmuNotifier):
         return found
 
     def _end(self) -> None:
+        self._sched.touch(self._ended)
         self._active -= 1
         if self._active or not self.invalidating:
             return

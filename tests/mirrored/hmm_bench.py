@@ -11,9 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from mirrored.hmm_device import Mirror, Mutant
 from mirrored.hmm_gru import GruDevice
-from mirrored.hmm_values import Refused
 
 from hwif.gen import timing
 from hwif.loop import drive
@@ -21,6 +19,8 @@ from hwif.port import Device
 from hwif.trace import Trace
 from sw_stack.drivers.gru.driver import GruDriver
 from sw_stack.drivers.gru.policy import DriverPolicy
+from sw_stack.drivers.hmm import Mirror, Mutant
+from sw_stack.drivers.hmm.values import Refused
 from sw_stack.mm import PROT_READ, PROT_WRITE, Machine, Mm
 from sw_stack.mm.check import audit
 from sw_stack.mm.filemap import truncate

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from mirrored.hmm_bench import NPAGES, PAGE, pattern
-from mirrored.hmm_device import Mirror
 from mirrored.hmm_gru import GruDevice
-from mirrored.hmm_values import Access, Done
+
+from sw_stack.drivers.hmm import Mirror
+from sw_stack.drivers.hmm.values import Access, Done
 
 __all__ = ["HUGE", "HUGE_PAGES", "HUGE_SIZE", "SIZE", "Device", "empty", "negated", "read_all", "reads", "write_all"]
 

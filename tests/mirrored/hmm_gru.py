@@ -12,11 +12,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from mirrored.hmm_values import Access, Done, Refused
-
 from hwif.gen.gru import CbEcause, CbIstatus, CbXtype, ExopIr
 from sw_stack.drivers.gru.driver import GruDriver
 from sw_stack.drivers.gru.user import CbResult, GruError, GruUser, gru_bcopy, gru_gamir, gru_vload, gru_vset, gru_vstore
+from sw_stack.drivers.hmm.values import Access, Done, Refused
 from sw_stack.mm import PROT_READ, PROT_WRITE, Mm
 from sw_stack.mm.types import PAGE_SHIFT, PAGE_SIZE
 

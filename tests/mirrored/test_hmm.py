@@ -23,11 +23,11 @@ import errno
 import pytest
 from mirrored.hmm_bench import LARGE_FRAMES, NPAGES, PAGE, RW, Bench, pattern
 from mirrored.hmm_commands import HUGE, HUGE_PAGES, HUGE_SIZE, SIZE, Device, empty, negated, read_all, reads, write_all
-from mirrored.hmm_device import Mirror
 from mirrored.hmm_hosts import hmm
-from mirrored.hmm_values import Access, Prot, Refused
 
 from sw_stack.drivers.gru.state import GruError
+from sw_stack.drivers.hmm import Mirror
+from sw_stack.drivers.hmm.values import Access, Prot, Refused
 from sw_stack.mm import PROT_NONE, PROT_READ, Mm
 from sw_stack.mm.filemap import writeback
 

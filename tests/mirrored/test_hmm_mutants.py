@@ -9,11 +9,11 @@ from mirrored import test_hmm as t
 from mirrored import test_hmm_races as races
 from mirrored import test_hmm_table as table
 from mirrored.hmm_bench import LARGE_FRAMES, Broken
-from mirrored.hmm_device import MUTANT_TEXT, Mutant
 from mirrored.hmm_hosts import run
 
 from sw_stack.drivers.gru.policy import DriverPolicy
 from sw_stack.drivers.gru.policy import Mutant as DriverMutant
+from sw_stack.drivers.hmm import MUTANT_TEXT, Mutant
 from sw_stack.mm.secondary import DeadTranslationError
 
 SEEDS = range(120)
@@ -71,4 +71,5 @@ def _noticed(test: Any, host: Any, broken: Broken, error: type[BaseException], w
 
 
 def test_every_mutant_of_the_mirror_is_tried() -> None:
-    assert {mutant for mutant, *_ in MIRROR} == set(get_args(Mutant)) == set(MUTANT_TEXT)
+    tried = {mutant for mutant, *_ in MIRROR} | {"gone_is_done"}  # its test would have no end: the play hmm_gone tries it
+    assert tried == set(get_args(Mutant)) == set(MUTANT_TEXT)

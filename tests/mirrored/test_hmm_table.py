@@ -6,10 +6,10 @@ import errno
 
 from mirrored.hmm_bench import LARGE_FRAMES, NPAGES, PAGE, RW, Bench, pattern
 from mirrored.hmm_commands import HUGE, HUGE_PAGES, SIZE, empty, negated, read_all
-from mirrored.hmm_device import Mirror
 from mirrored.hmm_hosts import hmm
-from mirrored.hmm_values import Prot
 
+from sw_stack.drivers.hmm import Mirror
+from sw_stack.drivers.hmm.values import Prot
 from sw_stack.mm import PROT_NONE, PROT_READ, Mm
 
 PUD_FRAMES = (1 << 18) + 256

@@ -28,9 +28,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
-from mirrored.hmm_values import LARGE, Access, Done, Prot, Refused
-
 from hwif.gen import timing
+from sw_stack.drivers.hmm.values import LARGE, Access, Done, Prot, Refused
 from sw_stack.mm import PROT_READ, PROT_WRITE, Mm, MmError
 from sw_stack.mm.pagetable import EXCLUSIVE, READ, VALUE_SHIFT, WRITE
 from sw_stack.mm.secondary import check_access, read_through, write_through
@@ -47,7 +46,16 @@ FAULT_ATTEMPTS = 64
 """Lookups spoilt by invalidations before a fault gives up (hmm_range_fault's callers: a second)."""
 BEATS = PAGE_SIZE // timing.MEM_BYTES_PER_CYCLE
 
-Mutant = Literal["no_retry", "no_invalidate", "no_lock", "map_writable", "shared_atomic", "exclusive_unseen", "exclusive_in_range"]
+Mutant = Literal[
+    "no_retry",
+    "no_invalidate",
+    "no_lock",
+    "map_writable",
+    "shared_atomic",
+    "exclusive_unseen",
+    "exclusive_in_range",
+    "gone_is_done",
+]
 
 MUTANT_TEXT: Mapping[Mutant, str] = {
     "no_retry": "a translation is entered although an invalidation has passed since it was looked up",
@@ -57,6 +65,7 @@ MUTANT_TEXT: Mapping[Mutant, str] = {
     "shared_atomic": "atomic operations do not take the page from the processor",
     "exclusive_unseen": "a page is entered as the device's own without a look at whether it still is",
     "exclusive_in_range": "a page is entered as the device's own while an invalidation is under way",
+    "gone_is_done": "a fault on an address space that has exited enters nothing and says that it did",
 }
 
 
@@ -221,8 +230,15 @@ class Mirror:
     async def _fault(self, address: int, pages: int, *, write: bool) -> None:
         """Enter the translations of `pages` pages (dmirror_fault)."""
         end = address + pages * PAGE_SIZE
+        if self.mutant == "gone_is_done" and self._gone():
+            await self.sched.charge(timing.SW_PAGE_WALK)
+            return
         for start in range(address, end, FAULT_PAGES * PAGE_SIZE):
             await self._range_fault(start, min(end, start + FAULT_PAGES * PAGE_SIZE), write)
+
+    def _gone(self) -> bool:
+        self.sched.touch(self.mm.mmap_lock)
+        return not self.mm.alive
 
     async def _range_fault(self, start: int, end: int, write: bool) -> None:
         for _ in range(FAULT_ATTEMPTS):

@@ -1,0 +1,60 @@
+"""What the tests of the explored plays share: search with and without a planted race, shorten, compare with the search unpruned."""
+
+from __future__ import annotations
+
+from shootdown.explore.search import Dfs, DfsChooser, Plan, PlanChooser
+from shootdown.explore.shrink import Found, Shrinker, record
+from shootdown.explore.world import Failure, World
+from sw_stack.workloads.explored import load
+
+BUDGET = 20_000
+
+
+def _round(world: World, search: Dfs, plan: Plan, used: int) -> Failure | None:
+    chooser = DfsChooser(search, world.sched, plan, used)
+    failure = world.round(chooser)
+    chooser.finish()
+    return failure
+
+
+def failures(play: str, planted: str | None, bound: int, *, prune: bool = True, first: bool = False) -> dict[str, str]:
+    """Kinds of failures met by all orders with at most `bound` preemptions (or by the first that fails), with a message each. The
+    search must come to its end within the budget unless `first`."""
+    found: dict[str, str] = {}
+    search = Dfs(bound, prune=prune)
+    world = World(load(play), planted)
+    for played, (used, plan) in enumerate(search.plans()):
+        assert played < BUDGET, f"{play} has no end within {BUDGET} schedules"
+        failure = _round(world, search, plan, used)
+        if failure is None:
+            continue
+        found.setdefault(failure.kind, failure.text)
+        world.close()
+        world = World(load(play), planted)
+        if first:
+            break
+    world.close()
+    return found
+
+
+def shortest(play: str, planted: str, bound: int = 2) -> tuple[int, Found]:
+    """Schedules until the planted race shows, and the schedule made short and replayed."""
+    search = Dfs(bound)
+    world = World(load(play), planted)
+    for played, (used, plan) in enumerate(search.plans(), 1):
+        assert played <= BUDGET, f"{planted} does not show within {BUDGET} schedules"
+        if _round(world, search, plan, used) is not None:
+            break
+    else:
+        raise AssertionError(f"{planted} does not show with {bound} preemptions")
+    world.close()
+    world = World(load(play), planted)
+    found = record(world, PlanChooser(plan))
+    world.close()
+    assert found is not None, "the same plan does not fail on a new machine"
+    shrinker = Shrinker(load(play), planted)
+    best = shrinker(found)
+    again = shrinker.replay(best)
+    shrinker.close()
+    assert again is not None and again.failure.kind == found.failure.kind, "the short schedule does not replay"
+    return played, best
