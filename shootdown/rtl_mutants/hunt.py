@@ -39,7 +39,7 @@ GUESS = {Kind.BLOCK: 10.0, Kind.PYTEST: 20.0, Kind.UVM: 30.0, Kind.COSIM: 40.0}
 """Seconds of a test that nobody has played yet, with its share of a build."""
 DURATIONS = ROOT / "build" / "regress" / "durations.json"
 """What they took in the last regression."""
-TURN = 60.0
+TURN = 20.0
 """Seconds after which a mutant that nothing noticed lets the others go first."""
 
 

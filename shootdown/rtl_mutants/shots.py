@@ -24,7 +24,7 @@ from shootdown.regress.outcome import Status
 from shootdown.regress.prebuild import Build, needed
 from shootdown.regress.process import play
 from shootdown.regress.run import Run
-from shootdown.rtl_mutants.suite import fingerprint
+from shootdown.rtl_mutants.suite import benches, fingerprint
 from tb.plan.test import Kind, Test
 from tb.toolchain import MUTANT_VARIABLE, ROOT, BuildError
 
@@ -115,10 +115,9 @@ class Range:
     def _alone(self, test: Test, seed: int) -> Shot:
         """Built before, so that its time is its own."""
         self._build(needed(Run(test, seed)), fingerprint(test))
-        begun = time.monotonic()
         shot = self._played(test, seed, 0, BUILD_LIMIT)
         # Which chips a file of directed tests builds is known when it has run; a long first run may have been a build.
-        again = test.kind is Kind.PYTEST and shot.passed and time.monotonic() - begun > LEAST_SECONDS
+        again = test.kind is Kind.PYTEST and shot.passed and shot.seconds > LEAST_SECONDS and not benches(test)
         return self._played(test, seed, 0, BUILD_LIMIT) if again else shot
 
     def _build(self, build: Build, code: str) -> None:
