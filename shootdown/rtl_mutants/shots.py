@@ -10,7 +10,6 @@ Needs: RTL_VARIABLE names the copy that has the mutants.
 from __future__ import annotations
 
 import json
-import sys
 import tempfile
 import threading
 import time
@@ -21,10 +20,9 @@ from pathlib import Path
 from shootdown.regress.commands import started
 from shootdown.regress.judge import judge
 from shootdown.regress.outcome import Status
-from shootdown.regress.prebuild import Build, needed
 from shootdown.regress.process import play
 from shootdown.regress.run import Run
-from shootdown.rtl_mutants.suite import benches, fingerprint
+from shootdown.rtl_mutants.suite import fingerprint
 from tb.plan.test import Kind, Test
 from tb.toolchain import MUTANT_VARIABLE, ROOT, BuildError
 
@@ -61,7 +59,6 @@ class Range:
     def __init__(self, folder: Path, say: Callable[[str], None]) -> None:
         self._folder, self._say = folder, say
         self._controls: dict[str, Shot] = {}
-        self._built: set[tuple[Build, str]] = set()
         self._lock = threading.Lock()
         self._locks: dict[str, threading.Lock] = {}
 
@@ -113,18 +110,10 @@ class Range:
         return shot if shot and shot.passed else None
 
     def _alone(self, test: Test, seed: int) -> Shot:
-        """Built before, so that its time is its own."""
-        self._build(needed(Run(test, seed)), fingerprint(test))
+        """Again if something was built meanwhile, so that its time is its own."""
+        built = _builds()
         shot = self._played(test, seed, 0, BUILD_LIMIT)
-        # Which chips a file of directed tests builds is known when it has run; a long first run may have been a build.
-        again = test.kind is Kind.PYTEST and shot.passed and shot.seconds > LEAST_SECONDS and not benches(test)
-        return self._played(test, seed, 0, BUILD_LIMIT) if again else shot
-
-    def _build(self, build: Build, code: str) -> None:
-        if (build, code) not in self._built:
-            with tempfile.TemporaryDirectory(prefix="shootdown-rtl-mutant-") as name, (Path(name) / "log").open("wb") as log:
-                play([sys.executable, *build.command], build.environment(Path(name)), ROOT, log, BUILD_LIMIT)
-            self._built.add((build, code))
+        return self._played(test, seed, 0, BUILD_LIMIT) if shot.passed and _builds() != built else shot
 
     def _played(self, test: Test, seed: int, number: int, limit: float) -> Shot:
         print_of = fingerprint(test)
@@ -143,3 +132,7 @@ class Range:
             seconds = time.monotonic() - begun
             verdict, text, _ = judge(test.kind, folder, status, limit)
         return Shot(test.name, seed, print_of, verdict.value, text, seconds)
+
+
+def _builds() -> frozenset[Path]:
+    return frozenset((ROOT / "build").glob("*/*"))

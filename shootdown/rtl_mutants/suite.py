@@ -21,7 +21,7 @@ from tb.plan.test import Kind, Test
 from tb.toolchain import ROOT
 from tb.uvm.build import simulator
 
-__all__ = ["benches", "fingerprint", "simulates", "suite"]
+__all__ = ["fingerprint", "simulates", "suite"]
 
 DIRECTED: Mapping[str, str] = {
     "unit/test_rtl_gru.py": "gru",
@@ -67,22 +67,17 @@ def simulates(test: Test, mutant: Mutant) -> bool:
     return mutant.edit.file in _simulated(test)
 
 
-def benches(test: Test) -> tuple[str, ...]:
-    """Folders of tb/ whose benches a block's test steps; none if it simulates a chip."""
-    if test.kind in (Kind.UVM, Kind.COSIM):
-        return ()
-    return tuple(
-        path.parent.name for path in _closure(_modules(test)) if path.name == "bench.py" and path.is_relative_to(ROOT / "tb")
-    )
-
-
 @cache
 def _simulated(test: Test) -> frozenset[str]:
     """Files below rtl/: those of the benches that a block's test imports, of its simulator, or of a whole chip."""
     if test.kind is Kind.UVM:
         return _below_rtl(simulator(test.simulator).sources)
-    if found := benches(test):
-        return frozenset().union(*map(_of_bench, found))
+    if test.kind is not Kind.COSIM:
+        benches = [
+            path.parent.name for path in _closure(_modules(test)) if path.name == "bench.py" and path.is_relative_to(ROOT / "tb")
+        ]
+        if benches:
+            return frozenset().union(*map(_of_bench, benches))
     device = (test.target if test.kind is Kind.COSIM else test.block).partition("_")[0].partition(":")[0]
     return _below_rtl(path for chip in CHIPS if chip.name == device for path in chip.files(RTL))
 

@@ -33,8 +33,7 @@ class Played:
         self._ends = ends
         monkeypatch.setattr(shots, "fingerprint", lambda test: self.code)
         monkeypatch.setattr(hunt, "fingerprint", lambda test: self.code)
-        monkeypatch.setattr(shots, "needed", lambda run: _Nothing())
-        monkeypatch.setattr(shots, "play", lambda *_: 0)
+        monkeypatch.setattr(shots, "_builds", frozenset)
         monkeypatch.setattr(Range, "_played", lambda _, test, seed, number, limit: self._play(test, seed, number, limit))
 
     def _play(self, test: Test, seed: int, number: int, limit: float) -> Shot:
@@ -42,13 +41,6 @@ class Played:
         self.log.append((test.name, seed, number, limit))
         status, seconds = self._ends(test.name, seed, number, limit)
         return Shot(test.name, seed, code, status.value, "", seconds)
-
-
-class _Nothing:
-    command = ("-c", "")
-
-    def environment(self, _folder: Path) -> dict[str, str]:
-        return {}
 
 
 def quiet(_: str) -> None:
@@ -67,6 +59,16 @@ def test_what_could_not_be_built_is_no_kill(tmp_path: Path, monkeypatch: pytest.
     assert shot is not None
     assert shot.passed
     assert [number for _, _, number, _ in played.log] == [0, 7, 7]
+
+
+def test_the_time_without_a_mutant_is_not_that_of_a_build(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    seconds = iter([500.0, 6.0, 1.0])
+    Played(monkeypatch, lambda *_: (Status.PASS, next(seconds)))
+    builds = iter([frozenset(), frozenset({tmp_path}), frozenset({tmp_path}), frozenset({tmp_path})])
+    monkeypatch.setattr(shots, "_builds", lambda: next(builds))
+    where = Range(tmp_path, quiet)
+    assert where.control(a_test("one"), 1).seconds == where.takes(a_test("one")) == 6.0
+    assert where.control(a_test("two"), 1).seconds == 1.0
 
 
 def test_what_is_edited_meanwhile_is_played_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
