@@ -1,8 +1,8 @@
 """Which orders are tried, and how many: the three strategies.
 
 dfs     every order with no preemption, then every one with one, with two ... up to the bound (iterative context bounding: Musuvathi
-        and Qadeer, PLDI 2007). A point that is reached with the same history of everything shared (SteeredScheduler.mark) and no
-        more preemptions left than before is not branched from again: what follows was tried already.
+        and Qadeer, PLDI 2007). A task is stopped only where that changes the order of two uses of something shared (see `races`),
+        and who goes on when the runner waits is tried once for each history of everything shared (SteeredScheduler.mark).
 pct     random priorities, and `bound` places at which the one who runs falls behind all others (Burckhardt et al., ASPLOS 2010).
 random  at each point somebody else with odds of one in eight.
 
@@ -13,10 +13,11 @@ Promises: equal arguments try equal orders. A plan is what a run deviates by fro
 from __future__ import annotations
 
 import random
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
-from sw_stack.sched.steered import DEVICE, SteeredScheduler
+from sw_stack.sched.steered import DEVICE, Segment, SteeredScheduler
 
 __all__ = ["STRATEGIES", "Dfs", "DfsChooser", "PctChooser", "Plan", "PlanChooser", "RandomChooser"]
 
@@ -35,33 +36,144 @@ class DfsChooser:
         self._after = plan[-1][0] if plan else -1
         self._chosen = dict(plan)
         self._used = used
+        self._preempted = 0
         self._at = -1
+        self._points: list[Point] = []
+        self._begun: Point | None = None  # the point at which whoever runs was let in
+        sched.segments = [] if search.prune else None
 
     def choose(self, kind: str, n: int) -> int:
         self._at = at = self._at + 1
-        if at <= self._after:
-            return self._chosen.get(at, 0)
-        used = self._used
         search = self._search
-        if kind == "point":
-            used += 1
-            if used > search.bound:
-                return 0
-        sched = self._sched
-        current = sched.current
+        chosen = self._chosen.get(at, 0) if at <= self._after else 0
+        if kind == "switch":
+            self._begun = None
+            if at > self._after and self._fresh(self._used):
+                self._branch(self._used, at, n)
+            return chosen
+        used = self._preempted + 1
         if search.prune:
-            key = (sched.mark, current.name if current is not None else "")
-            if search.seen.get(key, 1 << 30) <= used:
-                search.pruned += n - 1
-                return 0
-            search.seen[key] = used
-        waiting = search.waiting[used]
+            if used <= search.bound:
+                segments = self._sched.segments
+                assert segments is not None
+                point = Point(at, len(segments), used, self._sched.actor_names(), self._begun)
+                self._points.append(point)
+                if chosen:
+                    self._begun = point
+        elif at > self._after and used <= search.bound:
+            self._branch(used, at, n)
+        if chosen:
+            self._preempted += 1
+        return chosen
+
+    def _fresh(self, used: int) -> bool:
+        """The same state was not met with as many preemptions left."""
+        search = self._search
+        if not search.prune:
+            return True
+        mark = self._sched.mark
+        if search.seen.get(mark, 1 << 30) <= used:
+            search.pruned += 1
+            return False
+        search.seen[mark] = used
+        return True
+
+    def _branch(self, used: int, at: int, n: int) -> None:
+        waiting = self._search.waiting[used]
         for pick in range(n - 1, 0, -1):
             waiting.append((*self._plan, (at, pick)))
-        return 0
+
+    def finish(self) -> None:
+        """The run is over: which of its points are worth stopping at? Those whose segment somebody else's later segment races with,
+        and, since preemptions are bounded, the one at which the segment's actor was let in (Coons, Musuvathi and McKinley, OOPSLA
+        2013)."""
+        segments, self._sched.segments = self._sched.segments, None
+        if not segments or not self._points:
+            return
+        rivals = races(segments)
+        for point in self._points:
+            wanted = rivals.get(point.segment)
+            if wanted is None:
+                self._search.pruned += len(point.names)
+                continue
+            chosen = _instead(wanted, point.names)
+            self._search.pruned += len(point.names) - len(chosen)
+            self._add(point, chosen)
+            if point.begun is not None:
+                self._add(point.begun, _instead(wanted, point.begun.names))
+
+    def _add(self, point: Point, chosen: set[str]) -> None:
+        search = self._search
+        before = tuple(choice for choice in self._plan if choice[0] < point.at)
+        for pick, name in enumerate(point.names, 1):
+            if name in chosen:
+                plan = (*before, (point.at, pick))
+                if plan not in search.known:
+                    search.known.add(plan)
+                    search.waiting[point.used].append(plan)
 
     def close(self) -> None:
         """Nothing to close."""
+
+
+class Point(NamedTuple):
+    """A point of a run at which the runner could be stopped: the number of the choice, of the segment that follows, of preemptions if
+    it is stopped; who could run instead; the point at which the runner was let in, if it was."""
+
+    at: int
+    segment: int
+    used: int
+    names: list[str]
+    begun: Point | None
+
+
+def races(segments: Sequence[Segment]) -> dict[int, list[tuple[str, set[str]]]]:
+    """For each segment that another actor's later segment races with: that actor, and who did something on the way to that.
+
+    Two segments race if they use the same thing, nobody used it between them, and nothing else orders them: the later one would
+    have come to it without the earlier. Stopping a task before a segment differs from stopping it after it only if the segment races (dynamic partial-order
+    reduction: Flanagan and Godefroid, POPL 2005).
+    """
+    numbers: dict[str, int] = {}
+    for segment in segments:
+        numbers.setdefault(segment.actor, len(numbers))
+    names = list(numbers)
+    none = [-1] * len(names)
+    clocks: dict[str, list[int]] = {}  # of each actor: the last segment of every actor that is before what it does next
+    ends: list[list[int]] = []  # of each segment
+    last: dict[int, int] = {}  # of each thing: the segment that used it last
+    found: dict[int, list[tuple[str, set[str]]]] = {}
+    for index, (actor, used, woken) in enumerate(segments):
+        clock = clocks.get(actor, none)
+        if woken >= 0:
+            clock = list(map(max, clock, ends[woken]))
+        joined = clock
+        for thing in used:
+            other = last.get(thing)
+            if other is not None:
+                rival = segments[other].actor
+                if rival != actor and clock[numbers[rival]] < other:
+                    on_the_way = {names[number] for number, known in enumerate(clock) if known > other}
+                    found.setdefault(other, []).append((actor, on_the_way))
+                joined = list(map(max, joined, ends[other]))
+            last[thing] = index
+        mine = joined.copy()
+        mine[numbers[actor]] = index
+        clocks[actor] = mine
+        ends.append(mine)
+    return found
+
+
+def _instead(wanted: Sequence[tuple[str, set[str]]], names: Sequence[str]) -> set[str]:
+    """Who is to run in place of the segment: who races with it; if that one cannot yet, who did something on the way to it; else
+    anybody."""
+    chosen: set[str] = set()
+    for rival, on_the_way in wanted:
+        if rival in names:
+            chosen.add(rival)
+        else:
+            chosen |= on_the_way.intersection(names) or set(names)
+    return chosen
 
 
 class PlanChooser:
@@ -86,7 +198,8 @@ class Dfs:
     bound: int
     prune: bool = True
     waiting: list[list[Plan]] = field(default_factory=list)
-    seen: dict[tuple[int, str], int] = field(default_factory=dict)
+    seen: dict[int, int] = field(default_factory=dict)
+    known: set[Plan] = field(default_factory=set)
     pruned: int = 0
 
     def __post_init__(self) -> None:
@@ -94,11 +207,13 @@ class Dfs:
             self.waiting = [[] for _ in range(self.bound + 1)]
 
     def plans(self) -> Iterator[tuple[int, Plan]]:
-        """What to play next, with its preemptions, until nothing is left."""
+        """What to play next, with its preemptions, until nothing is left. Of those known the ones with the fewest come first."""
         yield 0, ()
-        for used, waiting in enumerate(self.waiting):
-            while waiting:
-                yield used, waiting.pop()
+        while True:
+            used = next((used for used, waiting in enumerate(self.waiting) if waiting), None)
+            if used is None:
+                return
+            yield used, self.waiting[used].pop()
 
 
 class RandomChooser:

@@ -87,9 +87,11 @@ class Worker:
         waiting = search.waiting[part.used]
         while waiting and done.schedules < part.limit:
             plan = waiting.pop()
-            if self._play(DfsChooser(search, self._world.sched, plan, part.used), done):
+            chooser = DfsChooser(search, self._world.sched, plan, part.used)
+            if self._play(chooser, done):
                 done.found = self._recorded(partial(PlanChooser, plan))
                 break
+            chooser.finish()
         done.pruned = search.pruned - before
         done.left = search.waiting
 

@@ -19,7 +19,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, Final, Protocol
+from typing import Any, Final, NamedTuple, Protocol
 from zlib import crc32  # str hashes differ from process to process
 
 from hwif.loop import StalledError
@@ -65,6 +65,15 @@ class Stretch:
     """It could not go on, rather than was stopped."""
 
 
+class Segment(NamedTuple):
+    """What an actor did from one point to the next: what shared things it used (0: the device), and in which earlier segment it was
+    woken, -1 if it was not."""
+
+    actor: str
+    used: set[int]
+    woken: int
+
+
 class _NoChoice:
     """Everybody goes on as far as he can, first come, first served."""
 
@@ -88,11 +97,15 @@ class SteeredScheduler(Scheduler):
         """Equal for orders that cannot be told apart."""
         self.queue: deque[Task | None] = deque()
         """Who can run; None is the device."""
+        self.segments: list[Segment] | None = None
+        """What was done between two points, in order, if that is wanted."""
         self.on_stretch: Callable[[Stretch], None] | None = None
         self._steered = False
         self._since = 0
         self._actor: str | None = None
         self._place = ""
+        self._used: set[int] = set()
+        self._woken: dict[str, int] = {}
         self._picked: int | None = None
         self._round = 0
         self._device_stamp = 0
@@ -106,6 +119,7 @@ class SteeredScheduler(Scheduler):
         self.lockdep = Lockdep()
         self.points = self._since = 0
         self._round += 1
+        self._woken.clear()
         self.mark = self._device_stamp = crc32(DEVICE.encode())
         for task in self._tasks:
             self._introduce(task)
@@ -148,9 +162,13 @@ class SteeredScheduler(Scheduler):
         self._since = self.points
         if actor is None:
             self._actor = DEVICE
+            if self.segments is not None:
+                self.segments.append(Segment(DEVICE, {0}, -1))
             self._device_step()
         else:
             self._actor = actor.name
+            if self.segments is not None:
+                self._segment(actor.name)
             self._run(actor)
             if self.on_stretch is not None:
                 stopped = self._picked is not None
@@ -185,7 +203,17 @@ class SteeredScheduler(Scheduler):
                     self._place = call_chain(PLACE_DEPTH)
                 self._picked = pick - 1
                 return Pause(0, "processor time")
+        if self.points - self._since > self.limit:
+            return Pause(0, "processor time")  # whoever runs the tasks sees that this one has no end
+        if self.segments is not None and self.current is not None:
+            self._segment(self.current.name)
         return DONE
+
+    def _segment(self, actor: str) -> None:
+        """Here one begins."""
+        assert self.segments is not None
+        self._used = set()
+        self.segments.append(Segment(actor, self._used, self._woken.pop(actor, -1)))
 
     def step(self) -> bool:
         raise NotImplementedError("a steered scheduler is run by run()")
@@ -197,6 +225,8 @@ class SteeredScheduler(Scheduler):
         """Whoever wakes a task has been seen by it."""
         waker = self._device_stamp if self.current is None else self.current.stamp
         self._mark(task, waker)
+        if self.segments is not None:
+            self._woken[task.name] = len(self.segments) - 1
         super().resume(task, value, delay)
 
     def touch(self, shared: Shared) -> None:
@@ -210,6 +240,8 @@ class SteeredScheduler(Scheduler):
         before = task.stamp
         after = task.stamp = shared.stamp = hash((before, shared.stamp))
         self.mark ^= before ^ after
+        if self.segments is not None:
+            self._used.add(id(shared))
 
     def spawn(self, *args: Any, **kwargs: Any) -> Task:
         task = super().spawn(*args, **kwargs)
@@ -249,6 +281,7 @@ class SteeredScheduler(Scheduler):
         task = self.task()
         self._mark(task, self._device_stamp)
         self._device_stamp = task.stamp
+        self._used.add(0)  # the device
         device.submit(request)
         done = None
         while done is None:
