@@ -42,8 +42,8 @@ def _tx(name: str, about: str) -> Test:
     return _block(f"hca_tx_{name}", about, "hca_tx.job:traffic", "hca_tx", "SD-2 FQ-3", points.TX.values())
 
 
-def _qp(name: str, about: str) -> Test:
-    return _block(f"hca_qp_{name}", about, "hca_qp.job:traffic", "hca_qp", "FQ-3 FQ-5", points.QP.values())
+def _qp(name: str, about: str, seeds: int = 2) -> Test:
+    return _block(f"hca_qp_{name}", about, "hca_qp.job:traffic", "hca_qp", "FQ-3 FQ-5", points.QP.values(), seeds)
 
 
 RANDOM = (
@@ -59,6 +59,7 @@ RANDOM = (
     _xlt("reset", "switched off in the middle of traffic"),
     _xlt("races", "an invalidation at every distance from a walk's end", "SD-1 SD-3 SD-5", "races", 1),
     _xlt("upgrades", "absent, read-only, writable, without an invalidation", "SD-7", "upgrades", 1),
+    _xlt("everywhere", "regions and pages anywhere, numbers of the whole width", "SD-1 SD-6", "everywhere", 1),
     _mmu("plain", "commands, faults, accesses and interrupts, a bit of everything", "SD-1 SD-2 SD-8 FQ-1 FQ-2 FQ-3 FQ-4 FQ-5 FQ-6"),
     _mmu("faults", "many faults of few queue pairs, resumes right and wrong", "FQ-1 FQ-3 FQ-4 FQ-5"),
     _mmu("tiny_queues", "queues of one and two entries", "FQ-1 FQ-6 FQ-7"),
@@ -91,7 +92,8 @@ PACKETS = (
     _qp("window", "as many messages as may be unacknowledged"),
     _qp("many_pairs", "64 pairs side by side"),
     _qp("wide", "numbers, addresses, domains, rings over their whole width; messages of up to the greatest length"),
-    _qp("wrap", "one pair sends more messages than an index has values"),
+    _qp("wrap", "one pair sends more messages than an index has values", 1),
+    _qp("late", "acknowledgements are lost: one that comes is for all that may be unacknowledged"),
 )
 COMPLETIONS = tuple(
     _block(f"hca_cq_{name}", about, "hca_cells.job:completions", "hca_cq", "", points.CQ.values())

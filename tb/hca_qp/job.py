@@ -49,7 +49,8 @@ PROFILES = {
         {"pairs": 64, "messages": 30, "loss": 5, "txfault": 20, "rxfault": 20, "norecv": 10, "policy": EACH, "wide": 1},
         some="nak rnr retransmit",
     ),
-    "hca_qp_wrap": Profile({"pairs": 1, "messages": 70_000, "size": 64, "wide": 1}, none="nak rnr timeouts"),
+    "hca_qp_wrap": Profile({"pairs": 1, "messages": 70_000, "size": 64, "wide": 1, "tail": 120_000}, none="nak rnr timeouts"),
+    "hca_qp_late": Profile({"pairs": 3, "messages": 800, "size": 64, "wide": 1, "ackloss": 900}, some="timeouts", none="nak rnr"),
 }
 """By the test's name."""
 

@@ -19,6 +19,7 @@ always @(posedge clk_i) begin
       rsp.id <= r.req.id;
       if (!wqes.exists(k)) wrong("a work request is read that was not posted");
       rsp.data <= wqes[k];
+      if (tail_until != 0 && pairs > 1 && permille(300)) rsp.resp <= 2'd2;
     end
   end
 end
@@ -27,6 +28,12 @@ end
 typedef struct { longint unsigned due; tx_pkt_t pkt; } wire_t;
 wire_t waiting[$], cable[$];
 longint unsigned link_free;
+
+// Faults that were told of: whose, and their lengths.
+bit said[longint unsigned];
+function automatic longint unsigned named(qpn_t qpn, fault_dir_e direction, logic [31:0] length);
+  return {19'd0, qpn, direction, length};
+endfunction
 
 function automatic void check_sent(tx_pkt_t t);
   hca_wqe_t w;
@@ -93,7 +100,10 @@ always @(posedge clk_i) begin
         f.side = t.pkt.side;
         f.head = t.pkt.head;
         f.wqe_index = t.pkt.wqe_index;
-        f.result = XLT_RESULT_FAULT_NOT_PRESENT;
+        f.result = permille(500) ? XLT_RESULT_FAULT_NOT_PRESENT : XLT_RESULT_FAULT_READ_ONLY;
+        f.length = $urandom();
+        f.packet_length = 13'($urandom());
+        said[named(f.qpn, f.side, f.length)] = 1'b1;
         f.key = t.pkt.key0;
         f.va = t.pkt.va0;
         fail <= f;
@@ -101,7 +111,7 @@ always @(posedge clk_i) begin
       end else begin
         link_free = cycle + 1 + ((64'(t.pkt.head.length) + 63) >> 6);
         t.due = cycle + 150;
-        if (!permille(loss)) cable.push_back(t);
+        if (!permille(loss) && !(t.pkt.head.opcode == PKT_OP_ACK && permille(ackloss))) cable.push_back(t);
       end
     end
   end

@@ -10,6 +10,10 @@ logic asks;
 longint unsigned shown_at;
 arrived_t landing[$];
 
+function automatic bit answers_one(hca_packet_t h);
+  return h.opcode inside {PKT_OP_READ_RESP, PKT_OP_ATOMIC_RESP};
+endfunction
+
 function automatic void check_land(hca_packet_t h);
   int unsigned p;
   hca_wqe_t w;
@@ -46,6 +50,7 @@ always @(posedge clk_i) begin
       rx_pkt_t r;
       t = cable.pop_front();
       r = '0;
+      r.slot = RxSlotW'($urandom());
       r.head = t.pkt.head;
       r.head.dest_qpn[23:QPN_WIDTH] = '0;  // the other end's numbers may be wider than this device's
       r.head.src_qpn[23:QPN_WIDTH] = traits[side(t.pkt.head.src_qpn)].high;
@@ -74,7 +79,7 @@ always @(posedge clk_i) begin
     end
     if (asks && cycle - shown_at > 6 && !pkt_valid) wrong("a verdict is late");
     if (verdict_valid) begin
-      if (!asks) wrong("a verdict without a packet");
+      if (!asks || verdict.slot != shown.pkt.slot) wrong("a verdict without a packet");
       asks <= 0;
       if (verdict.verdict == VERDICT_TAKE) begin
         if (shown.pkt.result != XLT_RESULT_OK) wrong("a fault is taken");
@@ -92,6 +97,9 @@ always @(posedge clk_i) begin
           slots.delete(i);
           if (!(shown.pkt.head.opcode inside {PKT_OP_ACK, PKT_OP_NAK, PKT_OP_READ_REQ}))
             shown.pkt.result = permille(rxfault) ? XLT_RESULT_FAULT_NOT_PRESENT : XLT_RESULT_OK;
+          {shown.pkt.key, shown.pkt.va, shown.pkt.seg_rest} = {$urandom(), $urandom(), $urandom(), $urandom()};
+          said[named(qpn_t'(shown.pkt.head.dest_qpn), answers_one(shown.pkt.head) ? FAULT_DIR_REQUESTER : FAULT_DIR_RESPONDER,
+                     shown.pkt.seg_rest)] = 1'b1;
           shown.pkt.no_wqe = shown.pkt.head.opcode == PKT_OP_SEND && permille(norecv);
           pkt <= shown.pkt;
           pkt_valid <= 1;
@@ -127,7 +135,8 @@ always @(posedge clk_i) begin
       answer_t a;
       outstanding[flt.qpn][flt.direction] = 1;
       a.due = cycle + 200 + 64'($urandom_range(400));
-      a.resume = '{qpn: flt.qpn, direction: flt.direction, error: 1'b0};
+      a.resume = '{qpn: flt.qpn, direction: flt.direction, error: tail_until != 0 && permille(500)};
+      if (said.exists(named(flt.qpn, flt.direction, flt.length)) == 0) wrong("a fault nobody told of");
       answers.push_back(a);
     end
     if ((!resume_valid || resume_ready) && answers.size() != 0 && answers[0].due <= cycle) begin

@@ -20,10 +20,10 @@ function automatic traits_t random_traits(int unsigned i);
   automatic traits_t t;
   t = '{qpn: qpn_t'(i), mtu_shift: 4'd8, sq_log: 4'(Log), sq_base: pa_t'(i) << 24, default: '0};
   if (wide != 0) begin
-    t.qpn = qpn_t'((i * 4093 + 32'd1234) % NUM_QP);  // 4093: prime to the number of queue pairs
+    t.qpn = qpn_t'((i * 2531 + 32'd1234) % NUM_QP);  // 2531: prime to the number of queue pairs
     t.high = 12'($urandom());
     t.mtu_shift = 4'(MTU_SHIFT_MIN + (i / 2) % (MTU_SHIFT_MAX - MTU_SHIFT_MIN + 1));
-    t.sq_log = 4'(8 + $urandom_range(7));
+    t.sq_log = 4'(7 + $urandom_range(8));
     if (size != 0) t.sq_log = 4'd15;
     t.rq_log = 4'($urandom());
     t.pd = pd_t'($urandom());
@@ -78,6 +78,7 @@ function automatic hca_wqe_t random_wqe();
     w.opcode = WR_OPCODE_RDMA_WRITE;
     w.length0 = size;
     w.signaled = wide != 0 && permille(20);
+    if (wide != 0 && !permille(20)) w.opcode = permille(3) ? WR_OPCODE_RDMA_READ : WR_OPCODE_SEND;
   end else begin
     w.opcode = pick < 4 ? WR_OPCODE_RDMA_WRITE : pick < 7 ? WR_OPCODE_SEND : pick < 8 ? WR_OPCODE_RDMA_READ :
                pick < 9 ? WR_OPCODE_ATOMIC_CMP_AND_SWP : WR_OPCODE_ATOMIC_FETCH_AND_ADD;
@@ -101,7 +102,8 @@ function automatic hca_wqe_t long_wqe();
   w.num_sge = 4'd2;
   w.length0 = $urandom_range(MAX_MESSAGE) >> $urandom_range(12);
   w.length1 = $urandom_range(MAX_MESSAGE - w.length0);
-  if (permille(200)) w.length0 = MAX_MESSAGE - w.length1;
+  if (permille(300)) w.length1 = 0;
+  if (permille(200) || pairs == 1) w.length0 = MAX_MESSAGE - w.length1;
   return w;
 endfunction
 

@@ -15,8 +15,7 @@ module hca_tx_tb
 ;
 
   localparam longint unsigned Offset = 64'h0000_0008_0000_0000;  // physical - virtual, page aligned
-  localparam longint unsigned Room = 64'd32768;                  // each packet's own piece of the address space
-  localparam longint unsigned Base = 64'h0000_1000_0000_0000;
+  localparam int unsigned RoomW = 15;                            // of each packet's own piece of the address space, anywhere in it
   localparam int unsigned LinkLatency = 9;
 
   int unsigned look, rate;
@@ -51,7 +50,7 @@ module hca_tx_tb
 
   hca_tx u_tx (
     .clk_i(clk), .rst_ni(rst_n), .enable_i(enable), .tx_valid_i(tx_valid), .tx_ready_o(tx_ready), .tx_i(tx), .fail_valid_o(fail_valid),
-    .fail_ready_i(fail_ready), .fail_o(fail), .tx_flush_valid_i(flush_valid), .tx_flush_qpn_i(flush_qpn), .busy_qpn_i(12'd37),
+    .fail_ready_i(fail_ready), .fail_o(fail), .tx_flush_valid_i(flush_valid), .tx_flush_qpn_i(flush_qpn), .busy_qpn_i(qpn_of(1)),
     .busy_o(busy), .req_valid_o(req_valid), .req_ready_i(req_ready), .req_o(req), .rsp_valid_i(rsp_valid), .rsp_i(rsp),
     .live_i(held | flying), .start_valid_o(start_valid), .start_o(start), .done_valid_o(done_valid), .done_o(done),
     .drop_valid_o(drop_valid), .drop_slot_o(drop_slot), .rd_valid_o(rd_valid), .rd_ready_i(rd_ready), .rd_o(rd),
@@ -155,7 +154,7 @@ module hca_tx_tb
       end
       fail_ready  = !trouble(50);
       flush_valid = trouble(1) && dice(4) == 0;
-      flush_qpn   = qpn_t'(dice(qps) * 37);
+      flush_qpn   = qpn_of(dice(qps));
     end
   end
 

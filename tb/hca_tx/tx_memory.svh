@@ -37,11 +37,12 @@ always @(negedge clk) begin
     at = mode == RANDOM ? dice(asked.size()) : 0;
     if (due[at] <= cycle) begin
       n = packet_at(asked[at].va);
+      check(asked[at].key == key_of(n, piece_at(n, asked[at].va)), "a look-up's key");
       check(asked[at].pd == pkt[n].pd && asked[at].need == pkt[n].need && asked[at].qpn == pkt[n].qpn, "who asks");
       check(13'(asked[at].va[11:0]) + asked[at].len <= 13'd4096, "a look-up past its page");
       rsp_valid  = 1'b1;
       rsp.id     = asked[at].id;
-      rsp.pa     = pa_t'(asked[at].va + Offset);
+      rsp.pa     = pa_t'(pa_of(asked[at].va));
       rsp.result = wrong[n] != XLT_RESULT_OK && piece_at(n, asked[at].va) == wrong_piece[n] ? wrong[n] : XLT_RESULT_OK;
       use_of[n][piece_at(n, asked[at].va)] = asked[at].id;
       asked.delete(at);
@@ -64,9 +65,9 @@ always @(posedge clk) begin
     if (end_va > piece.va + 64'(piece.len)) end_va = piece.va + 64'(piece.len);
     check(arid == RID_PAYLOAD && araddr[5:0] == '0 && aruser.mapped, "a read");
     begun_q[n] = 1'b1;
-    check((64'(araddr) | 64'(aruser.va[5:0])) == aruser.va + Offset, "a read's address");
-    check(64'(aruser.bytes) == end_va - aruser.va && aruser.need == pkt[n].need && aruser.key == keyidx_t'(n) && aruser.qpn == pkt[n].qpn,
-          "a read's owner");
+    check((64'(araddr) | 64'(aruser.va[5:0])) == pa_of(aruser.va), "a read's address");
+    check(64'(aruser.bytes) == end_va - aruser.va && aruser.need == pkt[n].need && aruser.key == keyidx_t'(key_of(n, p) >> 8) &&
+          aruser.qpn == pkt[n].qpn, "a read's owner");
     check(flying[use_of[n][p].slot[TxSlotW-1:0]][use_of[n][p].seg], "a read with a use that is not in flight");
     lines.push_back(64'(araddr));
     users.push_back(aruser);

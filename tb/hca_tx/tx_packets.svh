@@ -19,8 +19,18 @@ endfunction
 function automatic int unsigned owner_of(int unsigned n);
   return {19'd0, pkt[n].qpn, pkt[n].side};
 endfunction
+function automatic qpn_t qpn_of(int unsigned q);
+  return qpn_t'(q * 1531 + 37);
+endfunction
+int unsigned packet_in[longint unsigned];  // by its room; of an address of nobody: the first packet, and nothing fits
 function automatic int unsigned packet_at(longint unsigned va);
-  return int'((va - Base) / Room);
+  return packet_in.exists(va >> RoomW) != 0 ? packet_in[va>>RoomW] : 0;
+endfunction
+function automatic longint unsigned pa_of(longint unsigned va);
+  return 64'(pa_t'(va + Offset));
+endfunction
+function automatic logic [31:0] key_of(int unsigned n, int unsigned piece);
+  return piece < MAX_SEGMENTS / 2 ? pkt[n].key0 : pkt[n].key1;
 endfunction
 function automatic int unsigned piece_at(int unsigned n, longint unsigned va);  // MAX_SEGMENTS: nobody's
   piece_t piece;
@@ -36,29 +46,32 @@ function automatic void fared(int unsigned n, int unsigned how);  // left, its l
   note({32'(how), 32'(n)});
 endfunction
 function automatic byte unsigned payload(int unsigned n, int unsigned i);
-  if (i < 32'(pkt[n].len0)) return byte_at(pkt[n].va0 + 64'(i) + Offset);
-  return byte_at(pkt[n].va1 + 64'(i) - 64'(pkt[n].len0) + Offset);
+  if (i < 32'(pkt[n].len0)) return byte_at(pa_of(pkt[n].va0 + 64'(i)));
+  return byte_at(pa_of(pkt[n].va1 + 64'(i) - 64'(pkt[n].len0)));
 endfunction
 
 task automatic make(int unsigned n);
   int unsigned length, cut;
+  longint unsigned room;
   segs_t pieces;
+  do room = {$urandom(), $urandom()} & ~((64'd1 << RoomW) - 1); while (packet_in.exists(room >> RoomW));
+  packet_in[room>>RoomW] = n;
   length = mode == EQUAL ? fixed_length : dice(4) == 0 ? 0 : dice(3) == 0 ? dice(4097) : dice(200);
   cut    = mode == EQUAL || dice(2) == 0 ? length : dice(length + 1);
   pkt[n] = '0;
-  pkt[n].qpn  = qpn_t'(dice(qps) * 37);
+  pkt[n].qpn  = qpn_of(dice(qps));
   pkt[n].side = fault_dir_e'(mode == EQUAL ? 0 : dice(2));
-  pkt[n].pd   = 24'(n);
+  pkt[n].pd   = 24'($urandom());
   pkt[n].need = dice(2) == 0 ? NEED_LOCAL_READ : NEED_REMOTE_READ;
   pkt[n].wqe_index = index_t'(n);
-  pkt[n].key0 = {12'd0, 12'(n), 8'd1};
-  pkt[n].key1 = {12'd0, 12'(n), 8'd2};
+  pkt[n].key0 = $urandom();
+  pkt[n].key1 = $urandom();
   pkt[n].len0 = 13'(cut);
   pkt[n].len1 = 13'(length - cut);
-  pkt[n].va0  = Base + 64'(n) * Room + (mode == EQUAL ? 64'(skew) : 64'(dice(4096)));
-  pkt[n].va1  = Base + 64'(n) * Room + 64'd16384 + 64'(dice(4096));
-  pkt[n].rest0 = 32'(cut) + dice(5000);
-  pkt[n].rest1 = 32'(length - cut) + dice(5000);
+  pkt[n].va0  = room + (mode == EQUAL ? 64'(skew) : 64'(dice(4096)));
+  pkt[n].va1  = room + 64'd16384 + 64'(dice(4096));
+  pkt[n].rest0 = 32'(cut) + ($urandom() >> (1 + dice(31)));
+  pkt[n].rest1 = 32'(length - cut) + ($urandom() >> (1 + dice(31)));
   pkt[n].head.opcode  = PKT_OP_WRITE;
   pkt[n].head.length  = 13'(length);
   pkt[n].head.psn     = 24'(n);

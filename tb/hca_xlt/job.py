@@ -12,16 +12,17 @@ import random
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
-from hwif.gen.hca import Mtt, Need, XltResult
+from hwif.gen.hca import MPT_ENTRIES, Mtt, Need, XltResult
 from tb.hca_xlt.checked import Ask, MismatchError, use_of
+from tb.hca_xlt.everywhere import visit_everywhere
 from tb.hca_xlt.races import race_of_fill
 from tb.hca_xlt.rig import KEY, page_shoot
 from tb.hca_xlt.traffic import STYLES, Style, Traffic
 from tb.hca_xlt.watched import WatchedRig, WatchedXlt
-from tb.hca_xlt.world import PAGE
+from tb.hca_xlt.world import PAGE, World
 from tb.plan.run import RunConfig, RunResult
 
-__all__ = ["PROFILES", "races", "traffic", "upgrades"]
+__all__ = ["PROFILES", "everywhere", "races", "traffic", "upgrades"]
 
 
 @dataclass(frozen=True)
@@ -151,3 +152,11 @@ def upgrades(config: RunConfig) -> RunResult:
                 raise MismatchError(f"SD-7: page {page:#x} {need.name}: {wrong[0]}")
 
     return _finish(it, body)
+
+
+def everywhere(config: RunConfig) -> RunResult:
+    """Regions and pages anywhere, in every place of the key cache."""
+    draw = random.Random(f"{config.test}.{config.seed}:everywhere")
+    world = World(mpt_base=draw.getrandbits(46) << 6)
+    it = WatchedRig(mutant=config.mutant, seed=draw.randrange(1 << 31), latency=(2, 6), world=world)
+    return _finish(it, lambda: visit_everywhere(it, draw, max(1, int(MPT_ENTRIES * config.scale))))

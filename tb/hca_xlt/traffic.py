@@ -53,7 +53,7 @@ STYLES = {
     "crowded": Style(change=0.2, ask=0.9, places=6),
     "few uses": Style(slots=4, places=4, ask=0.9, change=0.1),
     "keys": Style(rekey=0.03, hold=200, storm=0.01),
-    "wide": Style(places=60, ask=1.0),
+    "wide": Style(places=60, ask=1.0, slots=48),
 }
 """Mixes by name."""
 

@@ -92,9 +92,9 @@ module xlt_tb
   logic [RX_SLOTS-1:0][MAX_SEGMENTS-1:0] rx_live;
   logic [TX_SLOTS-1:0][MAX_SEGMENTS-1:0] tx_live;
 
-  assign req[0] = '{id: use_t'(req0_use_i), qpn: qpn_t'(req0_use_i), pd: req0_pd_i, key: req0_key_i, va: req0_va_i, len: req0_len_i,
+  assign req[0] = '{id: use_t'(req0_use_i), qpn: qpn_t'({req0_use_i, req0_use_i}), pd: req0_pd_i, key: req0_key_i, va: req0_va_i, len: req0_len_i,
                     need: need_e'(req0_need_i)};
-  assign req[1] = '{id: use_t'(req1_use_i), qpn: qpn_t'(req1_use_i), pd: req1_pd_i, key: req1_key_i, va: req1_va_i, len: req1_len_i,
+  assign req[1] = '{id: use_t'(req1_use_i), qpn: qpn_t'({req1_use_i, req1_use_i}), pd: req1_pd_i, key: req1_key_i, va: req1_va_i, len: req1_len_i,
                     need: need_e'(req1_need_i)};
   assign mem = '{id: mem_id_i, resp: mem_resp_i, data: {mem_data7_i, mem_data6_i, mem_data5_i, mem_data4_i, mem_data3_i, mem_data2_i,
                                                         mem_data1_i, mem_data0_i}};
