@@ -86,11 +86,13 @@ class PinnedAdapter:
     async def dereg_mr(self, mr: PinnedMr) -> None:
         """Deregister. On return nothing uses the region and its pages are let go. MmError EINVAL the second time."""
         await self._sched.charge(timing.SW_SYSCALL)
+        self._sched.touch(mr.idle)
         if not mr.live:
             raise MmError(errno.EINVAL, f"{mr!r} is deregistered already")
         await self._withdraw(mr)
 
     async def _withdraw(self, mr: PinnedMr) -> None:
+        self._sched.touch(mr.idle)
         mr.live = False  # no operation begins any more, and nobody else deregisters it
         self.stats.mr_dereg += 1
         if self.policy.mutant == "unpin_early":
@@ -154,6 +156,7 @@ class PinnedAdapter:
 
     async def _begin(self, mr: PinnedMr, addr: int, length: int, need: Access) -> None:
         await self._sched.charge(timing.SW_HCA_POST + timing.LINK_LATENCY)
+        self._sched.touch(mr.idle)
         try:
             mr.check(addr, length, need)
         except MmError:
@@ -165,8 +168,10 @@ class PinnedAdapter:
         """One page's part is on its way. The frame must be the region's when it starts; whoever moves the bytes checks it again."""
         check_access(self.machine, mr.owner, place, mr.pfn(place), write, self)
         await self._sched.charge(latency + -(-count // timing.MEM_BYTES_PER_CYCLE))
+        self._sched.touch(mr.mm.pte_lock)  # what the program stores meanwhile, as its accesses say
 
     def _end(self, mr: PinnedMr) -> None:
+        self._sched.touch(mr.idle)
         mr.in_flight -= 1
         if mr.in_flight == 0:
             if mr.abandoned:

@@ -39,6 +39,7 @@ from hwif.gen import timing
 from sw_stack.drivers.regcache.entry import Entry
 from sw_stack.drivers.regcache.events import EventSource, NoEvents
 from sw_stack.drivers.regcache.hooks import Hooks
+from sw_stack.drivers.regcache.monitor import Monitor
 from sw_stack.drivers.regcache.policy import CachePolicy
 from sw_stack.drivers.regcache.registrar import Registrar
 from sw_stack.drivers.regcache.shelf import LibraryHeap, Shelf
@@ -89,6 +90,8 @@ class RegistrationCache(Generic[H]):
             cache = cls(mm, registrar, policy, events, heap)
             if policy.mutant == "lock_in_hook":
                 events.handler = cache._invalidate_now
+            if policy.mutant == "lock_in_monitor":
+                events.handler = Monitor(mm.machine.sched, cache._invalidate_now).tell
             return cache
         source = await UmmuNotifier.open(mm, mutant=policy.mutant) if policy.repair == "ummunotify" else NoEvents()
         return cls(mm, registrar, policy, source, heap)
@@ -174,11 +177,13 @@ class RegistrationCache(Generic[H]):
     async def _hit(self, start: int, end: int, access: int) -> Entry[H] | None:
         """The registration that covers the range, with one more user; None if there is none now."""
         shelf = self._shelf
+        shelf.look()
         before = shelf.index.covering(start, end)
         await self._settle()
         # From here to the return no cycle passes: the counter, the index and the user count are of one instant.
         if before is not None and not before.live and before.allows(access):
             self.stats.stale_hits_prevented += 1
+        shelf.look()
         entry = shelf.index.covering(start, end)
         if entry is None or not entry.allows(access):
             return None
@@ -212,6 +217,7 @@ class RegistrationCache(Generic[H]):
     async def _miss(self, start: int, end: int, access: int) -> Entry[H]:
         """Register, with the lock held."""
         low, high, rights = start, end, access
+        self._shelf.look()
         for entry in self._shelf.index.overlapping(start, end):
             low, high, rights = min(low, entry.start), max(high, entry.end), rights | entry.access
             self._shelf.drop(entry)

@@ -32,7 +32,7 @@ from bisect import bisect_left, bisect_right, insort
 from dataclasses import dataclass
 from typing import Final, Protocol
 
-from sw_stack.drivers.regcache.policy import Mutant
+from sw_stack.drivers.regcache.policy import Mutant, Race
 from sw_stack.drivers.regcache.stats import WatchStats
 
 __all__ = ["SLOTS", "Event", "EventSource", "NoEvents", "WatchSet"]
@@ -109,7 +109,7 @@ class _Watch:
 class WatchSet:
     """The watched ranges of one cache; they may overlap. No call awaits, so each is at one instant."""
 
-    def __init__(self, mutant: Mutant | None = None) -> None:
+    def __init__(self, mutant: Mutant | Race | None = None) -> None:
         self.stats = WatchStats()
         self.counter = 0
         """Moves with every event queued."""

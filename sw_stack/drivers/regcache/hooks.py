@@ -15,9 +15,10 @@ from typing import Any, Literal, get_args
 
 from hwif.gen import timing
 from sw_stack.drivers.regcache.events import Event, WatchSet
-from sw_stack.drivers.regcache.policy import Mutant
+from sw_stack.drivers.regcache.policy import Mutant, Race
 from sw_stack.mm.mm import Mm
 from sw_stack.mm.types import ADDRESS_END, PAGE_MASK
+from sw_stack.sched.shared import Shared
 
 __all__ = ["HookEvents", "HookedCall", "Hooks"]
 
@@ -25,25 +26,43 @@ HookedCall = Literal["munmap", "madvise", "mmap", "mremap", "brk", "fork"]
 """What can be interposed; "fork" by pthread_atfork."""
 
 
-class HookEvents:
+class HookEvents(Shared):
     """The events of one cache. An EventSource."""
 
-    def __init__(self, hooks: Hooks, mutant: Mutant | None) -> None:
+    def __init__(self, hooks: Hooks, mutant: Mutant | Race | None) -> None:
         self.watches = WatchSet(mutant)
         self.handler: Callable[[int, int], Awaitable[None]] | None = None
         """Called at each begin; only of a broken cache, which handles events where they happen."""
         self._hooks = hooks
+        self._sched = hooks.mm.machine.sched
+        self._deaf_to: frozenset[HookedCall] = frozenset({"madvise"} if mutant == "remove_ignored" else ())
+
+    def begin(self, call: HookedCall, start: int, end: int) -> None:
+        """A call that is hooked is about to be made."""
+        if call not in self._deaf_to:
+            self._sched.touch(self)
+            self.watches.begin(start, end)
+
+    def end(self, call: HookedCall, start: int, end: int) -> None:
+        """It is over."""
+        if call not in self._deaf_to:
+            self._sched.touch(self)
+            self.watches.end(start, end)
 
     async def watch(self, cookie: int, start: int, end: int) -> None:
+        self._sched.touch(self)
         self.watches.watch(cookie, start, end)
 
     async def unwatch(self, cookie: int) -> None:
+        self._sched.touch(self)
         self.watches.unwatch(cookie)
 
     def counter(self) -> int:
+        self._sched.touch(self)
         return self.watches.counter
 
     async def read(self) -> tuple[list[Event], int]:
+        self._sched.touch(self)
         return self.watches.take(), self.watches.counter
 
     async def close(self) -> None:
@@ -60,7 +79,7 @@ class Hooks:
             raise ValueError(f"{sorted(self.calls)}: only {', '.join(get_args(HookedCall))} can be hooked")
         self.sources: list[HookEvents] = []
 
-    def events(self, mutant: Mutant | None = None) -> HookEvents:
+    def events(self, mutant: Mutant | Race | None = None) -> HookEvents:
         """A source of events for one more cache."""
         source = HookEvents(self, mutant)
         self.sources.append(source)
@@ -103,7 +122,7 @@ class Hooks:
         start, end = start & ~PAGE_MASK, (end + PAGE_MASK) & ~PAGE_MASK
         sources = tuple(self.sources) if call in self.calls and start < end else ()
         for source in sources:
-            source.watches.begin(start, end)
+            source.begin(call, start, end)
         try:
             if sources:
                 await self.mm.machine.sched.charge(timing.SW_CPU_ACCESS)
@@ -113,4 +132,4 @@ class Hooks:
             yield
         finally:
             for source in sources:
-                source.watches.end(start, end)
+                source.end(call, start, end)

@@ -54,6 +54,7 @@ class Shelf(Generic[H]):
         stats: CacheStats,
         heap: LibraryHeap | None,
     ) -> None:
+        self._sched = mm.machine.sched
         self.index: IntervalMap[Entry[H]] = IntervalMap()
         self.entries: dict[int, Entry[H]] = {}
         """By cookie, until deregistered."""
@@ -70,8 +71,13 @@ class Shelf(Generic[H]):
         self._left = WaitQueue(mm.machine.sched, f"deregistrations of {mm.name}")
         self._next_cookie = 1
 
+    def look(self) -> None:
+        """Index, users and lists, which no lock guards, are about to be used."""
+        self._sched.touch(self._left)
+
     def in_use(self) -> bool:
         """True if some registration has a user."""
+        self.look()
         return any(entry.users for entry in self.entries.values())
 
     def valid(self, entry: Entry[H]) -> bool:
@@ -82,11 +88,13 @@ class Shelf(Generic[H]):
 
     def take(self, entry: Entry[H]) -> None:
         """One more user."""
+        self.look()
         self._idle.pop(entry.cookie, None)
         entry.users += 1
 
     async def put(self, entry: Entry[H]) -> None:
         """One user less. ValueError if there is none."""
+        self.look()
         if entry.users == 0:
             raise ValueError(f"{entry!r} is nobody's")
         entry.users -= 1
@@ -122,6 +130,7 @@ class Shelf(Generic[H]):
             self._stats.registration_failed += 1
             await self._forget(entry)
             raise
+        self.look()
         self._stats.registrations += 1
         self.pages += entry.pages
         if entry.live:
@@ -146,9 +155,12 @@ class Shelf(Generic[H]):
             self._stats.invalidated += 1
             self._stats.deferred += entry.users > 0
             self.drop(entry)
+            if entry.users and self._policy.mutant == "dereg_in_use":
+                self._dead.append(entry)
 
     def drop(self, entry: Entry[H]) -> None:
         """It is found no more."""
+        self.look()
         entry.live = False
         if entry.indexed:
             self.index.remove(entry.start)
@@ -169,11 +181,14 @@ class Shelf(Generic[H]):
 
     async def reap(self) -> None:
         """Deregister what was dropped. Whoever takes an entry off the list is the only one to do it."""
+        self.look()
         while self._dead:
             await self._deregister(self._dead.pop())
+            self.look()
 
     async def _make_room(self) -> bool:
         """Give one registration up, or wait for another thread that does. False if all that is left is in use."""
+        self.look()
         if self._dead:
             await self.reap()
         elif self._evictable():
@@ -224,6 +239,7 @@ class Shelf(Generic[H]):
 
     async def _forget(self, entry: Entry[H]) -> None:
         """It is not registered, or no longer."""
+        self.look()
         self.entries.pop(entry.cookie, None)
         await self._source.unwatch(entry.cookie)
         if self._heap is not None:

@@ -22,7 +22,7 @@ from typing import Any
 
 from hwif.gen import timing
 from sw_stack.drivers.regcache.events import Event, WatchSet
-from sw_stack.drivers.regcache.policy import Mutant
+from sw_stack.drivers.regcache.policy import Mutant, Race
 from sw_stack.mm.mm import Mm
 from sw_stack.mm.types import ADDRESS_END, PAGE_MASK, PAGE_SHIFT, PAGE_SIZE, MmError
 from sw_stack.notifier import MmuNotifier
@@ -36,7 +36,7 @@ COUNTER_BYTES = 8
 class UmmuNotifier(MmuNotifier):
     """One open file: the watched ranges of one address space; made by `open`. An EventSource."""
 
-    def __init__(self, mm: Mm, page: int, mutant: Mutant | None) -> None:
+    def __init__(self, mm: Mm, page: int, mutant: Mutant | Race | None) -> None:
         self.watches = WatchSet(mutant)
         self.released = False
         self._mm = mm
@@ -46,7 +46,7 @@ class UmmuNotifier(MmuNotifier):
         self._lock = SpinLock(self._sched, f"ummunotify_lock[{mm.name}]")
 
     @classmethod
-    async def open(cls, mm: Mm, *, mutant: Mutant | None = None) -> UmmuNotifier:
+    async def open(cls, mm: Mm, *, mutant: Mutant | Race | None = None) -> UmmuNotifier:
         """Open the device. MmError ESRCH if the process has exited, ENOMEM."""
         machine = mm.machine
         await machine.sched.charge(timing.SW_SYSCALL)
@@ -100,6 +100,7 @@ class UmmuNotifier(MmuNotifier):
 
     def counter(self) -> int:
         """A load from the shared page. The caller charges it."""
+        self._sched.touch(self._lock)
         if self._page is None:
             raise ValueError(f"ummunotify of {self._mm.name} is closed: its page is unmapped")
         return int.from_bytes(self._mm.machine.memory.read(self._page << PAGE_SHIFT, COUNTER_BYTES), "little")

@@ -16,7 +16,7 @@ from sw_stack.workloads.explored.play import Planted, Play
 
 __all__ = ["Planted", "Play", "describe", "load", "names", "planted"]
 
-_NOT_PLAYS = ("play",)
+_NOT_PLAYS = ("play", "hca_play", "regcache_play", "xpmem_play")
 
 
 @cache
