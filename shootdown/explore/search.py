@@ -117,8 +117,8 @@ class DfsChooser:
 
 
 class Point(NamedTuple):
-    """A point of a run at which the runner could be stopped: the number of the choice, of the segment that follows, of preemptions if
-    it is stopped; who could run instead; the point at which the runner was let in, if it was."""
+    """A point of a run at which the runner could be stopped: the number of the choice, of the segment that follows, and of
+    preemptions if it is stopped; who could run instead; the point at which the runner was let in, if it was."""
 
     at: int
     segment: int
@@ -131,8 +131,8 @@ def races(segments: Sequence[Segment]) -> dict[int, list[tuple[str, set[str]]]]:
     """For each segment that another actor's later segment races with: that actor, and who did something on the way to that.
 
     Two segments race if they use the same thing, nobody used it between them, and nothing else orders them: the later one would
-    have come to it without the earlier. Stopping a task before a segment differs from stopping it after it only if the segment races (dynamic partial-order
-    reduction: Flanagan and Godefroid, POPL 2005).
+    have come to it without the earlier. Stopping a task before a segment differs from stopping it after it only if it races
+    (dynamic partial-order reduction: Flanagan and Godefroid, POPL 2005).
     """
     numbers: dict[str, int] = {}
     for segment in segments:

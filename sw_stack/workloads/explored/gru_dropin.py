@@ -1,8 +1,10 @@
 """A miss is answered while its page goes.
 
-A user loads through the device and misses; the interrupt handler answers the miss from the page table. Meanwhile the program drops
-the page and touches it again, which gives it another frame. A drop-in that was looked up before the drop must not be entered after
-it, and must not be entered at all between begin and end of the range (SD-3, MN-1).
+A user loads through the device and misses; the interrupt handler answers the miss from the page table. Meanwhile the program
+drops the page and touches it again, which gives it another frame. A drop-in that was looked up before the drop must not be
+entered after it, and must not be entered at all between begin and end of the range (SD-3, MN-1). The page table goes with its
+last page, with mmap_lock held for reading as munmap of today does: a walk that takes its time must not read from a table that is
+gone.
 """
 
 from __future__ import annotations
@@ -17,7 +19,8 @@ class Scene(GruPlay):
     PLANTED: ClassVar[Mapping[str, Planted]] = {
         "gru_ignore_range_active": Planted((12,), "drop-ins go on between begin and end of a range", 6, "ignore_range_active"),
         "gru_free_before_ack": Planted((12,), "a page is freed before the device has let go of it", 4, "free_before_ack"),
-        "gru_end_lost": Planted((9,), "the driver's range begins and never ends", 1, "end_lost"),
+        "gru_walk_freed_table": Planted((1,), "the handler walks page tables that others may free meanwhile", 5, "walk_in_steps"),
+        "gru_end_lost": Planted((9,), "the driver's range begins and never ends", 7, "end_lost"),
     }
 
     async def prepare(self) -> None:
