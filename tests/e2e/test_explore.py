@@ -1,4 +1,4 @@
-"""`shootdown explore` as its user runs it: finds, shortens, keeps, shows, replays, says what it covered, takes up a search again."""
+"""`shootdown explore` as its user runs it: finds, shortens, keeps, shows, replays, says what it covered, goes on with a search."""
 
 from __future__ import annotations
 
