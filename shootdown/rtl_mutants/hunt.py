@@ -172,7 +172,8 @@ class Hunter:
         """Stage, test and seed."""
         able = [test for test in self._tests.values() if simulates(test, mutant)]
         for stage in range(STAGES):
-            of_stage = sorted((test for test in able if _stage(test) == stage), key=self._price)
+            of_stage = [test for test in able if _stage(test) == stage]
+            of_stage.sort(key=lambda test: (test.block != mutant.block, self._price(test)))
             for seed in range(1, 1 + max((test.seeds for test in of_stage), default=0)):
                 yield from ((stage, test, seed) for test in of_stage if seed <= test.seeds)
 

@@ -1,9 +1,9 @@
 """One test on one mutant, and the same test on none.
 
 Promises: a shot counts only beside a control, the same test, of the same code, that passed with no mutant chosen. What is edited
-while it is played, and what could not be built, is played again and has no verdict; a test that does not end in time is given more
-of it once, so a busy machine is no verdict either. Controls that passed are kept in `folder` and not played again while the test is
-the same.
+while it is played, and what could not be built, is played again and has no verdict; a test that does not end in time is given
+more of it once, so that a busy machine is no verdict either. Controls that passed are kept in `folder` and not played again while
+the test is the same.
 Needs: RTL_VARIABLE names the copy that has the mutants.
 """
 
@@ -30,9 +30,10 @@ __all__ = ["Range", "Shot"]
 
 # Directed tests that break the RTL by hand ask whether checks notice; they say nothing more about the design.
 NOT_ABOUT_CHECKS = "not mutants and not notice and not broken"
-LEAST_SECONDS = 20.0
+LEAST_SECONDS = 5.0
 BUILD_LIMIT = 1800.0  # seconds that a build, or a run that builds, may take
 PATIENCE = 4.0  # times what the test takes without a mutant
+SECOND = 3.0  # times as much when it was not enough
 ATTEMPTS = 3
 
 
@@ -81,7 +82,7 @@ class Range:
             limit = max(LEAST_SECONDS, PATIENCE * control.seconds)
             shot = self._played(test, seed, number, limit)
             if shot.status == Status.TIMEOUT.value:
-                shot = self._played(test, seed, number, 2 * limit)
+                shot = self._played(test, seed, number, SECOND * limit)
             if shot.status != Status.LOST.value and control.fingerprint == shot.fingerprint == fingerprint(test):
                 return shot
         return None

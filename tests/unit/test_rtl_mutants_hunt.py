@@ -105,7 +105,7 @@ def test_a_busy_machine_is_no_verdict(tmp_path: Path, monkeypatch: pytest.Monkey
     shot = Range(tmp_path, quiet).shot(a_test("one"), 1, 7)
     assert shot is not None
     assert shot.passed
-    assert [limit for *_, number, limit in played.log if number] == [60.0, 120.0]
+    assert [limit for *_, number, limit in played.log if number] == [60.0, 180.0]
 
 
 def test_who_resists_lets_the_others_go_first(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
