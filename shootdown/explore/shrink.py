@@ -2,7 +2,7 @@
 
 Steps are taken out, moved and lengthened, one change at a time, and what is left is played; a change that still fails in the same
 way and is shorter stays. Shorter: fewer steps, then fewer of them stopped, then fewer points. The search ends when no single change
-helps.
+helps; then it is begun again from where a few changes at random lead.
 
 Promises: the result fails as the original did (same kind of failure) and was replayed, step by step, on a fresh machine.
 Costs: some hundred rounds.
@@ -10,6 +10,7 @@ Costs: some hundred rounds.
 
 from __future__ import annotations
 
+import random
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
@@ -21,6 +22,7 @@ from sw_stack.workloads.explored import Play
 __all__ = ["Found", "Shrinker", "record"]
 
 Steps = tuple[Step, ...]
+RESTARTS = 80
 
 
 @dataclass(frozen=True)
@@ -56,6 +58,19 @@ class Shrinker:
         self.rounds = 0
 
     def __call__(self, found: Found) -> Found:
+        """The shortest that can be reached by single changes, also from where a few changes at random lead."""
+        best = self._descend(found)
+        rng = random.Random(repr(best.steps))
+        for _ in range(RESTARTS):
+            steps = list(best.steps)
+            for _ in range(rng.randint(1, 3)):
+                _shake(steps, rng)
+            again = self._play(tuple(_joined(steps)))
+            if again is not None and again.failure.kind == best.failure.kind and again.steps != best.steps:
+                best = min(best, self._descend(again), key=lambda one: one.size)
+        return best
+
+    def _descend(self, found: Found) -> Found:
         """The shortest that can be reached by single changes."""
         best, tried = found, {found.steps}
         better = True
@@ -97,6 +112,20 @@ class Shrinker:
         self._world.close()
 
 
+def _shake(steps: list[Step], rng: random.Random) -> None:
+    """One change at random."""
+    at = rng.randrange(len(steps))
+    step = steps[at]
+    match rng.randrange(3):
+        case 0:
+            steps[at] = replace(step, points=rng.randint(1, max(2, step.points + 2)), stopped=True)
+        case 1:
+            steps.insert(rng.randrange(len(steps) + 1), steps.pop(at))
+        case _:
+            other = rng.choice(steps)
+            steps.insert(at, replace(other, points=rng.randint(1, max(2, other.points)), stopped=True))
+
+
 def _changes(steps: Sequence[Step]) -> Iterator[Steps]:
     """What might do as well: the boldest changes first."""
     count = len(steps)
@@ -110,7 +139,9 @@ def _changes(steps: Sequence[Step]) -> Iterator[Steps]:
         yield _joined([*steps[:at], steps[at + 1], steps[at], *steps[at + 2 :]])
     for at, step in enumerate(steps):
         if step.stopped:
-            for points in {1, step.points // 2, step.points - 1} - {0, step.points}:
+            for points in dict.fromkeys((1, step.points // 2, step.points - 1, *range(step.points + 1, step.points + 4))):
+                if points in (0, step.points):
+                    continue
                 yield (*steps[:at], replace(step, points=points), *steps[at + 1 :])
 
 

@@ -131,7 +131,8 @@ class World:
             return Failure(f"ORACLE {found.reason.name}", f"{kind} of va {found.va:#x} at pa {found.pa:#x}", found.cycle)
         text = str(error)
         if isinstance(error, StalledError):
-            return Failure("STALL", text, now)
+            what = text.split("\n", 1)[0] if text.startswith("no ") else "nobody can go on"
+            return Failure("STALL", f"{what}: {'; '.join(self.sched.stuck()) or 'nobody waits'}\n{text}", now)
         if isinstance(error, AssertionFailure):
             return Failure("SVA", text, error.cycle)
         rule = RULE.search(text)

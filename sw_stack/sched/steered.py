@@ -184,6 +184,10 @@ class SteeredScheduler(Scheduler):
         """Who was running when a run broke, and its points since it went on."""
         return self._actor, self.points - self._since
 
+    def stuck(self) -> list[str]:
+        """Who has work left, and what he waits for."""
+        return [f"{task.name} waits for {task.waiting_for}" for task in self._tasks if not task.daemon and task.waiting_for]
+
     def actor_names(self) -> list[str]:
         """Who can run, in the order of the choices."""
         return [DEVICE if task is None else task.name for task in self.queue]
