@@ -138,11 +138,16 @@ def _changes(steps: Sequence[Step]) -> Iterator[Steps]:
     for at in range(count - 1):
         yield _joined([*steps[:at], steps[at + 1], steps[at], *steps[at + 2 :]])
     for at, step in enumerate(steps):
-        if step.stopped:
-            for points in dict.fromkeys((1, step.points // 2, step.points - 1, *range(step.points + 1, step.points + 4))):
-                if points in (0, step.points):
-                    continue
+        if not step.stopped:
+            continue
+        for points in dict.fromkeys((1, step.points // 2, step.points - 1)):
+            if points not in (0, step.points):
                 yield (*steps[:at], replace(step, points=points), *steps[at + 1 :])
+        # Further, past a lock perhaps: then a step that led round it is not needed.
+        for points in range(step.points + 1, step.points + 4):
+            longer = [*steps[:at], replace(step, points=points), *steps[at + 1 :]]
+            for other in range(at + 1, count):
+                yield _joined([*longer[:other], *longer[other + 1 :]])
 
 
 def _joined(steps: list[Step]) -> Steps:
