@@ -127,7 +127,7 @@ module mmu_tb
 
   assign one_use = use_t'(use_i);
   assign live_o  = live[one_use.slot[RxSlotW-1:0]][one_use.seg];
-  assign req     = '{id: use_t'(req_use_i), qpn: '0, pd: '0, key: req_key_i, va: req_va_i, len: 13'd1, need: need_e'(req_need_i)};
+  assign req     = '{id: use_t'(req_use_i), qpn: {3{req_use_i[3:0]}}, pd: '0, key: req_key_i, va: req_va_i, len: 13'd1, need: need_e'(req_need_i)};
   assign flt     = '{qpn: flt_qpn_i, direction: fault_dir_e'(flt_dir_i), write: flt_va_i[12], rdma: flt_va_i[13],
                      cause: flt_mix_i[63] ? FAULT_CAUSE_READ_ONLY : FAULT_CAUSE_NOT_PRESENT, key: 32'h1234_5678 ^ flt_mix_i[31:0],
                      va: flt_va_i, length: 32'd9000 ^ flt_mix_i[62:31], packet_length: 13'd4096 ^ flt_mix_i[25:13],

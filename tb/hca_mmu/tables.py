@@ -25,6 +25,8 @@ FIRST_TABLE, FIRST_FRAME = 0x80, 1 << 20
 LONG = 8  # this region is never invalidated: what is in flight under it holds no fence
 LONG_FLIGHT = 6000
 PATIENCE = 20_000
+UNKNOWN = 4  # no region has this index
+SCATTER = 0x9E37_79B9_7F4A_7C15  # spreads addresses over all there are
 REGIONS: dict[int, dict[str, int]] = {
     1: {"whole": 1, "levels": 1, "on_demand": 0},
     2: {"length": 1 << 30, "levels": 2},
@@ -201,11 +203,16 @@ class Tables:
         index = rng.choice(list(REGIONS))
         region = self.world.region(index)
         page = rng.choice(self._pages(index))
-        key = rng.choice([region.key] * 12 + [region.key ^ 1, 100 << 8, 4 << 8])
+        key = rng.choice([region.key] * 12 + [region.key ^ 1, 100 << 8, UNKNOWN << 8])
+        va = page * PAGE + rng.randrange(PAGE)
+        if key == UNKNOWN << 8:  # any index without a region, any address
+            va = va * SCATTER % (1 << 64)
+            index = va >> 20 & KEYS - 1
+            key = (UNKNOWN if index in self.world.keys else index) << 8
         return {
             "req_valid": 1,
             "req_use": use,
             "req_key": key,
-            "req_va": page * PAGE + rng.randrange(PAGE),
+            "req_va": va,
             "req_need": rng.choice(list(h.Need)),
         }

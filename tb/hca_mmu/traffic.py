@@ -85,14 +85,13 @@ class Traffic(Driver):
     # ---- queue pairs and completion queues --------------------------------------------------------------------------------
 
     def _faults(self) -> Actor:
-        number = 0
         while True:
             who = (self._qpn(), self.rng.randrange(2))
             if self.quiet or self.off or self.rng.random() >= self.profile.fault or self.book.quarantined(who):
                 yield {}
                 continue
-            number += 1
-            va, mix = number << 12 | self.rng.randrange(1 << 63) >> 51 | self.rng.randrange(4) << 62, self.rng.randrange(1 << 64)
+            va = self.rng.randrange(1 << 63) >> 1 | self.rng.randrange(4) << 62
+            mix = self.rng.randrange(1 << 64)
             fault = Book.made(
                 who[0],
                 h.FaultDir(who[1]),

@@ -108,11 +108,19 @@ module hca_rx_tb
     rst_n = 1'b1;
     enable = 1'b1;
     @(negedge clk);
+    repeat (200) begin  // of queue pairs that are not used, or set up anew
+      cfg_valid = 1'b1;
+      cfg_load_rq = dice(2) == 0;
+      cfg_qpn = qpn_t'($urandom());
+      cfg = qp_cfg_t'({6{$urandom()}});
+      cfg.mtu_shift = 4'(MTU_SHIFT_MIN + dice(MTU_SHIFT_MAX - MTU_SHIFT_MIN + 1));
+      @(negedge clk);
+    end
     for (int unsigned q = 0; q < qps; q++) begin
       cfg_valid = 1'b1;
       cfg_load_rq = 1'b1;
       cfg_qpn = qpn_t'(q * 37 % 4096);
-      cfg = '{pd: 24'(q * 37 % 4096) + 24'd5, sq_log: 4'd13, rq_log: 4'd13, mtu_shift: 4'd8, sq_base: pa_t'(SendBase),
+      cfg = '{pd: pd_of(qpn_t'(q * 37 % 4096)), sq_log: 4'd13, rq_log: 4'd13, mtu_shift: 4'd8, sq_base: pa_t'(SendBase),
                rq_base: pa_t'(RequestBase)};
       @(negedge clk);
       cfg_valid = 1'b0;

@@ -22,7 +22,7 @@ always_ff @(posedge clk) begin
     check(req.va[11:0] + 12'(req.len - 1) >= req.va[11:0] && req.len != 0, "a piece crosses a page");
     check(!held[req.id.slot][req.id.seg] && !flying[req.id.slot][req.id.seg], "asked again while it is held or in flight");
     a.n = 32'((req.va - Base) / Room);
-    check(req.qpn == head[a.n].dest_qpn[11:0] && req.pd == 24'(req.qpn) + 24'd5, "queue pair or domain of a look-up");
+    check(req.qpn == head[a.n].dest_qpn[11:0] && req.pd == pd_of(req.qpn), "queue pair or domain of a look-up");
     a.id = req.id;
     use_va[req.id.slot][req.id.seg] = req.va;
     use_end[req.id.slot][req.id.seg] = req.va + 64'(req.len);

@@ -23,6 +23,9 @@ byte unsigned memory[longint unsigned];
 function automatic byte unsigned payload(int unsigned n, int unsigned i);
   return 8'((n * 77 + i * 13 + (i >> 8) * 5 + 1) ^ (i >> 3));
 endfunction
+function automatic pd_t pd_of(qpn_t qpn);
+  return pd_t'(32'(qpn) * 32'd5003 + 32'd9_000_005);
+endfunction
 function automatic longint unsigned base_of(int unsigned n);
   return 64'(n) * Room + Base;
 endfunction
