@@ -87,7 +87,7 @@ class DfsChooser:
         """The run is over: which of its points are worth stopping at? Those whose segment somebody else's later segment races with,
         and, since preemptions are bounded, the one at which the segment's actor was let in (Coons, Musuvathi and McKinley, OOPSLA
         2013)."""
-        segments, self._sched.segments = self._sched.segments, None
+        segments, self._sched.recorded = self._sched.recorded, None
         if not segments or not self._points:
             return
         rivals = races(segments)

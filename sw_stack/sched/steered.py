@@ -98,7 +98,8 @@ class SteeredScheduler(Scheduler):
         self.queue: deque[Task | None] = deque()
         """Who can run; None is the device."""
         self.segments: list[Segment] | None = None
-        """What was done between two points, in order, if that is wanted."""
+        """What was done between two points, in order, if that is wanted: while a run is steered, and `recorded` afterwards."""
+        self.recorded: list[Segment] | None = None
         self.on_stretch: Callable[[Stretch], None] | None = None
         self._steered = False
         self._since = 0
@@ -125,9 +126,12 @@ class SteeredScheduler(Scheduler):
             self._introduce(task)
 
     def rest(self) -> None:
-        """From here on everybody goes on as far as he can."""
+        """From here on everybody goes on as far as he can, and nothing is noted of it."""
+        if not self._steered:
+            return
         self._chooser = _NoChoice()
         self._steered = False
+        self.recorded, self.segments = self.segments, None
 
     def run(self) -> None:
         """Until every essential task has finished."""
@@ -227,16 +231,17 @@ class SteeredScheduler(Scheduler):
 
     def resume(self, task: Task, value: Any = None, delay: int = 0) -> None:
         """Whoever wakes a task has been seen by it."""
-        waker = self._device_stamp if self.current is None else self.current.stamp
-        self._mark(task, waker)
-        if self.segments is not None:
-            self._woken[task.name] = len(self.segments) - 1
-        super().resume(task, value, delay)
+        if self._steered:
+            self._mark(task, self._device_stamp if self.current is None else self.current.stamp)
+            if self.segments is not None:
+                self._woken[task.name] = len(self.segments) - 1
+        task.resume_value = value
+        self.queue.append(task)
 
     def touch(self, shared: Shared) -> None:
         """The running task uses it."""
         task = self.current
-        if task is None:
+        if task is None or not self._steered:
             return
         if shared.round != self._round:
             shared.round = self._round
@@ -282,10 +287,11 @@ class SteeredScheduler(Scheduler):
         device = self.device
         if device is None:
             raise ValueError(f"{request}: there is no device to answer it")
-        task = self.task()
-        self._mark(task, self._device_stamp)
-        self._device_stamp = task.stamp
-        self._used.add(0)  # the device
+        if self._steered:
+            task = self.task()
+            self._mark(task, self._device_stamp)
+            self._device_stamp = task.stamp
+            self._used.add(0)  # the device
         device.submit(request)
         done = None
         while done is None:
