@@ -13,6 +13,7 @@ import pyuvm
 from hwif.fields import Line
 from hwif.gen import gru as g
 from tb.uvm.gru.data_board import Judgement
+from tb.uvm.gru.lines import shootdown
 from tb.uvm.gru.program import instruction
 from tb.uvm.gru.software import User
 from tb.uvm.gru.spaces import PAGE, Page
@@ -26,15 +27,17 @@ VPN = 0x300
 OWN = PAGE // g.NUM_CBR * 2  # bytes of the space for each control block
 STANDING = 120  # cycles that all stand still
 LATEST = 6_000  # cycles for all of them to end
-SHUT: tuple[tuple[dict[str, float], str], ...] = (
-    ({"": 1.0}, "atomic"),
-    ({"": 1.0}, "bare"),
-    ({"aw": 1.0}, "atomic"),
-    ({"ar": 1.0}, "load"),
-    ({"w": 1.0}, "store"),
-    ({"aw": 1.0, "w": 1.0}, "set"),
-    ({"r": 1.0}, "load"),
-    ({"b": 1.0}, "set"),
+# Channels that are shut (none named: all), step by step, and what is begun before the first step ends.
+SHUT: tuple[tuple[str, tuple[str, ...]], ...] = (
+    ("atomic", ("",)),
+    ("bare", ("",)),
+    ("atomic", ("aw",)),
+    ("atomic", ("r aw", "aw")),
+    ("load", ("ar",)),
+    ("store", ("w",)),
+    ("set", ("aw w",)),
+    ("load", ("r",)),
+    ("set", ("b",)),
 )
 
 
@@ -64,9 +67,10 @@ class GruHeld(Scene):
         self.start_task(software.serve_core(0))
         user = await software.open(self.space, g.NUM_CBR, g.DSR_BYTES // g.DSR_AU_BYTES, unmap_enable=1)
         everybody = list(range(g.NUM_CBR))
-        await self._flight(user, everybody, "load", {})
-        for shut, kind in SHUT:
-            await self._flight(user, everybody if "" in shut else self.rng.sample(everybody, 40), kind, shut)
+        await self._flight(user, everybody, "load", ())
+        for kind, steps in SHUT:
+            await self._flight(user, everybody if "" in steps else self.rng.sample(everybody, 40), kind, steps)
+        await self._volley()
         for exop in (g.ExopEr.EPOLL, g.ExopEr.NPOLL):
             await self._polls(user, everybody, exop)
         await software.interrupt(user)
@@ -88,17 +92,22 @@ class GruHeld(Scene):
         opc = {"load": g.CbOpc.VLOAD, "store": g.CbOpc.VSTORE, "set": g.CbOpc.VSET}[kind]
         return instruction(opc, baddr0=at, nelem=4, stride_op1=1, tri0=OWN * index, baddr1_op2=self.rng.getrandbits(64))
 
-    async def _flight(self, user: User, blocks: Sequence[int], kind: str, shut: dict[str, float]) -> None:
-        """An instruction in each of these control blocks, with these channels shut for a time."""
+    async def _flight(self, user: User, blocks: Sequence[int], kind: str, steps: Sequence[str]) -> None:
+        """An instruction in each of these control blocks, with channels shut for a time."""
         self.ended.clear()
-        self.chip.memory.stalls = dict(shut)
+        self._shut(steps[0] if steps else None)
         for index in blocks:
             await self.software.issue(user, index, self._one(kind, index))
-        if shut:
+        for channels in steps:
+            self._shut(channels)
             await self.chip.clocking.wait(STANDING)
-            self.must(f"ends of {kind} with {shut}", self.ended, [])
-        self.chip.memory.stalls = {}
+            self.must(f"ends of {kind} with {channels or 'all'} shut", self.ended, [])
+        self._shut(None)
         await self._all_end(user, blocks)
+
+    def _shut(self, channels: str | None) -> None:
+        """These; "" all, None none."""
+        self.chip.memory.stalls = {} if channels is None else dict.fromkeys(channels.split() or [""], 1.0)
 
     async def _all_end(self, user: User, blocks: Sequence[int]) -> None:
         begun = self.now()
@@ -121,6 +130,21 @@ class GruHeld(Scene):
         await self._all_end(user, blocks)
         for index in self.rng.sample(list(blocks), 8):
             await self.software.read_words(self.software.block_addr(user, index) + 56, 1)  # avalue, for the board
+
+    async def _volley(self) -> None:
+        """Every shootdown handle, the highest first, faster than slots come free: all are acknowledged."""
+        software = self.software
+        lines = [shootdown(self.rng.getrandbits(g.ASID_WIDTH), self.rng.getrandbits(40), n) for n in range(g.NUM_TGH)]
+        addrs = [g.TGH_BASE + handle * g.HANDLE_STRIDE for handle in range(g.NUM_TGH)]
+        for addr, line in zip(addrs, lines, strict=True):
+            await software.write_words(addr + 8, line[1:5])
+        for addr, line in reversed(list(zip(addrs, lines, strict=True))):
+            await software.bus.write(addr, line[0])
+        begun = self.now()
+        active = set(addrs)
+        while active and self.now() - begun < LATEST:
+            active = {addr for addr in active if g.Tgh.status.of(await software.bus.read(addr)) == g.HandleStatus.ACTIVE}
+        self.must("shootdowns without an end", active, set())
 
     def _put(self, at: int, value: int) -> None:
         """Another processor writes to memory."""

@@ -16,6 +16,7 @@ from tb.uvm.gru.attributes import GAA_LSB
 from tb.uvm.gru.data_board import Judgement
 from tb.uvm.gru.mix import Mix
 from tb.uvm.gru.program import instruction
+from tb.uvm.gru.reference import EXOPS
 from tb.uvm.gru.sequences.addressed import AddressedWorker
 from tb.uvm.gru.software import Answers, Software, User
 from tb.uvm.gru.spaces import PAGE, Page, Space
@@ -24,12 +25,13 @@ from tb.uvm.inlet import Inlet
 
 __all__ = ["GruWide"]
 
-ROUNDS = 14
+ROUNDS = 12
 CB_UNITS = g.NUM_CBR // g.CBR_AU
 DSR_UNITS = g.DSR_BYTES // g.DSR_AU_BYTES
 MANY = 2 * PAGE // g.LINE_BYTES
 MOST = 3  # control blocks of a context that compute
 VPN_BITS = g.VA_WIDTH - g.PAGE_SHIFT
+NO_EXOPS = sorted(set(range(1 << g.Cb.exopc.width)) - set(g.ExopIr) - set(g.ExopEr))
 UNKNOWN = range(max(g.CbOpc) + 1, 1 << g.Cb.opc.width)
 MIX = Mix(interrupting=0.2, longest=256)
 
@@ -131,7 +133,13 @@ class GruWide(SoftwareTest):
         if bare:
             place = self._bare_plot()
         worker = AddressedWorker(self.software, user, index, place, MIX, bare=bare)
-        await worker.run(2)
+        await worker.run(1)
+        if not bare:
+            for at in (place[0], place[0] + PAGE):
+                page = user.space.page(at)
+                assert page is not None
+                await self.software.migrate(user.space, page)
+        await worker.run(1)
         await self.software.run(user, index, self._nonsense(worker.rng))
         await self._too_many_lines(worker)
 
@@ -151,9 +159,13 @@ class GruWide(SoftwareTest):
         return first * PAGE, 2 * PAGE
 
     def _nonsense(self, rng: random.Random) -> list[int]:
-        """An opcode that does not exist, with everything else at random."""
+        """An opcode that does not exist, or an atomic's suboperation, with everything else at random."""
         line = instruction(rng.choice(UNKNOWN), xtype=rng.getrandbits(3))
-        for field in (g.Cb.iaa0, g.Cb.iaa1, g.Cb.exopc, g.Cb.tri0, g.Cb.tri1_bufsize, g.Cb.baddr0, g.Cb.nelem, g.Cb.baddr1_op2):
+        g.Cb.exopc.put(line, rng.getrandbits(g.Cb.exopc.width))
+        if rng.random() < 0.2:
+            g.Cb.opc.put(line, rng.choice(list(EXOPS)))
+            g.Cb.exopc.put(line, rng.choice(NO_EXOPS))
+        for field in (g.Cb.iaa0, g.Cb.iaa1, g.Cb.tri0, g.Cb.tri1_bufsize, g.Cb.baddr0, g.Cb.nelem, g.Cb.baddr1_op2):
             field.put(line, rng.getrandbits(field.width))
         return line
 
