@@ -13,6 +13,7 @@ Needs: `populate` in a task that may sleep. Costs SW_GUP a populate and SW_PTE_O
 `tracking` says what the client remembers of ranges: "counter" as above, "ranges" their bounds, so that only pages inside an
 active range are refused ("must the driver remember arbitrarily many ranges?", Morton's review); that needs every end to name its
 begin's bounds. `lock_of_mm` is the mistake in the skeleton's own code: it initialises mm->lock and leaves its own as it was.
+`deaf_to_atomic` is one of those who used it: the lock is a mutex, whatever `atomic` says.
 """
 
 from __future__ import annotations
@@ -25,7 +26,7 @@ from sw_stack.mm.mm import Mm
 from sw_stack.mm.secondary import read_through, write_through
 from sw_stack.mm.types import PAGE_SHIFT, MmError, Translation
 from sw_stack.notifier import MmuNotifier, NotifierError
-from sw_stack.sched import SpinLock
+from sw_stack.sched import Mutex, SpinLock
 
 __all__ = ["Skeleton"]
 
@@ -33,10 +34,18 @@ __all__ = ["Skeleton"]
 class Skeleton(MmuNotifier):
     """One secondary MMU on one address space: `attach` it, then `read` and `write` through it."""
 
-    def __init__(self, mm: Mm, *, tracking: Literal["counter", "ranges"] = "counter", lock_of_mm: bool = False) -> None:
+    def __init__(
+        self,
+        mm: Mm,
+        *,
+        tracking: Literal["counter", "ranges"] = "counter",
+        lock_of_mm: bool = False,
+        deaf_to_atomic: bool = False,
+    ) -> None:
         self._mm = mm
         self._sched = mm.machine.sched
-        self._lock: SpinLock | None = None if lock_of_mm else SpinLock(self._sched, "skeleton_lock")
+        kind = Mutex if deaf_to_atomic else SpinLock
+        self._lock: Mutex | SpinLock | None = None if lock_of_mm else kind(self._sched, "skeleton_lock")
         self._tracking = tracking
         self._table: dict[int, Translation] = {}
         self.invalidates = 0
@@ -50,6 +59,13 @@ class Skeleton(MmuNotifier):
         """Register with the address space."""
         async with self._mm.mmap_lock.writing():
             self._mm.notifiers.register(self)
+
+    async def detach(self) -> None:
+        """Let go of the address space, and drop everything. After exit too."""
+        async with self._mm.mmap_lock.writing():
+            await self._mm.notifiers.unregister(self)
+        self.released = True
+        self._table.clear()
 
     def entries(self) -> dict[int, Translation]:
         """What is in the table, by page."""
@@ -68,6 +84,7 @@ class Skeleton(MmuNotifier):
         write_through(self._mm.machine, self._mm.id, vaddr, found.pfn, data, self)
 
     async def _translate(self, vaddr: int, write: bool) -> Translation:
+        self._look()
         found = self._table.get(vaddr >> PAGE_SHIFT)
         if found is not None and (not write or (found.writable and found.dirty)):
             return found
@@ -77,6 +94,7 @@ class Skeleton(MmuNotifier):
         """Enter the page of `vaddr`. The result is good until the task gives the processor away. MmError EAGAIN: a range is
         active, or began meanwhile; EFAULT after release."""
         mm, vpn = self._mm, vaddr >> PAGE_SHIFT
+        self._look()
         if self.released:
             raise MmError(errno.EFAULT, f"{mm.name}: the device has let go of the address space")
         if self._refused(vaddr):
@@ -105,6 +123,11 @@ class Skeleton(MmuNotifier):
             return self.invalidates > 0
         return any(start <= vaddr < end for start, end in self.ranges)
 
+    def _look(self) -> None:
+        """Table and count are about to be used without the lock."""
+        if self._lock is not None:
+            self._sched.touch(self._lock)
+
     async def _take(self) -> None:
         if self._lock is None:
             raise NotifierError(f"MN-1: {self!r} takes a lock that was never initialised")
@@ -117,6 +140,7 @@ class Skeleton(MmuNotifier):
     # ---- the client --------------------------------------------------------------------------------------------------
 
     async def _zap(self, start: int, end: int) -> None:
+        self._look()
         first, last = start >> PAGE_SHIFT, end >> PAGE_SHIFT
         covered = [vpn for vpn in self._table if first <= vpn < last]
         for vpn in covered:
@@ -142,5 +166,6 @@ class Skeleton(MmuNotifier):
         await self._zap(address, address + (1 << PAGE_SHIFT))
 
     async def release(self, mm: Mm) -> None:
+        self._look()
         self.released = True
         await self._zap(0, 1 << 64)

@@ -15,12 +15,17 @@ from sw_stack.mm.types import ADDRESS_END, PAGE_MASK, PAGE_SHIFT, MmError, Trans
 if TYPE_CHECKING:
     from sw_stack.mm.mm import Mm
 
-__all__ = ["load", "physical", "store", "translate"]
+__all__ = ["FreedTableError", "load", "physical", "store", "translate", "translate_in_steps"]
+
+
+class FreedTableError(Exception):
+    """A walk read a page table after it was freed. One line."""
 
 
 def translate(mm: Mm, vaddr: int, write: bool) -> Translation | None:
     """The present translation with the right asked for, marked used; None if there is none."""
     vpn = vaddr >> PAGE_SHIFT
+    mm.machine.sched.touch(mm.pte_lock)  # a walk takes no lock, but what it finds was written under this one
     if not mm.touch_fast(vpn, write):
         return None
     entry = mm.page_table.lookup(vpn)
@@ -32,6 +37,23 @@ def translate(mm: Mm, vaddr: int, write: bool) -> Translation | None:
         writable=bool(entry.pte & WRITE),
         dirty=bool(entry.pte & DIRTY),
     )
+
+
+async def translate_in_steps(mm: Mm, vaddr: int, write: bool) -> Translation | None:
+    """As `translate`, but time passes between the upper levels and the last: a real walk, which needs a lock that keeps tables from
+    being freed. FreedTableError if the table it came to was freed before it read the entry."""
+    sched, vpn = mm.machine.sched, vaddr >> PAGE_SHIFT
+    sched.touch(mm.pte_lock)
+    leaf = mm.page_table.leaf(vpn)
+    await sched.charge(timing.SW_PAGE_WALK)
+    sched.touch(mm.pte_lock)
+    if leaf is not None and mm.page_table.leaf(vpn) is not leaf:
+        task = sched.task()
+        raise FreedTableError(
+            f"{task.name} (CPU {task.cpu}) reads the entry of {vaddr:#x} of {mm.name} from a page table that was freed "
+            "while it walked"
+        )
+    return translate(mm, vaddr, write)
 
 
 def physical(mm: Mm, vaddr: int) -> int | None:
@@ -66,9 +88,12 @@ def _check(vaddr: int, n: int) -> None:
 
 async def _access(mm: Mm, vaddr: int, need: int, mark: int) -> int:
     """The physical address of an access that happens now."""
-    await mm.machine.sched.charge(timing.SW_CPU_ACCESS)
+    sched = mm.machine.sched
+    await sched.charge(timing.SW_CPU_ACCESS)
+    sched.touch(mm.pte_lock)
     while not mm.page_table.touch(vaddr >> PAGE_SHIFT, need, mark):
         await mm.handle_fault(vaddr, write=need == WRITE)
+        sched.touch(mm.pte_lock)
     address = physical(mm, vaddr)
     if address is None:
         raise AssertionError(f"page of {vaddr:#x} was touched and is not there")

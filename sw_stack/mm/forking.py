@@ -7,6 +7,7 @@ is passed on.
 
 from __future__ import annotations
 
+import errno
 from typing import TYPE_CHECKING
 
 from hwif.gen import timing
@@ -27,7 +28,7 @@ from sw_stack.mm.pagetable import (
     make,
 )
 from sw_stack.mm.traced import traced
-from sw_stack.mm.types import PAGE_SHIFT
+from sw_stack.mm.types import PAGE_SHIFT, MmError
 from sw_stack.mm.vma import Vma, VmaFlag
 
 if TYPE_CHECKING:
@@ -86,7 +87,12 @@ async def copy_page_range(parent: Mm, child: Mm, vma: Vma, start: int, end: int)
 
 async def _copy_entries(parent: Mm, child: Mm, start: int, end: int) -> None:
     cow = (vma := parent.vmas.find(start)) is None or vma.cow
+    machine = parent.machine
     for first, last in parent.page_table.populated(start >> PAGE_SHIFT, end >> PAGE_SHIFT):
+        if machine.child_tables is not None:
+            machine.child_tables -= 1
+            if machine.child_tables < 0:
+                raise MmError(errno.ENOMEM, f"no memory for a page table of {child.name}")
         async with child.pte_lock, parent.pte_lock:
             entries = parent.page_table.entries(first, last)
             for entry in entries:

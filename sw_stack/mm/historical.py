@@ -1,7 +1,7 @@
-"""The notifier calls of V6 as they were posted, mistakes included: each a switch, off by default.
+"""The notifier calls of V6 as they were posted, and mistakes that were made later: each a switch, off by default.
 
 A client written to the contract breaks under them; that is what they are for (tests/unit/test_mm_historical.py). Source: the
-patches V6-2/6 and V6-3/6 of February 2008, and the review that followed.
+patches V6-2/6 and V6-3/6 of February 2008, and the review that followed; mm/mmu_notifier.c of Linux 3.7 to 5.x for the last three.
 """
 
 from __future__ import annotations
@@ -27,6 +27,13 @@ class Historical:
     """zap_page_range ends the range where unmap_vmas stopped: short of what was begun, when truncate gives the lock a rest."""
     dispatch_under_rcu: bool = False
     """Every callback runs inside rcu_read_lock, where none may sleep (Piggin, 20 February 2008), whatever `atomic` says."""
+
+    refusal_ends_nothing: bool = False
+    """A range that may fail is refused by one client: those that had agreed before are never told its end (until 5.7)."""
+    unregister_at_once: bool = False
+    """unregister does not wait for passes over the list that have the client in hand: it is freed and then called (751efd86)."""
+    unregister_releases: bool = False
+    """unregister calls release itself, on a client that exit may be releasing: two releases (751efd86)."""
 
     @classmethod
     def names(cls) -> tuple[str, ...]:

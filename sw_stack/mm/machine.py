@@ -79,6 +79,8 @@ class Machine:
         self.rmap_notifiers = RmapNotifiers(sched, trace)
         self.historical = historical if historical is not None else Historical()
         self._oom_killer = oom_killer
+        self.child_tables: int | None = None
+        """How many page tables children may still be given before fork fails with ENOMEM (fault injection); None: no limit."""
         self._files = 0
         self.low_watermark = max(1, count // 64)
         self.high_watermark = 2 * self.low_watermark

@@ -47,6 +47,9 @@ class Mm:
         self.notifiers = MmuNotifierChain(
             machine.sched, machine.trace, self, number, self.mmap_lock, self.shadow,
             under_rcu=machine.historical.dispatch_under_rcu,
+            refusal_ends_nothing=machine.historical.refusal_ends_nothing,
+            unregister_at_once=machine.historical.unregister_at_once,
+            unregister_releases=machine.historical.unregister_releases,
         )  # fmt: skip
         self.rlimit_memlock: int | None = None
         """RLIMIT_MEMLOCK, pages; None: CAP_IPC_LOCK."""
@@ -168,6 +171,12 @@ class Mm:
         if not self.alive:
             return None
         return access.translate(self, vaddr, write)
+
+    async def follow_page_in_steps(self, vaddr: int, write: bool) -> Translation | None:
+        """As `follow_page`, by a walk that takes its time: what holds off the freeing of tables is the caller's to hold. Charges
+        SW_PAGE_WALK. Raises FreedTableError."""
+        self._need_mmap_lock("follow_page")
+        return await access.translate_in_steps(self, vaddr, write) if self.alive else None
 
     async def get_user_pages(self, vaddr: int, write: bool) -> Translation:
         """The translation, faulted in as needed. May sleep; needs mmap_lock held. Takes no reference: the result is good until

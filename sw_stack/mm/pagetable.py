@@ -77,6 +77,10 @@ class PageTable:
             return leaf[vpn & _LEAF_MASK] if leaf is not None else 0
         return self._large.get(shift, {}).get(vpn, 0)
 
+    def leaf(self, vpn: int) -> list[int] | None:
+        """The table whose entries map the 4 KiB pages around `vpn`, for a walk that stops between its levels."""
+        return self._leaves.get(vpn >> LEAF_SHIFT)
+
     def set(self, vpn: int, pte: int, shift: int = PAGE_SHIFT) -> None:
         """Write an entry; 0 empties it."""
         if shift == PAGE_SHIFT:

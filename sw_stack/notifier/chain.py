@@ -118,6 +118,9 @@ class MmuNotifierChain:
         observer: TranslationObserver,
         *,
         under_rcu: bool = False,
+        refusal_ends_nothing: bool = False,
+        unregister_at_once: bool = False,
+        unregister_releases: bool = False,
     ) -> None:
         self._sched = sched
         self._trace = trace
@@ -132,7 +135,13 @@ class MmuNotifierChain:
         self._in_flight: Counter[MmuNotifier] = Counter()
         self._quiescent = WaitQueue(sched, f"mmu_notifier callbacks of mm {mm_id}")
         self._released = False
-        self._under_rcu = under_rcu  # V6 as posted: no callback may sleep
+        self._let_go: set[MmuNotifier] = set()
+        """Clients whose release has been called."""
+        # Mistakes to make (sw_stack.mm.historical).
+        self._under_rcu = under_rcu
+        self._refusal_ends_nothing = refusal_ends_nothing
+        self._unregister_at_once = unregister_at_once
+        self._unregister_releases = unregister_releases
 
     # ---- clients ---------------------------------------------------------------------------------------------------
 
@@ -142,27 +151,48 @@ class MmuNotifierChain:
         self._need_unreleased("register")
         if client in self._clients:
             raise NotifierError(f"MN-5: client {client!r} is already registered on mm {self._mm_id}")
+        self._sched.touch(self._quiescent)
         self._clients.insert(0, client)
         kind = type(client)
         self._implements[client] = frozenset(op for op in _OPERATIONS if getattr(kind, op) is not getattr(MmuNotifier, op))
 
     async def unregister(self, client: MmuNotifier) -> None:
-        """Remove a client and wait until no pass over the list can call it. After release, which removed it, nothing to do."""
+        """Remove a client and wait until no pass over the list can call it. If exit has begun: a client whose release has not been
+        called is not called any more; one whose release runs is waited for; after its release there is nothing to do."""
         self._need_mmap_write("unregister")
-        if self._released:
+        self._sched.touch(self._quiescent)
+        if self._unregister_releases and client in self._clients:
+            await self._call_release(client)
+        if self._unregister_at_once:
+            if client in self._clients:
+                self._clients.remove(client)
+                del self._implements[client]
             return
         if client not in self._clients:
+            if self._released:
+                return
             raise NotifierError(f"MN-5: client {client!r} is not registered on mm {self._mm_id}")
         task = self._sched.current
         if any(client in active.clients and active.task is task for active in self._active):
             raise NotifierError(f"MN-1: client {client!r} unregisters between a begin it saw and its end{self._blame()}")
         # Truncate needs no mmap lock: a range of another task may be open, and the client must hear its end.
-        await self._quiescent.wait_event(lambda: not any(client in active.clients for active in self._active))
+        await self._quiescent.wait_event(lambda: self._leaving(client) or not any(client in seen.clients for seen in self._active))
+        if self._leaving(client):
+            # A release that unregisters its own client would wait for itself.
+            await self._quiescent.wait_event(
+                lambda: client not in self._clients or ("release", client) in self._sched.task().inside
+            )
+            return
         self._clients.remove(client)
+        self._let_go.discard(client)
         # Reclaim calls without the mmap lock, so a pass may be under way: the client must outlive it.
         await self._quiescent.wait_event(lambda: not self._in_flight[client])
         del self._implements[client]
         del self._in_flight[client]
+
+    def _leaving(self, client: MmuNotifier) -> bool:
+        """Exit has called its release."""
+        return self._released and client in self._let_go
 
     @property
     def has_clients(self) -> bool:
@@ -183,6 +213,7 @@ class MmuNotifierChain:
         still unmap pages meanwhile, and the client may still be using them."""
         self._need_unreleased("release")
         self._released = True
+        self._sched.touch(self._quiescent)
         task = self._sched.current
         own = [active for active in self._active if active.task is task]
         if own:
@@ -191,9 +222,10 @@ class MmuNotifierChain:
             self._emit(TraceEvent.MN_RELEASE)
         clients = tuple(self._clients)
         for client in clients:
-            with self._walk((client,)):
-                await self._call(client, "release", False, partial(client.release, self._owner))
-            self._clients.remove(client)
+            if client in self._clients:  # else somebody has unregistered it meanwhile
+                await self._call_release(client)
+            if client in self._clients:
+                self._clients.remove(client)
         if clients:
             self._emit(TraceEvent.MN_RELEASE_DONE)
         self._observer.released()
@@ -283,7 +315,8 @@ class MmuNotifierChain:
             if agreed is False:
                 self._emit(TraceEvent.MN_RANGE_FAILED, start, end)
                 self._active.remove(active)
-                await self._dispatch_end(active)
+                if not self._refusal_ends_nothing:
+                    await self._dispatch_end(active)
                 return None
         self._observer.range_begun(start, end)
         return active
@@ -329,8 +362,15 @@ class MmuNotifierChain:
         if active.clients:
             self._emit(TraceEvent.MN_RANGE_END, start, end)
 
+    async def _call_release(self, client: MmuNotifier) -> None:
+        if client in self._let_go:
+            raise NotifierError(f"MN-4: release of {client!r} on mm {self._mm_id} is called a second time{self._blame()}")
+        self._let_go.add(client)
+        with self._walk((client,)):
+            await self._call(client, "release", False, partial(client.release, self._owner))
+
     async def _call(self, client: MmuNotifier, operation: str, atomic: bool, start: Callable[[], Any]) -> Any:
-        if operation not in self._implements[client]:
+        if operation not in self._known(client, operation):
             return None
         task = self._sched.task()
         atomic = atomic or self._under_rcu
@@ -338,16 +378,30 @@ class MmuNotifierChain:
         task.inside.append((operation, client))
         try:
             await self._sched.charge(timing.SW_NOTIFIER_CALL)
+            self._known(client, operation)
             if client not in self._clients and (self._released or operation != "invalidate_range_end"):
                 return None  # released since this pass began: it holds nothing, and nothing is called afterwards (MN-4)
             self._calls[operation] += 1
-            return await start()
+            answer = await start()
+            self._known(client, operation)
+            return answer
         finally:
             task.atomic -= atomic
             task.inside.pop()
 
+    def _known(self, client: MmuNotifier, operation: str) -> frozenset[str]:
+        """The operations of a client that a pass has in hand. Whoever unregistered it may have freed it already."""
+        implements = self._implements.get(client)
+        if implements is None:
+            raise NotifierError(
+                f"MN-5: {operation} of mm {self._mm_id} uses {client!r}, which was unregistered while the pass was under way "
+                f"and may be freed{self._blame()}"
+            )
+        return implements
+
     def _walk(self, clients: tuple[MmuNotifier, ...]) -> _Walk:
         """`with self._walk(clients) as clients:` one pass over the list: none of them may go away before it is over."""
+        self._sched.touch(self._quiescent)
         return _Walk(clients, self._in_flight, self._quiescent)
 
     def _emit(self, event: TraceEvent, *args: int) -> None:

@@ -114,9 +114,18 @@ class GruDriver(DriverCore):
     async def close(self, gts: GruThreadState) -> None:
         """Unload without saving; the last context of an address space unregisters the notifier. Twice is harmless."""
         await self.sched.charge(timing.SW_SYSCALL)
+        if self.policy.mutant == "unregister_first":
+            await self._close_late(gts)
+            return
         async with gts.ts_mm.mmap_lock.writing():
             if await self._shut(gts):
                 await self._forget(gts)
+
+    async def _close_late(self, gts: GruThreadState) -> None:
+        """The mistake "unregister_first": from the unregistration on nobody tells the device of anything."""
+        async with gts.ts_mm.mmap_lock.writing():
+            await self._forget(gts)
+        await self._shut(gts)
 
     async def _shut(self, gts: GruThreadState) -> bool:
         """Unload for good. False if it was shut already."""
@@ -172,13 +181,16 @@ class GruDriver(DriverCore):
         self.stats.call_os += 1
         async with gts.ts_mm.mmap_lock.reading(), gts.ts_ctxlock:
             self._need_open(gts)
+            gru = gts.ts_gru
             await self._check_context_placement(gts)
-            if gts.ts_gru is None:
+            if self.policy.mutant != "place_after_unload":
+                gru = gts.ts_gru
+            if gru is None:
                 return DropinResult.AGAIN
             if gts.ts_force_cch_reload:
                 gts.ts_force_cch_reload = False
                 await gru_update_cch(self, gts)
-            return await gru_user_dropin(self, gts.ts_gru, gts, gts.thread_cbr_number(ucbnum))
+            return await gru_user_dropin(self, gru, gts, gts.thread_cbr_number(ucbnum))
 
     async def gru_get_exception_detail(self, gts: GruThreadState, ucbnum: int) -> int:
         """The ecause bits of a control block that ended in an exception."""
@@ -219,6 +231,9 @@ class GruDriver(DriverCore):
     async def _check_context_placement(self, gts: GruThreadState) -> None:
         """The user runs on another processor than the one its misses interrupt: turn them round."""
         if gts.ts_gru is None or gts.ts_tlb_int_select < 0 or gts.ts_tlb_int_select == gts.fault_map_id(self):
+            return
+        if self.policy.mutant == "place_after_unload":
+            await gru_unload_context(self, gts, savestate=True)  # as if the processor were of another blade
             return
         self.stats.check_context_retarget_intr += 1
         await gru_update_cch(self, gts)

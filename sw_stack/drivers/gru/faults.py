@@ -24,6 +24,7 @@ from sw_stack.drivers.gru.contexts import gru_update_cch
 from sw_stack.drivers.gru.handles import (
     gru_pagesize,
     tfh_exception,
+    tfh_restart,
     tfh_user_polling_mode,
     tfh_write_only,
     tfh_write_restart,
@@ -68,8 +69,11 @@ async def gru_vtop(drv: DriverCore, gts: GruThreadState, vaddr: int, write: bool
     mm = gts.ts_mm
     if gts.ts_gms.ms_released:
         return VtopFailure.INVALID
-    await drv.sched.charge(timing.SW_PAGE_WALK)
-    found = mm.follow_page(vaddr, write)
+    if atomic and drv.policy.mutant == "walk_in_steps":
+        found = await mm.follow_page_in_steps(vaddr, write)
+    else:
+        await drv.sched.charge(timing.SW_PAGE_WALK)
+        found = mm.follow_page(vaddr, write)
     if found is None or (write and not found.dirty):
         if atomic:
             return VtopFailure.RETRY
@@ -115,11 +119,18 @@ async def gru_try_dropin(drv: DriverCore, gru: GruState, gts: GruThreadState, cb
         return DropinResult.AGAIN
 
     # After the handle, never before: see tlbpurge.py.
+    drv.sched.touch(gts.ts_gms.ms_wait_queue)
     if gts.ts_gms.ms_range_active and drv.policy.mutant != "ignore_range_active":
         stats.tlb_dropin_fail_range_active += 1
         if atomic:
             await _user_polling(drv, gru, cbr, tfh)
         return DropinResult.RETRY
+
+    if write and drv.policy.mutant == "upgrade_assumed":
+        found = gts.ts_mm.follow_page(vaddr, write)
+        if found is not None and found.dirty:
+            await tfh_restart(port, cbr, tfh)
+            return DropinResult.DONE
 
     target = await gru_vtop(drv, gts, vaddr, write, atomic)
     if target is VtopFailure.INVALID:
@@ -132,6 +143,8 @@ async def gru_try_dropin(drv: DriverCore, gru: GruState, gts: GruThreadState, cb
         stats.tlb_dropin_fail_upm += 1
         return DropinResult.RETRY
 
+    if drv.policy.mutant == "large_not_flushed" and target.shift > PAGE_SHIFT:
+        gts.ts_gms.ms_large.add((vaddr & -1 << target.shift, target.shift))
     size = 1 << gru_pagesize(target.shift)
     if not gts.ts_sizeavail & size:
         return await _add_page_size(drv, gru, gts, cbr, tfh, size, atomic)
@@ -223,12 +236,14 @@ async def _intr_fault(drv: DriverCore, gru: GruState, cbr: int) -> None:
     """One miss. Its context cannot change before a command restarts it or hands it over: the fault bit locks it."""
     port = gru.gs_port
     tfh = await port.read_line(port.tfh(cbr))
+    drv.sched.touch(gru.gs_lock)
     gts = gru.gs_gts[Tfh.ctxnum.get(tfh)]
     if gts is None:
         drv.stats.intr_spurious += 1
         return
     drv.stats.intr_fmm += 1
     gts.ustats.fmm_tlbmiss += 1
+    drv.sched.touch(gts.ts_ctxlock)  # ts_force_cch_reload, ts_sizeavail: changed under it, or by the handler
     if drv.policy.dropin == "interrupt" and not gts.ts_force_cch_reload and gts.ts_mm.mmap_lock.down_read_trylock():
         try:
             await gru_try_dropin(drv, gru, gts, cbr, tfh, atomic=True)

@@ -51,6 +51,7 @@ __all__ = [
     "cch_start",
     "gru_pagesize",
     "tfh_exception",
+    "tfh_restart",
     "tfh_user_polling_mode",
     "tfh_write_only",
     "tfh_write_restart",
@@ -196,6 +197,11 @@ async def tfh_write_restart(
 ) -> None:
     """Drop in a translation and let the control block run. Not waited for: the handle may hold the next miss by then."""
     await _tfh_write(port, cbr, line, TfhOpc.WRITE_RESTART, vaddr, asid, pfn, dirty, pagesize)
+
+
+async def tfh_restart(port: HandlePort, cbr: int, line: Line) -> None:
+    """Let the control block run: it looks its translation up again."""
+    await _tfh_short(port, cbr, line, TfhOpc.RESTART)
 
 
 async def tfh_user_polling_mode(port: HandlePort, cbr: int, line: Line) -> None:

@@ -72,7 +72,8 @@ async def gru_load_mm_tracker(drv: DriverCore, gru: GruState, gts: GruThreadStat
     bit = 1 << gts.ts_ctxnum
     async with gms.ms_asid_lock:
         async with gru.gs_asid_lock:
-            if tracker.mt_asid == 0 or (tracker.mt_ctxbitmap == 0 and tracker.mt_asid_gen != gru.gs_asid_gen):
+            old = tracker.mt_asid_gen != gru.gs_asid_gen and drv.policy.mutant != "old_generation"
+            if tracker.mt_asid == 0 or (tracker.mt_ctxbitmap == 0 and old):
                 tracker.mt_asid = await _gru_assign_asid(drv, gru)
                 tracker.mt_asid_gen = gru.gs_asid_gen
                 drv.stats.asid_new += 1

@@ -60,6 +60,8 @@ class GruMmStruct:
         self.ms_contexts: list[GruThreadState] = []
         """Open contexts; as many references to this."""
         self.ms_released = False
+        self.ms_large: set[tuple[int, int]] = set()
+        """Large pages entered: start, shift. Kept by the mistake "large_not_flushed" alone."""
 
 
 class GruState:
@@ -161,6 +163,8 @@ class GruThreadState:
         """Physical control block of the user's `ucbnum`; the context must be loaded."""
         if not 0 <= ucbnum < self.ts_cbr_au_count * CBR_AU:
             raise GruError(f"control block {ucbnum} outside the context's {self.ts_cbr_au_count * CBR_AU}")
+        if self.ts_gru is None:
+            raise GruError(f"context {self.ts_number}: control block {ucbnum} is used after the context was unloaded")
         return self.ts_cbr_idx[ucbnum // CBR_AU] * CBR_AU + ucbnum % CBR_AU
 
     def fault_map_id(self, drv: DriverCore) -> int:

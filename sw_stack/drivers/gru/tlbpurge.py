@@ -40,6 +40,7 @@ __all__ = ["GruNotifier", "gru_flush_all_tlb", "gru_flush_tlb_range"]
 
 PAGE = 1 << PAGE_SHIFT
 REGION = 1 << REGION_LSB
+REGIONS = 1 << 64 - REGION_LSB
 MAX_VADDR = 1 << 64
 WHOLE = -1
 """Length that stands for everything from `start` to the end of its region."""
@@ -88,17 +89,19 @@ def _pieces(drv: DriverCore, start: int, length: int) -> list[tuple[int, int]]:
 
     A piece longer than the device counts purges the whole ASID, and so does length 0, as on the real machine.
     """
+    mutant = drv.policy.mutant
     if length == 0:
-        return [(start & -PAGE, INVAL_ALL_N)]
+        return [(start & -PAGE, 0 if mutant == "empty_is_one" else INVAL_ALL_N)]
     end = MAX_VADDR if length == WHOLE else min(start + length, MAX_VADDR)
     first, last = start & -PAGE, (end + PAGE - 1) & -PAGE
-    if drv.policy.mutant == "flush_short":
+    if mutant == "flush_short":
         last -= PAGE
     pieces = []
     while first < last:
         stop = min(last, (first | REGION - 1) + 1)
-        pages = INVAL_ALL_N + 1 if drv.policy.mutant == "flush_all" else (stop - first) >> PAGE_SHIFT
-        pieces.append((first, min(pages, INVAL_ALL_N + 1) - 1))
+        pages = INVAL_ALL_N + 1 if mutant == "flush_all" else (stop - first) >> PAGE_SHIFT
+        n = (pages - 1) & INVAL_ALL_N if mutant == "long_wraps" else min(pages, INVAL_ALL_N + 1) - 1
+        pieces.append((first, n))
         first = stop
     return pieces
 
@@ -109,8 +112,9 @@ async def gru_flush_tlb_range(drv: DriverCore, gms: GruMmStruct, start: int, len
     A chiplet on which no context of the address space is loaded needs no shootdown: its ASID is dropped instead, and the old
     entries can never be matched again.
     """
-    if drv.policy.mutant == "no_flush":
+    if drv.policy.mutant == "no_flush" or (drv.policy.mutant == "large_not_flushed" and _inside_large(gms, start, length)):
         return
+    regions = REGIONS // 2 if drv.policy.mutant == "region_short" else REGIONS
     drv.stats.flush_tlb += 1
     async with gms.ms_asid_lock:
         for gid in sorted(gms.ms_asidmap):
@@ -118,12 +122,17 @@ async def gru_flush_tlb_range(drv: DriverCore, gms: GruMmStruct, start: int, len
             gru, tracker = drv.grus[gid], gms.ms_asids[gid]
             if tracker.mt_ctxbitmap and tracker.mt_asid:
                 for vaddr, n in _pieces(drv, start, length):
-                    await _shoot(drv, gru, vaddr, tracker.mt_asid + (vaddr >> REGION_LSB), n, tracker.mt_ctxbitmap)
+                    await _shoot(drv, gru, vaddr, tracker.mt_asid + (vaddr >> REGION_LSB) % regions, n, tracker.mt_ctxbitmap)
             else:
                 drv.stats.flush_tlb_gru_zero_asid += 1
                 if drv.policy.mutant != "stale_asid":
                     tracker.mt_asid = 0
                     gms.ms_asidmap.discard(gid)
+
+
+def _inside_large(gms: GruMmStruct, start: int, length: int) -> bool:
+    """True if an entry was made of a larger page that contains the range and more."""
+    return length > 0 and any(base <= start < base + (1 << shift) and length < 1 << shift for base, shift in gms.ms_large)
 
 
 async def gru_flush_all_tlb(drv: DriverCore, gru: GruState) -> None:

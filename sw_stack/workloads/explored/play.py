@@ -10,18 +10,19 @@ from __future__ import annotations
 
 from collections.abc import Coroutine, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar, NamedTuple
+from typing import Any, ClassVar, NamedTuple, get_args
 
 from hwif.memory import HostMemory
 from hwif.shadow import Shadow
 from hwif.trace import Trace
 from sw_stack.drivers.gru.driver import GruDriver
-from sw_stack.drivers.gru.policy import DriverPolicy
+from sw_stack.drivers.gru.policy import DriverPolicy, Mutant, Race
 from sw_stack.mm import PROT_READ, PROT_WRITE
 from sw_stack.mm.historical import Historical
 from sw_stack.mm.machine import Machine
 from sw_stack.mm.mm import Mm
 from sw_stack.sched import Scheduler
+from sw_stack.sched.steered import LIMIT, SteeredScheduler
 from sw_stack.workloads.device_user import SLICE_BYTES, DeviceUser
 
 __all__ = ["BASE", "PAGE", "RW", "Actor", "GruPlay", "Planted", "Play", "PlayError"]
@@ -59,6 +60,8 @@ class Play:
 
     DEVICE: ClassVar[str | None] = None
     FRAMES: ClassVar[int] = 48
+    LIMIT: ClassVar[int | None] = None
+    """Points after which a round, before `settle`, has no end; None: the scheduler's own limit, which is much more."""
     PLANTED: ClassVar[Mapping[str, Planted]] = {}
 
     def __init__(self, sched: Scheduler, trace: Trace, planted: str | None = None) -> None:
@@ -75,8 +78,8 @@ class Play:
         return None if self.planted is None else self.PLANTED[self.planted].switch
 
     def historical(self) -> Historical:
-        """Mistakes of the virtual memory, if the planted defect is one."""
-        return Historical()
+        """Mistakes of the virtual memory and its notifiers, if the planted defect is one."""
+        return Historical(**{self.switch: True}) if self.switch in Historical.names() else Historical()
 
     async def prepare(self) -> None:
         """Once, before the first round."""
@@ -87,6 +90,11 @@ class Play:
 
     async def settle(self) -> None:
         """After a round: check, and go back to the beginning."""
+
+    def hurry(self, hurry: bool) -> None:
+        """Hold the round to LIMIT from here on, or no longer: what goes round for ever is found out in fewer steps."""
+        if self.LIMIT is not None and isinstance(self.sched, SteeredScheduler):
+            self.sched.limit = self.LIMIT if hurry else LIMIT
 
     def check(self, condition: bool, what: str) -> None:
         """PlayError unless it holds."""
@@ -113,8 +121,14 @@ class GruPlay(Play):
         self.driver.start()
 
     def policy(self) -> DriverPolicy:
-        """How the driver is set up; a planted defect is one of its mutants unless the play says otherwise."""
-        return DriverPolicy(mutant=self.switch)  # type: ignore[arg-type]
+        """How the driver is set up; a planted defect may be a mistake of its own."""
+        return DriverPolicy(mutant=self.mutant)
+
+    @property
+    def mutant(self) -> Mutant | Race | None:
+        """The driver's mistake."""
+        known = get_args(Mutant) + get_args(Race)
+        return self.switch if self.switch in known else None  # type: ignore[return-value]
 
     async def user(self, mm: Mm, cbs: int = 1, cpu: int | None = None) -> DeviceUser:
         """A context open on the device."""
