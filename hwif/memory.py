@@ -34,6 +34,10 @@ class HostMemory:
             raise IndexError(f"frame {number} outside 0..{self.frames - 1}")
         return self.bytes[number * FRAME_BYTES : (number + 1) * FRAME_BYTES]
 
+    def holds(self, address: int, count: int = 1) -> bool:
+        """All `count` bytes from `address` on are there."""
+        return address >= 0 and address + count <= self._end
+
     def copy_frame(self, source: int, target: int) -> None:
         """Copy one frame's bytes."""
         self.frame(target)[:] = self.frame(source)

@@ -157,11 +157,15 @@ class BareNode(Tables):
     def post_command(self, opcode: int, *, ring: bool = True, **fields: int) -> int:
         """Put a command into its queue; its number, for `command_status`. `opcode` may be one that does not exist."""
         number = self._commands
-        self.memory.write(self._command_at(number), raw_of(line_of(h.Command, opcode=opcode, **fields)))
+        self.memory.write(self.command_address(number), raw_of(line_of(h.Command, opcode=opcode, **fields)))
         self._commands += 1
         if ring:
             self.ring_commands()
         return number
+
+    def jump_commands(self, number: int) -> None:
+        """The next command has this number: as if those before it had been put where they stand (NOPs, if nobody wrote there)."""
+        self._commands = number
 
     def ring_commands(self) -> None:
         """The command queue's doorbell."""
@@ -169,7 +173,7 @@ class BareNode(Tables):
 
     def command_status(self, number: int) -> h.CmdStatus | None:
         """The status of a command; None while it is not done. Only of the last `command_entries` commands."""
-        entry = entry_of(h.Command, self.memory.read(self._command_at(number), LINE_BYTES))
+        entry = entry_of(h.Command, self.memory.read(self.command_address(number), LINE_BYTES))
         return h.CmdStatus(entry["status"]) if entry["done"] else None
 
     def command(self, opcode: int, **fields: Any) -> h.CmdStatus:
@@ -196,7 +200,8 @@ class BareNode(Tables):
             raise BareError("a fence is done and its value not written")
         return status
 
-    def _command_at(self, number: int) -> int:
+    def command_address(self, number: int) -> int:
+        """Where the command with this number stands."""
         return self._commandq + LINE_BYTES * (number % self.settings.command_entries)
 
     # ---- queue pairs and completion queues -------------------------------------------------------------------------
@@ -301,6 +306,8 @@ class BareNode(Tables):
 class Bare:
     """All nodes of a device."""
 
+    node_type: type[BareNode] = BareNode
+
     def __init__(self, device: BareTarget, chosen: settings | None = None, *, enable: bool = True) -> None:
         self.device = device
         self.log: list[Event] = []
@@ -309,7 +316,7 @@ class Bare:
         self._answers: dict[int, MmioDone] = {}
         self._waiting: set[int] = set()
         self._serial = 0
-        self.nodes = [BareNode(self, number, chosen or settings()) for number in range(len(device.memories))]
+        self.nodes = [self.node_type(self, number, chosen or settings()) for number in range(len(device.memories))]
         if enable:
             for node in self.nodes:
                 node.enable()

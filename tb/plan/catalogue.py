@@ -22,6 +22,7 @@ TESTLISTS = (
     "tb.block.testlist",
     "tb.uvm.gru.testlist",
     "tb.uvm.hca.testlist",
+    "tb.hil.testlist",
 )
 """Modules with a list TESTS."""
 COVER = ("tb.uvm.tlb.points", "tb.block.points_gru", "tb.block.points_hca", "tb.uvm.gru.points", "tb.uvm.hca.points")

@@ -184,7 +184,7 @@ class Coverage(Board):
         owner = owner_of(access.user)
         if owner.mapped:
             self._flying[owner.key] = self._flying.get(owner.key, 0) - 1
-        if access.resp in (Resp.SLVERR, Resp.DECERR) and access.addr < len(self.mirror.memory.bytes):
+        if access.resp in (Resp.SLVERR, Resp.DECERR) and self.mirror.memory.holds(access.addr):
             self.judge.hit(REFUSED, self._place(access))
 
     def _place(self, access: MemoryAccess) -> str:

@@ -12,6 +12,7 @@ from pyuvm import ConfigDB, uvm_active_passive_enum, uvm_env
 
 from hwif.memory import HostMemory
 from hwif.shadow import Shadow
+from pymodels.hca.oracle import Oracle
 from tb.uvm.agents.axi.agent import MemoryAgent
 from tb.uvm.agents.axi.config import ErrorRule, MemoryConfig, Resp, memory_pins
 from tb.uvm.agents.axil.agent import RegisterAgent
@@ -36,6 +37,7 @@ from tb.uvm.hca.coverage import Coverage
 from tb.uvm.hca.judge import Judge
 from tb.uvm.hca.mirror import Mirror
 from tb.uvm.hca.plan import Plan
+from tb.uvm.hca.scattered import ScatteredMemory, ScatteredOracle, ScatteredShadow
 from tb.uvm.hca.store import HostStore
 from tb.uvm.hca.trace import TraceMonitor
 
@@ -51,7 +53,15 @@ class HcaEnv(uvm_env):
         self.plan: Plan = ConfigDB().get(self, "", "PLAN")
         self.seed: str = ConfigDB().get(self, "", "SEED")
         dut, clocking, plan = self.bfm.dut, self.bfm.clocking, self.plan
-        self.memory, self.shadow = HostMemory(plan.frames), Shadow(plan.frames)
+        self.memory: HostMemory
+        self.shadow: Shadow
+        if plan.scattered:
+            self.memory = memory = ScatteredMemory(plan.frames, f"{self.seed}:frames")
+            self.shadow = ScatteredShadow(memory)
+            oracle: Oracle = ScatteredOracle(memory, self.shadow)
+        else:
+            self.memory, self.shadow = HostMemory(plan.frames), Shadow(plan.frames)
+            oracle = Oracle(0, self.memory, self.shadow)
         self.bus = MemoryConfig(
             memory_pins(dut, "m_axi"),
             clocking,
@@ -61,7 +71,7 @@ class HcaEnv(uvm_env):
             reorder=plan.reorder,
             stalls=dict(plan.stalls),
             lost_reservations=plan.lost_reservations,
-            errors=[ErrorRule(Resp.DECERR, first=len(self.memory.bytes))],
+            errors=[ErrorRule(Resp.DECERR, where=lambda address: not self.memory.holds(address))],
         )
         self.wire = LinkConfig(self.bfm, f"{self.seed}:link", stall=plan.link_stall)
         self.window = RegisterConfig(register_pins(dut, "s_axil"), clocking)
@@ -82,7 +92,7 @@ class HcaEnv(uvm_env):
         self.mirror.memory = self.memory
         ConfigDB().set(self, "*", "MIRROR", self.mirror)
         ConfigDB().set(self, "*", "MEMORY", self.memory)
-        ConfigDB().set(self, "*", "SHADOW", self.shadow)
+        ConfigDB().set(self, "*", "ORACLE", oracle)
         self.registers = RegisterAgent.create("registers", self)
         self.port = MemoryAgent.create("memory", self)
         self.link = LinkAgent.create("link", self)

@@ -196,7 +196,7 @@ class Mirror(uvm_subscriber):
         while self._commands_seen != self.value(h.CmdqProdReg, "index"):
             pa = base + LINE * (self._commands_seen % size)
             entry = self._entry(h.Command, pa)
-            context = self.memory.read(entry["addr"], LINE).ljust(LINE, b"\0") if entry["addr"] < len(self.memory.bytes) else b""
+            context = self.memory.read(entry["addr"], LINE).ljust(LINE, b"\0") if self.memory.holds(entry["addr"]) else b""
             self.rung.append(Command(self._commands_seen, pa, entry, context))
             self._commands_seen = self._commands_seen + 1 & INDEX
 

@@ -16,15 +16,16 @@ __all__ = ["Plan"]
 @dataclass(frozen=True)
 class Plan:
     """`loop`: the link leads back to the device, else it is the link agent's. `damage`: fraction of packets that the cable spoils.
-    `stalls`, `latency`: of the memory (MemoryConfig). `link_stall`: how often the link agent takes nothing. `register_delay`:
-    longest pause, skew and patience of register accesses. `chosen`: what is written to the registers. `left_open`: the test ends
-    with work requests that are not complete."""
+    `scattered`: memory's `frames` lie anywhere in the physical address space. `stalls`, `latency`: of the memory (MemoryConfig).
+    `link_stall`: how often the link agent takes nothing. `register_delay`: longest pause, skew and patience of register accesses.
+    `chosen`: what is written to the registers. `left_open`: the test ends with work requests that are not complete."""
 
     loop: bool = True
     cable_latency: int = 20
     cable_rate: int = 1
     damage: float = 0.0
     frames: int = 1024
+    scattered: bool = False
     latency: tuple[int, int] = (8, 20)
     reorder: bool = True
     stalls: Mapping[str, float] = field(default_factory=dict)

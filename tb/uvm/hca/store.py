@@ -1,6 +1,6 @@
 """Host memory behind the memory agent: what tb.hil.hca_bare writes and the device reads are the same bytes.
 
-Promises: reads and writes as a SparseMemory's. Past the end of memory a read is zeros and a write is forgotten; the agent's rules
+Promises: reads and writes as a SparseMemory's. Outside memory a read is zeros and a write is forgotten; the agent's rules
 answer there with an error.
 """
 
@@ -18,15 +18,14 @@ class HostStore(SparseMemory):
     def __init__(self, memory: HostMemory) -> None:
         super().__init__()
         self.host = memory
-        self.size = len(memory.bytes)
 
     def read(self, addr: int, count: int) -> bytes:
         """Bytes from `addr` on."""
-        return self.host.read(addr, count) if addr + count <= self.size else bytes(count)
+        return self.host.read(addr, count) if self.host.holds(addr, count) else bytes(count)
 
     def write(self, addr: int, data: bytes) -> None:
         """Put bytes at `addr`."""
-        if addr + len(data) <= self.size:
+        if self.host.holds(addr, len(data)):
             self.host.write(addr, data)
 
     def write_strobed(self, addr: int, data: bytes, strobe: int) -> None:

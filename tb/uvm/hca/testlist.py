@@ -70,5 +70,6 @@ TESTS = (
     _test("hca_outcomes", "HcaOutcomes", "every opcode with every status", "FQ-5"),
     _test("hca_queues", "HcaQueues", "completion queues: full, past full, armed, coalescing", "FQ-6 FQ-7"),
     _test("hca_registers", "HcaRegisters", "the register block against the model made from spec/hca.rdl", "FQ-6"),
+    _test("hca_wide", "HcaWide", "addresses, keys, numbers, slots, tags, operands of all bits", "SD-2 SD-6"),
     _test("hca_passive", "HcaPassive", "nobody of ours drives: cocotbext-axi on the bare pins, all agents watch", "SD-2"),
 )

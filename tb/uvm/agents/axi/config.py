@@ -5,6 +5,7 @@ A test may change a MemoryConfig while it runs: the responder looks at it anew f
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from enum import IntEnum
 from typing import Any
@@ -36,8 +37,8 @@ def memory_pins(dut: Any, prefix: str) -> Pins:
 
 @dataclass
 class ErrorRule:
-    """Accesses that end with `resp`: those that touch bytes `first`..`last`, a fraction `rate` of them, at most `times` (None:
-    any)."""
+    """Accesses that end with `resp`: those that touch bytes `first`..`last`, and of which `where` says so, a fraction `rate` of
+    them, at most `times` (None: any)."""
 
     resp: Resp = Resp.SLVERR
     first: int = 0
@@ -46,6 +47,7 @@ class ErrorRule:
     writes: bool = True
     rate: float = 1.0
     times: int | None = None
+    where: Callable[[int], bool] | None = None  # address -> is meant
 
 
 @dataclass
@@ -53,8 +55,8 @@ class MemoryConfig:
     """One bus. `latency`: cycles from request to response, drawn between the two. `reorder`: a response may overtake those of
     other IDs. `stalls`: channel (ar, aw, w: ready is low; r, b: valid waits) -> the fraction of cycles it is shut; "" is for all
     that are not named. `lost_reservations`: the fraction of exclusive reads whose reservation does not hold. `outstanding`:
-    requests taken before ready goes low. Errors: the first rule that applies; an access that ends with an error has touched
-    nothing, and a read returns wrong bytes."""
+    requests taken before ready goes low. `held`: channel (r, b) and ID of those that are not answered meanwhile. Errors: the first
+    rule that applies; an access that ends with an error has touched nothing, and a read returns wrong bytes."""
 
     pins: Pins
     clocking: Clocking
@@ -65,6 +67,7 @@ class MemoryConfig:
     stalls: dict[str, float] = field(default_factory=dict)
     lost_reservations: float = 0.0
     outstanding: int = 256
+    held: set[tuple[str, int]] = field(default_factory=set)
     errors: list[ErrorRule] = field(default_factory=list)
 
     def stall(self, channel: str) -> float:

@@ -153,12 +153,13 @@ class MemoryResponder(uvm_component):
         odds = self.config.stall(channel)
         if odds and self._rng.random() < odds:
             return None
+        held = self.config.held
         if not self.config.reorder:
-            return waiting.pop(0) if waiting[0].due <= now else None
+            return waiting.pop(0) if waiting[0].due <= now and (channel, waiting[0].ident) not in held else None
         due: list[int] = []
         seen: set[int] = set()
         for place, request in enumerate(waiting):
-            if request.ident not in seen and request.due <= now:
+            if request.ident not in seen and request.due <= now and (channel, request.ident) not in held:
                 due.append(place)
             seen.add(request.ident)
         return waiting.pop(self._rng.choice(due)) if due else None
@@ -198,6 +199,8 @@ class MemoryResponder(uvm_component):
         for rule in rules:
             meant = rule.writes if write else rule.reads
             if not meant or rule.times == 0 or request.addr > rule.last or request.addr + request.size <= rule.first:
+                continue
+            if rule.where is not None and not rule.where(request.addr):
                 continue
             if rule.rate < 1 and self._rng.random() >= rule.rate:
                 continue

@@ -25,7 +25,7 @@ class BeatBoard(Board):
     def build_phase(self) -> None:
         super().build_phase()
         self.memory = ConfigDB().get(self, "", "MEMORY")
-        self.oracle = Oracle(0, self.memory, ConfigDB().get(self, "", "SHADOW"))
+        self.oracle: Oracle = ConfigDB().get(self, "", "ORACLE")
         self.oracle.max_violations = 1
         self.started = Inlet("started", self, lambda access: self._judge(access, "asked for"))
         self.accesses = Inlet("accesses", self, self._ended)
@@ -36,7 +36,7 @@ class BeatBoard(Board):
             self._judge(access, "answered")
 
     def _judge(self, access: MemoryAccess, when: str) -> None:
-        if access.addr >= self.oracle._bytes:
+        if not self.memory.holds(access.addr):
             return  # memory refuses it, and the device must cope
         oracle, owner = self.oracle, owner_of(access.user)
         before = oracle.violations

@@ -88,7 +88,7 @@ class CommandBoard(Board):
         if opcode in ALIGNED:
             if entry["addr"] % ALIGNED[h.CmdOp(opcode)]:
                 return h.CmdStatus.BAD_CONTEXT
-            if entry["addr"] >= len(self.mirror.memory.bytes):
+            if not self.mirror.memory.holds(entry["addr"]):
                 return h.CmdStatus.BAD_ADDRESS
         if opcode == h.CmdOp.RESUME:
             return h.CmdStatus.OK if self._resumes and self._resumes.popleft() else h.CmdStatus.BAD_TOKEN

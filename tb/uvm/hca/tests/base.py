@@ -22,6 +22,7 @@ from tb.uvm.hca.bfm import HcaBfm
 from tb.uvm.hca.env import HcaEnv
 from tb.uvm.hca.plan import Plan
 from tb.uvm.hca.port import ChipPort, StoppedError, SyncPort
+from tb.uvm.hca.scattered import ScatteredBare
 from tb.uvm.inlet import Inlet
 from tb.uvm.judging import Judging
 
@@ -94,7 +95,7 @@ class HcaBaseTest(BaseTest):
 
     def bare(self, port: Any, **more: Any) -> Bare:
         """The device, set up."""
-        made = Bare(port, self.plan.chosen, **more)
+        made = (ScatteredBare if self.plan.scattered else Bare)(port, self.plan.chosen, **more)
         made.patience = self.plan.patience
         return made
 
