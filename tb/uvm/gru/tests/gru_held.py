@@ -26,6 +26,8 @@ __all__ = ["GruHeld"]
 VPN = 0x300
 OWN = PAGE // g.NUM_CBR * 2  # bytes of the space for each control block
 STANDING = 120  # cycles that all stand still
+LOOKS = 60  # at what polls do
+STATE_DW = g.Cbe.cbrstate.lsb // 64
 LATEST = 6_000  # cycles for all of them to end
 # Channels that are shut (none named: all), step by step, and what is begun before the first step ends.
 SHUT: tuple[tuple[str, tuple[str, ...]], ...] = (
@@ -102,12 +104,20 @@ class GruHeld(Scene):
             self._shut(channels)
             await self.chip.clocking.wait(STANDING)
             self.must(f"ends of {kind} with {channels or 'all'} shut", self.ended, [])
+            if channels in ("r", "b"):  # every access is out there
+                states = {await self._state(user, index) for index in self.rng.sample(list(blocks), 8)}
+                self.must(f"states with {channels} shut", states, {g.CbrState.REQUEST_ISSUE})
         self._shut(None)
         await self._all_end(user, blocks)
 
     def _shut(self, channels: str | None) -> None:
         """These; "" all, None none."""
         self.chip.memory.stalls = {} if channels is None else dict.fromkeys(channels.split() or [""], 1.0)
+
+    async def _state(self, user: User, index: int) -> int:
+        """Of a control block, as its extension tells."""
+        (word,) = await self.software.read_words(g.CBE_BASE + user.cbrs[index] * g.HANDLE_STRIDE + STATE_DW * 8, 1)
+        return word >> g.Cbe.cbrstate.lsb % 64 & (1 << g.Cbe.cbrstate.width) - 1
 
     async def _all_end(self, user: User, blocks: Sequence[int]) -> None:
         begun = self.now()
@@ -124,7 +134,8 @@ class GruHeld(Scene):
         awaited = after if exop is g.ExopEr.EPOLL else before
         for index in blocks:
             await self.software.issue(user, index, instruction(g.CbOpc.GAMERR, exopc=exop, baddr0=at, stride_op1=awaited))
-        await self.chip.clocking.wait(STANDING)
+        states = {await self._state(user, self.rng.choice(blocks)) for _ in range(LOOKS)}
+        self.must(f"states of {exop.name}", states >= {g.CbrState.REQUEST_ISSUE, g.CbrState.WAIT_RESPONSE}, True)
         self.must(f"ends of {exop.name}", self.ended, [])
         self._put(at, after)
         await self._all_end(user, blocks)
