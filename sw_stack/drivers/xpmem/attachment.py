@@ -21,6 +21,7 @@ from sw_stack.drivers.xpmem.ids import XpmemId
 from sw_stack.mm.secondary import check_access, read_through, write_through
 from sw_stack.mm.types import PAGE_SHIFT, MmError
 from sw_stack.sched import WaitQueue
+from sw_stack.sched.shared import Shared
 
 if TYPE_CHECKING:
     from sw_stack.drivers.xpmem.messages import Attached, Fill
@@ -66,6 +67,8 @@ class Attachment:
         self._machine = tg.partition.fabric.machine(home)
         self.changed = WaitQueue(self._sched, f"xpmem attachment {there.export}")
         """Woken when an access or a fault has ended."""
+        # What accesses share with those who take pages back: translations and users are guarded by no lock.
+        self._home_state: Shared = tg.partition.holders.left if self.is_local else self.changed
 
     def __repr__(self) -> str:
         return f"<Attachment {self.number} of partition {self.home} in {self.tg.mm.name}>"
@@ -95,6 +98,7 @@ class Attachment:
         try:
             check_access(self._machine, self.owner, source, entry.pfn, False, self)
             await self._sched.charge(self._latency(timing.MEM_READ_LATENCY))
+            self._look()
             self._part.stats.loads += 1
             return read_through(self._machine, self.owner, source, entry.pfn, n, self)
         finally:
@@ -107,10 +111,15 @@ class Attachment:
         try:
             check_access(self._machine, self.owner, source, entry.pfn, True, self)
             await self._sched.charge(self._latency(timing.MEM_WRITE_LATENCY))
+            self._look()
             self._part.stats.stores += 1
             write_through(self._machine, self.owner, source, entry.pfn, data, self)
         finally:
             self._end(entry)
+
+    def _look(self) -> None:
+        self._sched.touch(self.changed)
+        self._sched.touch(self._home_state)
 
     def _latency(self, memory: int) -> int:
         return timing.SW_CPU_ACCESS + (0 if self.is_local else 2 * timing.LINK_LATENCY + memory)
@@ -119,6 +128,7 @@ class Attachment:
         """The entry of an access that begins now."""
         page = (address - self.vaddr) >> PAGE_SHIFT
         while True:
+            self._look()
             self.tg.check_killed()
             if self.closing or (write and not self.writable):
                 why = "detached" if self.closing else "read only"
@@ -136,6 +146,7 @@ class Attachment:
                 self.changed.wake_all()
 
     def _end(self, entry: _Entry) -> None:
+        self._look()
         entry.users -= 1
         if not entry.users:
             self.changed.wake_all()
@@ -144,6 +155,7 @@ class Attachment:
 
     def fill(self, fill: Fill) -> None:
         """A page has been granted. Call at the instant the fill is known here: an invalidation may be right behind it."""
+        self._look()
         entry = self._table.get(fill.page)
         if entry is None:
             self._table[fill.page] = _Entry(fill.pfn, fill.writable)
@@ -162,6 +174,7 @@ class Attachment:
                                                 finds no page 3
                                                 must wait all the same: it acknowledges for everybody
         """
+        self._look()
         wanted = set(self._table) if pages is None else set(pages)
         gone = [(page, self._table.pop(page)) for page in sorted(wanted) if page in self._table]
         others = [] if self._part.policy.mutant == "drop_blind" else [item for item in self._leaving if item[0] in wanted]
@@ -177,6 +190,7 @@ class Attachment:
 
     def test_and_clear_used(self, page: int) -> bool:
         """True if the page has been used since the last question."""
+        self._look()
         entry = self._table.get(page)
         if entry is None or not entry.used:
             return False

@@ -80,6 +80,8 @@ async def _attempt(part: Partition, export: Export, page: int, write: bool, tell
         if part.policy.style == "today":
             write |= vma is not None and bool(vma.prot & PROT_WRITE)
         found = await mm.get_user_pages(vaddr, write)
+        # get_user_pages forces a small page only: the second look at a large one finds the right missing, again and again.
+        forced = part.policy.mutant == "force_write" and found.shift != PAGE_SHIFT
         # No cycle has passed since the entry was found good: the frame is still allocated.
         frame = machine.frames[found.pfn]
         frame.pins += 1
@@ -92,7 +94,7 @@ async def _attempt(part: Partition, export: Export, page: int, write: bool, tell
                     return _Outcome.AGAIN
                 try:
                     await part.sched.charge(timing.SW_PAGE_WALK)
-                    now = mm.follow_page(vaddr, write)
+                    now = mm.follow_page(vaddr, write or forced)
                     if part.policy.mutant == "pte_vanished":
                         now = found
                     outcome, kept = _enter(part, export, page, frame, found, now, tell)
@@ -109,10 +111,14 @@ def _enter(
     part: Partition, export: Export, page: int, frame: Frame, found: Translation, now: Translation | None, tell: Tell
 ) -> tuple[_Outcome, bool]:
     """The end of a fault, in no time. Also whether the reference is used up."""
+    part.holders.look()
     if export.segment.destroyed:
         return _Outcome.AGAIN, False
     if now is None or now.pfn != found.pfn:
         part.stats.fault_vanished += 1
+        if part.policy.mutant == "sigbus_on_vanish":
+            name, vaddr = export.segment.tg.mm.name, export.vpn(page) << PAGE_SHIFT
+            raise MmError(errno.EFAULT, f"{name}: {vaddr:#x} has changed since it was looked up (SIGBUS)")
         return _Outcome.AGAIN, False
     writable = export.writable and (part.policy.mutant == "map_writable" or (now.writable and now.dirty))
     if part.policy.style == "v6" and part.policy.mutant != "no_export":

@@ -31,12 +31,14 @@ class RecallGate:
         self.n_recall_pfns = 0
         self.waiting = 0
         """Recalls that wait for faults to end."""
+        self._sched = sched
         self._allow = WaitQueue(sched, f"allow_recall_PFNs[{name}]")
         self._block = WaitQueue(sched, f"block_recall_PFNs[{name}]")
 
     @property
     def open(self) -> bool:
         """True if a fault may begin."""
+        self._sched.touch(self._allow)
         return self.n_recall_pfns <= 0 and not self.waiting
 
     async def wait_open(self) -> None:
@@ -52,12 +54,14 @@ class RecallGate:
 
     def end_fault(self) -> None:
         """The page is entered, or given up."""
+        self._sched.touch(self._allow)
         self.n_recall_pfns += 1
         if not self.n_recall_pfns:
             self._allow.wake_all()
 
     async def begin_recall(self, *, spin: bool = False) -> None:
         """Block faults, when those under way have ended."""
+        self._sched.touch(self._allow)
         self.waiting += 1
         try:
             await self._allow.wait_event(lambda: self.n_recall_pfns >= 0, spin=spin)
@@ -67,6 +71,7 @@ class RecallGate:
 
     def end_recall(self) -> None:
         """Faults may go on."""
+        self._sched.touch(self._allow)
         self.n_recall_pfns -= 1
         if self.open:
             self._block.wake_all()

@@ -106,8 +106,13 @@ class Holders:
         self.left = WaitQueue(machine.sched, "xpmem pages to go")
         """Woken when holders have been dropped."""
 
+    def look(self) -> None:
+        """Holders and exports, which no lock guards, are about to be used."""
+        self._machine.sched.touch(self.left)
+
     def of_frame(self, frame: Frame) -> list[Holder]:
         """Everybody who may use the frame, oldest first."""
+        self.look()
         return list(self._by_frame.get(frame, ()))
 
     def enter(self, export: Export, page: int, frame: Frame, pfn: int, *, writable: bool) -> Holder:
@@ -126,6 +131,7 @@ class Holders:
 
     def drop(self, holder: Holder) -> None:
         """No translation is left and no access is under way: give the reference back. Wake `left` afterwards."""
+        self.look()
         export, machine = holder.export, self._machine
         del export.holders[holder.page]
         sharers = self._by_frame[holder.frame]

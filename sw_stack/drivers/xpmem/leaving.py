@@ -32,6 +32,7 @@ __all__ = ["check_attachments", "detach", "remove", "teardown", "unreserve"]
 async def detach(attachment: Attachment, *, unmap: bool) -> None:
     """Faults of it end, then accesses, then the home partition is told; then the range is unmapped, if it is to be."""
     tg, part = attachment.tg, attachment.tg.partition
+    part.sched.touch(attachment.changed)
     if attachment.closing:
         await attachment.changed.wait_event(lambda: attachment.detached)
         return
@@ -44,6 +45,7 @@ async def detach(attachment: Attachment, *, unmap: bool) -> None:
         if unmap:
             await unreserve(mm, attachment.vaddr, attachment.size)
     finally:
+        part.sched.touch(tg.ended)
         # Only now: the notifier must not take this for an unmapping by somebody else, nor another attach find the place free.
         del tg.attachments[attachment.vaddr]
         del part.attachments[attachment.home, attachment.number]
@@ -79,6 +81,7 @@ async def remove(segment: Segment) -> None:
 
 async def teardown(tg: ThreadGroup, *, exiting: bool) -> None:
     """Give everything up, offered and attached. When `exiting` the reservations go with the address space."""
+    tg.partition.sched.touch(tg.ended)
     if tg.closed:
         await tg.ended.wait_event(lambda: tg.left)
         return
@@ -96,6 +99,7 @@ async def teardown(tg: ThreadGroup, *, exiting: bool) -> None:
 
 def check_attachments(tg: ThreadGroup, start: int, end: int) -> None:
     """A range of the process is being changed: kill it if that is part of an attachment. Waits for nothing."""
+    tg.partition.sched.touch(tg.ended)
     for attachment in tg.attachments.values():
         if attachment.vaddr < end and start < attachment.end and not (attachment.closing or _reserved(attachment)):
             _kill(tg, f"[{start:#x}, {end:#x}) of {attachment!r} was unmapped without detach")

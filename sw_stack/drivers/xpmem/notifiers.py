@@ -47,6 +47,9 @@ class _Notifier(MmuNotifier):
 
     async def release(self, mm: Any) -> None:
         """Everything goes: what others have of this process, and what it has of others. May sleep."""
+        part, tg = self.part, self.tg
+        if part.policy.mutant == "close_unlisted" and part.groups.get(tg.tgid) is not tg:
+            return  # whose is it?
         await teardown(self.tg, exiting=True)
 
 

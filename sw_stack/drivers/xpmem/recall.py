@@ -29,6 +29,7 @@ __all__ = ["recall"]
 async def recall(part: Partition, holders: list[Holder], *, spin: bool = False, late: bool = False) -> None:
     """When it returns the holders are gone. The gates of their thread groups are closed, so none is made meanwhile. `late`: a
     mutant."""
+    part.holders.look()
     mine = [holder for holder in holders if not holder.going]
     by_export: dict[int, list[Holder]] = {}
     for holder in mine:

@@ -108,6 +108,7 @@ class ThreadGroup:
 
     def held(self, start: int, end: int) -> list[Holder]:
         """What attachments hold of bytes start..end-1 of the process."""
+        self.partition.holders.look()
         return [holder for export in self.exports for holder in export.within(start, end)]
 
     def belongs(self, task: Task) -> bool:
@@ -207,6 +208,7 @@ class ThreadGroup:
         return self._find(address) is not None
 
     def _find(self, address: int) -> Attachment | None:
+        self.partition.sched.touch(self.ended)
         for attachment in self.attachments.values():
             if attachment.covers(address):
                 return attachment
@@ -216,9 +218,13 @@ class ThreadGroup:
 
     async def close(self) -> None:
         """Leave XPMEM (the last close of /dev/xpmem). After exit, or another close, there is nothing left to do."""
+        self.partition.sched.touch(self.ended)
         if self.closed:
             return
-        await teardown(self, exiting=False)
+        if self.partition.policy.mutant == "close_unlisted":
+            del self.partition.groups[self.tgid]
+        else:
+            await teardown(self, exiting=False)
         async with self.mm.mmap_lock.writing():
             await self.mm.notifiers.unregister(self.notifier)
 

@@ -17,7 +17,7 @@ from sw_stack.notifier import IntervalSubscriptions
 from sw_stack.sched.steered import SteeredScheduler
 from sw_stack.workloads.explored.play import BASE, PAGE, Actor, Planted, Play
 
-LIMIT = 2000
+LIMIT = 500
 """Points of a round: ten times what one needs that ends."""
 
 

@@ -1,0 +1,43 @@
+"""The plays of XPMEM: each planted race is found, and without it nothing is."""
+
+from __future__ import annotations
+
+import pytest
+from explored_rig import failures, shortest
+
+from sw_stack.workloads.explored import load
+
+WORDS = {
+    "xpmem_sigbus": "the user is refused a page that the owner has",
+    "xpmem_stale_page": "the user reads 1, the owner has written 2",
+    "xpmem_soft_lockup": "no end after 500 points",
+    "xpmem_hold_and_wait": "owner waits for allow_recall_PFNs[owner]",
+    "xpmem_wrong_mm": "the owner has lost its memory when the user detached it",
+    "xpmem_close_leaks": "pages of the owner's are held by an attachment of a process that is gone",
+}
+PLAYS = ("xpmem_fault", "xpmem_large", "xpmem_detach", "xpmem_close")
+PLANTED = [(play, name) for play in PLAYS for name in load(play).PLANTED]
+
+
+def test_every_race_has_its_words() -> None:
+    assert {name for _play, name in PLANTED} == set(WORDS)
+
+
+@pytest.mark.parametrize(("play", "name"), PLANTED)
+def test_the_planted_race_is_found_and_made_short(play: str, name: str) -> None:
+    _played, best = shortest(play, name)
+    assert WORDS[name] in best.failure.text
+    assert len(best.steps) <= 1.5 * load(play).PLANTED[name].steps
+
+
+@pytest.mark.parametrize("bound", [1, pytest.param(2, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("play", PLAYS)
+def test_nothing_is_found_without_them(play: str, bound: int) -> None:
+    assert failures(play, None, bound) == {}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("play", "name"), [*((play, None) for play in PLAYS), *PLANTED])
+def test_pruning_hides_nothing(play: str, name: str | None) -> None:
+    pruned, whole = failures(play, name, 1), failures(play, name, 1, prune=False)
+    assert pruned.keys() == whole.keys()
