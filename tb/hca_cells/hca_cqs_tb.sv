@@ -4,7 +4,7 @@
 //   (256: all; 1: one of the largest size, given once), given (percent of cycles in which a queue is given anew).
 // Checks: an entry is written whole, in its place, with the owner bit of its round, or lost and told of, as the queue's fullness says at its
 //   acceptance; entries keep their order; a probe only after memory's answer; a refused entry is an asynchronous event; a queue fires once
-//   for an arm, at once or with the next entry; a queue that is given anew begins anew.
+//   for an arm, at once or with the next entry; a queue that is given anew begins anew; nothing is told as reset ends.
 // Ends with "PASS cycles=... items=... digest=...", and how often each bin of its cover group was hit, or with the first check that failed.
 
 module hca_cqs_tb
@@ -201,6 +201,7 @@ module hca_cqs_tb
     {held_cq, held_cmd} = '0;
     repeat (3) @(negedge clk);
     rst_n = 1'b1;
+    #1 check(!snoop && !fired_valid && !overflow && !async_valid && !wr_valid, "something is told as reset ends");
     @(negedge clk) enable = 1'b1;
     for (int unsigned part = 0; part <= off; part++) begin
       for (int unsigned i = 0; i < cycles / (off + 1); i++) begin
