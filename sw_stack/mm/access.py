@@ -94,6 +94,7 @@ async def _access(mm: Mm, vaddr: int, need: int, mark: int) -> int:
     while not mm.page_table.touch(vaddr >> PAGE_SHIFT, need, mark):
         await mm.handle_fault(vaddr, write=need == WRITE)
         sched.touch(mm.pte_lock)
+    sched.touch_memory()
     address = physical(mm, vaddr)
     if address is None:
         raise AssertionError(f"page of {vaddr:#x} was touched and is not there")

@@ -26,6 +26,7 @@ class DeadTranslationError(Exception):
 
 def check_access(machine: Machine, owner: int, vaddr: int, pfn: int, write: bool, client: object) -> None:
     """Raise unless `owner` may reach page `vaddr` in frame `pfn` now."""
+    machine.sched.touch_memory()
     rights = machine.shadow_feed.shadow.rights(pfn, owner, vaddr >> PAGE_SHIFT)
     if not rights & (WRITE if write else READ):
         task = machine.sched.current

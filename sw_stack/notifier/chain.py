@@ -228,6 +228,7 @@ class MmuNotifierChain:
                 self._clients.remove(client)
         if clients:
             self._emit(TraceEvent.MN_RELEASE_DONE)
+        self._sched.touch_memory()
         self._observer.released()
 
     async def age_page(self, address: int) -> bool:
@@ -249,6 +250,7 @@ class MmuNotifierChain:
                 for client in clients:
                     await self._call(client, "invalidate_page", True, partial(client.invalidate_page, self._owner, address))
             self._emit(TraceEvent.MN_INVALIDATE_PAGE_DONE, address)
+        self._sched.touch_memory()
         self._observer.page_invalidated(address)
 
     async def range_begin(self, start: int, end: int, atomic: bool) -> ActiveRange:
@@ -279,6 +281,7 @@ class MmuNotifierChain:
                 await self._dispatch_end(active)
                 raise
             self._emit(TraceEvent.MN_RANGE_BEGIN_DONE, start, end)
+        self._sched.touch_memory()
         self._observer.range_begun(start, end)
         return active
 
@@ -318,6 +321,7 @@ class MmuNotifierChain:
                 if not self._refusal_ends_nothing:
                     await self._dispatch_end(active)
                 return None
+        self._sched.touch_memory()
         self._observer.range_begun(start, end)
         return active
 
@@ -325,6 +329,7 @@ class MmuNotifierChain:
         """The end of a range never comes: a mistake of V6. The observer is told, the clients are not."""
         self._need_active(active)
         self._active.remove(active)
+        self._sched.touch_memory()
         self._observer.range_ending(active.start, active.end)
 
     def range_end(self, active: ActiveRange) -> Awaitable[None]:
@@ -333,12 +338,14 @@ class MmuNotifierChain:
         self._active.remove(active)
         if active.clients:
             return self._end(active)
+        self._sched.touch_memory()
         self._observer.range_ending(active.start, active.end)
         return DONE
 
     async def _end(self, active: ActiveRange) -> None:
         # Before the callbacks: the first client may establish as soon as its own end has run.
         try:
+            self._sched.touch_memory()
             self._observer.range_ending(active.start, active.end)
         finally:
             await self._dispatch_end(active)

@@ -136,6 +136,9 @@ class Scheduler:
     def touch(self, shared: Shared) -> None:
         """The running task uses something that others use without a lock (sw_stack/sched/shared.py)."""
 
+    def touch_memory(self) -> None:
+        """The running task uses host memory, or changes who may use what of it: the device does both without a lock."""
+
     async def sleep(self, cycles: int) -> None:
         """Give the processor away for `cycles`. Forbidden in atomic context."""
         self.lockdep.may_sleep(self.task(), f"sleep({cycles})")

@@ -252,6 +252,15 @@ class SteeredScheduler(Scheduler):
         if self.segments is not None:
             self._used.add(id(shared))
 
+    def touch_memory(self) -> None:
+        """As a request to the device: whatever the device does may depend on it."""
+        task = self.current
+        if task is None or not self._steered:
+            return
+        self._mark(task, self._device_stamp)
+        self._device_stamp = task.stamp
+        self._used.add(0)
+
     def spawn(self, *args: Any, **kwargs: Any) -> Task:
         task = super().spawn(*args, **kwargs)
         self._introduce(task)
