@@ -2,7 +2,7 @@
 
 Promises: a mutant's hunt ends with the first test that does not pass: it objects or crashes ("killed"), or does not end in time
 ("hung"); one that passes all is "survived". What was played is kept under build/mutants-rtl and not played again while the RTL, the
-draw and the test are the same. All mutants meet the tests of their own block first, then those of their chip, then what is not in
+draw and the test are the same. A mutant meets the tests of its own block first, then those of its chip, then what is not in
 the default regression; among these what noticed most so far for its time comes first. A mutant that resists for a while lets the
 others go first, and so do those of which it is known that nothing can tell them from the design (`hopeless`, keys).
 Needs: the RTL's builds (made when first needed). `stop` ends what runs.
@@ -41,14 +41,16 @@ DURATIONS = ROOT / "build" / "regress" / "durations.json"
 """What they took in the last regression."""
 TURN = 20.0
 """Seconds after which a mutant that nothing noticed lets the others go first."""
+LAST = 1_000_000
+"""Turns nobody has."""
 
 
 @dataclass(frozen=True, order=True)
 class _Turn:
     """Whose it is, least first."""
 
-    stage: int
     turns: int
+    stage: int
     number: int
 
 
@@ -118,7 +120,7 @@ class Hunter:
         with ThreadPoolExecutor(self._jobs) as pool:
             try:
                 mutants = {mutant.number: mutant for mutant in self._mutants}
-                waiting = [_Turn(STAGES if mutant.key in self._hopeless else 0, 0, mutant.number) for mutant in self._mutants]
+                waiting = [_Turn(LAST if mutant.key in self._hopeless else 0, 0, mutant.number) for mutant in self._mutants]
                 heapq.heapify(waiting)
                 running: dict[Future[Report | int], _Turn] = {}
                 while waiting or running:
@@ -131,7 +133,7 @@ class Hunter:
                         if isinstance(came, Report):
                             yield came
                         else:
-                            heapq.heappush(waiting, _Turn(came, turn.turns + 1, turn.number))
+                            heapq.heappush(waiting, _Turn(turn.turns + 1, came, turn.number))
             except BaseException:
                 stop()
                 raise
