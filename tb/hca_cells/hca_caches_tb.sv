@@ -101,31 +101,50 @@ module hca_caches_tb
   endtask
   bit filling_q = 0;
 
+  // Keys of the whole width, half of them with one place; pages that are neighbours by twos, anywhere in the address space.
+  keyidx_t some_keys[8];
   function automatic keyidx_t a_key();
-    return keyidx_t'(chance(50) ? $urandom() % 4 : $urandom() % 4 * Keys + 1);
+    return some_keys[dice(8)];
+  endfunction
+  function automatic vpn_t a_page();
+    automatic int unsigned page = dice(Pages);
+    return vpn_t'((64'(page >> 1) * 64'h9e37_79b9_7f4a_7c15 >> 12 << $clog2(Pages)) | 64'(page));
   endfunction
 
+  function automatic keyidx_t new_key(int unsigned i);
+    return i < 4 ? keyidx_t'($urandom()) : keyidx_t'(some_keys[0] + dice(NUM_KEY) * Keys);
+  endfunction
+
+  tag_t recent[16];  // filled not long ago
   task automatic drive();
+    automatic int unsigned place = dice(16);
+    if (cycle[5:0] == 0) some_keys[dice(8)] = new_key(dice(8));
     s1_valid = s0_valid;
     s1_key   = s0_key;
     s1_vpn   = s0_vpn;
     s0_valid = chance(80);
     s0_key   = a_key();
-    s0_vpn   = vpn_t'($urandom() % Pages);
+    s0_vpn   = a_page();
+    if (chance(40)) {s0_key, s0_vpn} = {recent[place].key, recent[place].vpn};
     drop     = chance(20);
     fill_valid = 0;
     #1;
     fill_valid = fill_ready && chance(40);
     fill.tag.key   = a_key();
-    fill.tag.vpn   = chance(20) ? s0_vpn : vpn_t'($urandom() % Pages);
+    fill.tag.vpn   = chance(20) ? s0_vpn : a_page();
     fill.tag.level = level_t'(chance(70) ? 0 : 1 + $urandom() % 2);
     fill.tag.off   = off_t'(fill.tag.vpn) & off_t'(pages_less_one(fill.tag.level));
+    if (fill_valid) recent[dice(16)] = fill.tag;
     fill.leaf.pfn   = pfn_t'({$urandom(), $urandom()});
     fill.leaf.write = chance(50);
-    accept = inval_ready && chance(3);
+    accept = inval_ready && chance(cycle[8:6] == 0 ? 60 : 3);  // now and then as many as there is room for
     inval.key   = a_key();
     inval.whole = chance(10);
-    inval.first = vpn_t'($urandom() % Pages);
+    inval.first = a_page();
+    if (chance(50)) begin  // beside a page, within its large leaf
+      inval.key   = recent[place].key;
+      inval.first = {recent[place].vpn[51:TABLE_BITS], TABLE_BITS'($urandom())};
+    end
     inval.last  = inval.first + vpn_t'($urandom() % 8);
     key_fill = chance(20);
     key_in   = region_t'({12{$urandom()}});
@@ -138,6 +157,8 @@ module hca_caches_tb
     cycles = setting("cycles", 4000);
     mutant = 8'(setting("mutant", 0));
     begin_draws();
+    foreach (recent[i]) recent[i] = '0;
+    foreach (some_keys[i]) some_keys[i] = new_key(i);
     repeat (3) @(negedge clk);
     rst_n = 1'b1;
     enable = 1'b1;
