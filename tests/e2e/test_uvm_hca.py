@@ -125,6 +125,7 @@ def test_the_boards_catch(mutant: HcaMutant, tmp_path: Path) -> None:
         ("KeepsAnAccess", Status.FAIL, "and a read of page"),
         ("FailsTooEarly", Status.FAIL, "after a completion that failed"),
         ("OwesACompletion", Status.FAIL, "liveness: "),
+        ("ForgetsToHold", Status.FAIL, "more invalidations than there are tags"),
         ("Idle", Status.EMPTY, "no check saw anything"),
     ],
 )

@@ -12,6 +12,7 @@ from tb.uvm.agents.axi.driver import MemoryResponder
 from tb.uvm.hca.boards.fences import _Flying
 from tb.uvm.hca.mirror import Work
 from tb.uvm.hca.tests.base import TIMEOUT_US, HcaBaseTest
+from tb.uvm.hca.tests.hca_wide import HcaWide
 from tb.uvm.hca.tests.scene import PAGE, A, B, Scene
 
 __all__ = ["CASES"]
@@ -31,6 +32,7 @@ NAMES = (
     "KeepsAnAccess",
     "FailsTooEarly",
     "OwesACompletion",
+    "ForgetsToHold",
     "Idle",
 )
 CASES = {name: Test(f"case_{name.lower()}", "", Kind.UVM, f"{ALONE}:{name}", "hca", "hca") for name in NAMES}
@@ -213,6 +215,25 @@ class OwesACompletion(_Disturbed):
         scene.end()
         qp = self.env.mirror.qps[scene.qa.qpn]
         qp.sends.append(Work(qp.sq_seen, dict(qp.sent[0].wqe)))
+
+
+@pyuvm.test(timeout_time=TIMEOUT_US, timeout_unit="us")
+class ForgetsToHold(HcaWide):
+    """Memory answers what it was told to keep: there is always another tag for an invalidation."""
+
+    def program(self, port: Any) -> None:
+        """One pair."""
+        bare = self.bare(port)
+        (pair,) = self.begin(bare, 1, iter((1, 2)))
+        self.env.bus.held = _Nothing()
+        self.tags(bare, pair)
+
+
+class _Nothing(set[Any]):
+    """Nothing is ever in it."""
+
+    def __contains__(self, _one: object) -> bool:
+        return False
 
 
 @pyuvm.test(timeout_time=TIMEOUT_US, timeout_unit="us")

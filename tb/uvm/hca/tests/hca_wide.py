@@ -3,6 +3,7 @@ virtual addresses of all bits, every slot of both packet engines in use, every t
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -62,18 +63,13 @@ class HcaWide(HcaBaseTest):
     def program(self, port: Any) -> None:
         """Scene after scene with the same queue pairs, which the last one ends."""
         bare = self.bare(port)
-        self.node: BareNode = bare.nodes[0]
-        self._flying = 0
-        self.env.port.monitor.started.connect(Inlet("flying", self, self._started))
-        cqns = self.rng.sample(range(h.NUM_CQ), 2 * PAIRS)
-        numbers = [cqn + h.NUM_CQ * self.rng.randrange(h.NUM_QP // h.NUM_CQ) for cqn in cqns]
         keys = iter(self.rng.sample(range(h.NUM_KEY), 3 * PAIRS))
-        pairs = [self._pair(bare, numbers[2 * at : 2 * at + 2], keys) for at in range(PAIRS)]
+        pairs = self.begin(bare, PAIRS, keys)
         self._named()
         for ends in pairs:
             self._atomic(bare, *ends)
         self._crowd(bare, pairs[:-RESET], pairs[-RESET:])
-        self._tags(bare, pairs[-1])
+        self.tags(bare, pairs[-1])
         for _ in range(self.scaled(60)):
             self._command()
         self._refused_commands(bare)
@@ -81,12 +77,21 @@ class HcaWide(HcaBaseTest):
             (self._aborted if at % 2 else self._refused)(bare, *ends, next(keys))
         self._overflow(bare, pairs[-RESET:])
 
+    def begin(self, bare: Bare, count: int, keys: Iterator[int]) -> list[tuple[_End, _End]]:
+        """Connected pairs with their regions."""
+        self.node: BareNode = bare.nodes[0]
+        self._flying = 0
+        self.env.port.monitor.started.connect(Inlet("flying", self, self._started))
+        cqns = self.rng.sample(range(h.NUM_CQ), 2 * count)
+        numbers = [cqn + h.NUM_CQ * self.rng.randrange(h.NUM_QP // h.NUM_CQ) for cqn in cqns]
+        return [self._pair(bare, numbers[2 * at : 2 * at + 2], keys) for at in range(count)]
+
     def _started(self, access: Any) -> None:
         self._flying += not access.write and access.ident == RID_PAYLOAD and owner_of(access.user).mapped
 
     # ---- who is there ---------------------------------------------------------------------------------------------------------
 
-    def _pair(self, bare: Bare, numbers: list[int], keys: Any) -> tuple[_End, _End]:
+    def _pair(self, bare: Bare, numbers: list[int], keys: Iterator[int]) -> tuple[_End, _End]:
         rng, node = self.rng, self.node
         ends = []
         for qpn in numbers:
@@ -181,7 +186,7 @@ class HcaWide(HcaBaseTest):
             wanted = h.CmdStatus.OK if fault["qpn"] in ends else h.CmdStatus.BAD_TOKEN
             assert self.node.resume(fault) is wanted
 
-    def _tags(self, bare: Bare, ends: tuple[_End, _End]) -> None:
+    def tags(self, bare: Bare, ends: tuple[_End, _End]) -> None:
         """An access in flight under as many invalidations as may be remembered, and one more, which waits; then a fence."""
         node, (a, b), held = self.node, ends, self.env.bus.held
         held.add(("r", RID_PAYLOAD))
