@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from typing import get_args
+
 import pytest
 from explored_rig import failures, shortest
 
+from sw_stack.drivers.xpmem.policy import RACE_TEXT, Race
 from sw_stack.workloads.explored import load
 
 WORDS = {
     "xpmem_sigbus": "the user is refused a page that the owner has",
     "xpmem_stale_page": "the user reads 1, the owner has written 2",
-    "xpmem_soft_lockup": "no end after 500 points",
+    "xpmem_soft_lockup": "no end after 300 points",
     "xpmem_hold_and_wait": "owner waits for allow_recall_PFNs[owner]",
     "xpmem_wrong_mm": "the owner has lost its memory when the user detached it",
     "xpmem_close_leaks": "pages of the owner's are held by an attachment of a process that is gone",
@@ -21,6 +24,8 @@ PLANTED = [(play, name) for play in PLAYS for name in load(play).PLANTED]
 
 def test_every_race_has_its_words() -> None:
     assert {name for _play, name in PLANTED} == set(WORDS)
+    switches = {load(play).PLANTED[name].switch for play, name in PLANTED}
+    assert set(get_args(Race)) == set(RACE_TEXT) <= switches
 
 
 @pytest.mark.parametrize(("play", "name"), PLANTED)
@@ -39,5 +44,6 @@ def test_nothing_is_found_without_them(play: str, bound: int) -> None:
 @pytest.mark.slow
 @pytest.mark.parametrize(("play", "name"), [*((play, None) for play in PLAYS), *PLANTED])
 def test_pruning_hides_nothing(play: str, name: str | None) -> None:
-    pruned, whole = failures(play, name, 1), failures(play, name, 1, prune=False)
+    bound = 1 if name == "xpmem_soft_lockup" else 2  # a task without an end can be stopped in too many places
+    pruned, whole = failures(play, name, bound), failures(play, name, bound, prune=False)
     assert pruned.keys() == whole.keys()

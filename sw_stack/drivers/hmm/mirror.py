@@ -206,6 +206,7 @@ class Mirror:
             return False
         check_access(self.machine, self.mm.id, address, entry.pfn, write, self)
         await self.sched.charge(BEATS + (timing.MEM_WRITE_LATENCY if write else timing.MEM_READ_LATENCY))
+        self.sched.touch(self.mm.pte_lock)  # what the program stores meanwhile, as its accesses say
         if write:
             write_through(self.machine, self.mm.id, address, entry.pfn, bytes(part), self)
         else:

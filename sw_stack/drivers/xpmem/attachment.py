@@ -67,8 +67,12 @@ class Attachment:
         self._machine = tg.partition.fabric.machine(home)
         self.changed = WaitQueue(self._sched, f"xpmem attachment {there.export}")
         """Woken when an access or a fault has ended."""
-        # What accesses share with those who take pages back: translations and users are guarded by no lock.
-        self._home_state: Shared = tg.partition.holders.left if self.is_local else self.changed
+        # What accesses share, guarded by no lock, with those who take pages back and with the owner's own.
+        self._home_state: Shared = self.changed
+        self._memory: Shared = self.changed
+        if self.is_local:
+            self._home_state = self._part.holders.left
+            self._memory = self._part.exports[self.number].segment.tg.mm.pte_lock
 
     def __repr__(self) -> str:
         return f"<Attachment {self.number} of partition {self.home} in {self.tg.mm.name}>"
@@ -99,6 +103,7 @@ class Attachment:
             check_access(self._machine, self.owner, source, entry.pfn, False, self)
             await self._sched.charge(self._latency(timing.MEM_READ_LATENCY))
             self._look()
+            self._sched.touch(self._memory)
             self._part.stats.loads += 1
             return read_through(self._machine, self.owner, source, entry.pfn, n, self)
         finally:
@@ -112,6 +117,7 @@ class Attachment:
             check_access(self._machine, self.owner, source, entry.pfn, True, self)
             await self._sched.charge(self._latency(timing.MEM_WRITE_LATENCY))
             self._look()
+            self._sched.touch(self._memory)
             self._part.stats.stores += 1
             write_through(self._machine, self.owner, source, entry.pfn, data, self)
         finally:

@@ -17,8 +17,8 @@ from sw_stack.notifier import IntervalSubscriptions
 from sw_stack.sched.steered import SteeredScheduler
 from sw_stack.workloads.explored.play import BASE, PAGE, Actor, Planted, Play
 
-LIMIT = 500
-"""Points of a round: ten times what one needs that ends."""
+LIMIT = 300
+"""Points of a round: several times what one needs that ends."""
 
 
 class Scene(Play):

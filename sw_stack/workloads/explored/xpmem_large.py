@@ -15,8 +15,8 @@ from sw_stack.sched.steered import SteeredScheduler
 from sw_stack.workloads.explored.play import BASE, PAGE, RW, Actor, Planted
 from sw_stack.workloads.explored.xpmem_play import XpmemPlay
 
-LIMIT = 500
-"""Points of a round: many times what one needs that ends."""
+LIMIT = 300
+"""Points of a round: several times what one needs that ends."""
 
 
 class Scene(XpmemPlay):
