@@ -188,20 +188,27 @@ class Hunter:
 
     # ---- what is kept ------------------------------------------------------------------------------------------------------
 
+    def _file(self, mutant: Mutant) -> Path:
+        return self.folder / "mutants" / f"{mutant.number}.json"
+
+    def _all_kept(self, mutant: Mutant) -> list[Shot]:
+        path = self._file(mutant)
+        return [Shot(**one) for one in json.loads(path.read_text())] if path.exists() else []
+
     def _kept(self, mutant: Mutant) -> dict[tuple[str, int], Shot]:
-        path = self.folder / "mutants" / f"{mutant.number}.json"
-        if not path.exists():
-            return {}
-        shots = [Shot(**one) for one in json.loads(path.read_text())]
+        """Of the tests that are asked now, as they are now."""
+        shots = self._all_kept(mutant)
         known = {name: fingerprint(self._tests[name]) for name in {shot.test for shot in shots} & set(self._tests)}
         same = [shot for shot in shots if known.get(shot.test) == shot.fingerprint and shot.status != Status.LOST.value]
         return {(shot.test, shot.seed): shot for shot in same}
 
     def _keep(self, mutant: Mutant, shots: Sequence[Shot]) -> None:
-        path = self.folder / "mutants" / f"{mutant.number}.json"
+        """Beside what other tests than those asked now have said."""
+        others = [shot for shot in self._all_kept(mutant) if shot.test not in self._tests]
+        path = self._file(mutant)
         _made(path.parent)
         partial = path.with_suffix(".partial")
-        partial.write_text(json.dumps([asdict(shot) for shot in shots]))
+        partial.write_text(json.dumps([asdict(shot) for shot in (*others, *shots)]))
         partial.replace(path)
 
 

@@ -141,6 +141,20 @@ def test_who_resists_lets_the_others_go_first(tmp_path: Path, monkeypatch: pytes
     assert [number for *_, number, _ in played.log] == [0, 2, 0, 2]
 
 
+def test_what_other_tests_said_is_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(hunt, "HOME", tmp_path)
+    played = Played(
+        monkeypatch, lambda test, _seed, number, _limit: (Status.FAIL if number and test == "two" else Status.PASS, 1.0)
+    )
+    one, two = a_test("one"), a_test("two")
+    mutants = draw(1, 1, [FILE])
+    assert [report.fate for report in reports(mutants, [two])] == ["killed"]
+    assert [report.fate for report in reports(mutants, [one])] == ["survived"]
+    played.log.clear()
+    assert [report.fate for report in reports(mutants, [one, two])] == ["killed"]
+    assert played.log == []
+
+
 def test_the_hopeless_come_last(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A reason is no verdict: they are asked too."""
     monkeypatch.setattr(hunt, "HOME", tmp_path)
