@@ -13,7 +13,19 @@ from shootdown.claims.base import Claim
 
 __all__ = ["NAMES", "load"]
 
-NAMES: Final = ("livelock", "processors", "moving", "collective")
+NAMES: Final = (
+    "livelock",
+    "processors",
+    "moving",
+    "startup",
+    "paging",
+    "deadlock",
+    "collective",
+    "small_messages",
+    "larger",
+    "registration",
+    "take_down",
+)
 
 
 def load(name: str) -> Claim[Any, Any]:

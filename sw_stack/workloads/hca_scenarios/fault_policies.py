@@ -6,6 +6,8 @@ try again after a delay; RESTART drops them and tells the sender when. With both
 under STALL. Every write arrives under each of them.
 """
 
+from collections.abc import Sequence
+
 from hwif.gen.hca import FaultPolicy, WcStatus, WrOpcode
 from sw_stack.drivers.hca import DriverPolicy
 from sw_stack.workloads.hca_stage import ALL, BASE, PAGE, HcaNeeds, HcaStage, Port, pattern
@@ -18,12 +20,17 @@ DELAY = 4000  # cycles from an RNR NAK to the next try
 NEEDS = HcaNeeds(policies=(DriverPolicy(rnr_delay=DELAY), DriverPolicy(rnr_delay=DELAY)))
 
 
-async def play(stage: HcaStage) -> None:
-    program, idle = await stage.process(0, VICTIMS * PAGES), await stage.process(0, 1, tag=70)
+async def bystander(
+    stage: HcaStage, policies: Sequence[FaultPolicy] = tuple(FaultPolicy), victims: int = VICTIMS, rounds: int = ROUNDS
+) -> dict[FaultPolicy, int]:
+    """Under each policy, the cycles that TURNS writes of a bystander take while `victims` queue pairs write to pages in swap, all
+    rounds together."""
+    pages = max(1, victims) * PAGES
+    program, idle = await stage.process(0, pages), await stage.process(0, 1, tag=70)
     remote = await stage.process(1, PAGES, tag=200)
-    theirs, quiet = await program.region(length=VICTIMS * PAGES * PAGE), await idle.region(access=ALL)
+    theirs, quiet = await program.region(length=pages * PAGE), await idle.region(access=ALL)
     mine = await remote.region(length=PAGES * PAGE, access=ALL)
-    places = [BASE + n * PAGES * PAGE for n in range(VICTIMS)]
+    places = [BASE + n * PAGES * PAGE for n in range(victims)]
 
     async def fault(port: Port, place: int) -> None:
         await port.post(WrOpcode.RDMA_WRITE, mine, BASE, PAGES * PAGE, theirs, place)
@@ -39,14 +46,14 @@ async def play(stage: HcaStage) -> None:
 
     async def together(ports: list[Port], witness: Port) -> int:
         """How long the bystander took while the others fault."""
-        for n in range(VICTIMS * PAGES):
+        for n in range(victims * PAGES):
             await program.mm.store(BASE + n * PAGE, pattern(1 + n))
         while any(stage.frame(program.mm, place) is not None for place in places):
-            await stage.machines[0].reclaim(VICTIMS * PAGES)
+            await stage.machines[0].reclaim(victims * PAGES)
         tasks = [stage.spawn(remote.cpu + 1 + n, fault(port, places[n]), f"victim {n}") for n, port in enumerate(ports)]
         await stage.sched.sleep(6000)
         began = stage.drivers[0].stats.fault_records
-        stage.check(began > 0, "faults before the bystander begins", BASE)
+        stage.check(began > 0 or not victims, "faults before the bystander begins", BASE)
         cycles: int = (await stage.join(stage.spawn(remote.cpu, stand_by(witness), "bystander")))[0]
         stage.saw("overtaken", sum(not task.finished for task in tasks))
         await stage.join(*tasks)
@@ -56,17 +63,22 @@ async def play(stage: HcaStage) -> None:
         return cycles
 
     cost: dict[FaultPolicy, int] = {}
-    stage.announce(ROUNDS * len(FaultPolicy))
-    for policy in FaultPolicy:
-        ports = [(await stage.connect(remote, program, policy))[0] for _ in range(VICTIMS)]
+    stage.announce(rounds * len(policies))
+    for policy in policies:
+        ports = [(await stage.connect(remote, program, policy))[0] for _ in range(victims)]
         witness, _ = await stage.connect(remote, idle, policy)
         cost[policy] = 0
-        for _ in range(ROUNDS):
+        for _ in range(rounds):
             cost[policy] += await together(ports, witness)
             stage.round()
         name = f"bystander_cycles_{policy.name.lower()}"
         stage.saw(name, cost[policy])
         stage.expect(name)
+    return cost
+
+
+async def play(stage: HcaStage) -> None:
+    cost = await bystander(stage)
     found = ", ".join(f"{policy.name} {cycles:,}" for policy, cycles in cost.items())
     for policy in (FaultPolicy.DISCARD, FaultPolicy.RESTART):
         stage.check(cost[FaultPolicy.STALL] > 2 * cost[policy], f"cost of stall against {policy.name.lower()}", BASE, found)

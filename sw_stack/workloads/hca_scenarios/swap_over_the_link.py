@@ -6,6 +6,8 @@ STALL must come to that standstill here; a rescue (a copy that is near) ends it 
 never need it: packets that fault hold nothing, the answer comes through, and the write is sent again.
 """
 
+from collections.abc import Sequence
+
 from hwif.gen.hca import FaultPolicy, WcStatus, WrOpcode
 from sw_stack.drivers.hca import DriverPolicy
 from sw_stack.mm.swap import Slot
@@ -21,12 +23,24 @@ NEEDS = HcaNeeds(policies=(DriverPolicy(rnr_delay=4000), DriverPolicy(rnr_delay=
 
 
 async def play(stage: HcaStage) -> None:
-    program, remote = await stage.process(0, VICTIMS * PAGES), await stage.process(1, PAGES, tag=200)
-    theirs, mine = await program.region(length=VICTIMS * PAGES * PAGE), await remote.region(length=PAGES * PAGE, access=ALL)
+    await compete(stage)
+    for name in ("standstill_discard", "standstill_restart"):
+        stage.check(stage.times(name) == 0, name.replace("_", " of "), BASE, f"{stage.times(name)} times")
+    stage.expect("standstill_stall")
+    stage.expect("fetched", at_least=2 * ROUNDS * VICTIMS)
+
+
+async def compete(
+    stage: HcaStage, policies: Sequence[FaultPolicy] = tuple(FaultPolicy), victims: int = VICTIMS, rounds: int = ROUNDS
+) -> None:
+    """Under each policy, `victims` queue pairs write to pages in swap at once. Counts pages `fetched`, and `standstill_` and the
+    policy: pages whose answer had not come when patience ended."""
+    program, remote = await stage.process(0, victims * PAGES), await stage.process(1, PAGES, tag=200)
+    theirs, mine = await program.region(length=victims * PAGES * PAGE), await remote.region(length=PAGES * PAGE, access=ALL)
     pager, store = await stage.process(0, 1, name="pager"), await stage.process(1, 1, name="store", tag=70)
     window, stock = await pager.region(access=ALL), await store.region(access=ALL)
     line, _ = await stage.connect(pager, store)
-    places = [BASE + n * PAGES * PAGE for n in range(VICTIMS)]
+    places = [BASE + n * PAGES * PAGE for n in range(victims)]
     asked = answered = 0
     over = False
     policy = FaultPolicy.STALL
@@ -59,15 +73,15 @@ async def play(stage: HcaStage) -> None:
         status = (await port.completion()).status
         stage.check(status is WcStatus.SUCCESS, "write to pages in swap", place, status.name)
 
-    stage.announce(ROUNDS * len(FaultPolicy))
+    stage.announce(rounds * len(policies))
     task = stage.spawn(pager.cpu + 1, serve(), "pager")
-    for policy in FaultPolicy:
-        ports = [(await stage.connect(remote, program, policy))[0] for _ in range(VICTIMS)]
-        for _ in range(ROUNDS):
-            for n in range(VICTIMS * PAGES):
+    for policy in policies:
+        ports = [(await stage.connect(remote, program, policy))[0] for _ in range(victims)]
+        for _ in range(rounds):
+            for n in range(victims * PAGES):
                 await program.mm.store(BASE + n * PAGE, pattern(1 + n))
             while any(stage.frame(program.mm, place) is not None for place in places):
-                await stage.machines[0].reclaim(VICTIMS * PAGES)
+                await stage.machines[0].reclaim(victims * PAGES)
             stage.machines[0].swap.fetch = fetch
             tasks = [stage.spawn(remote.cpu + 1 + n, fault(port, places[n]), f"victim {n}") for n, port in enumerate(ports)]
             await stage.join(*tasks)
@@ -80,7 +94,3 @@ async def play(stage: HcaStage) -> None:
             stage.round()
     over = True
     await stage.join(task)
-    for name in ("standstill_discard", "standstill_restart"):
-        stage.check(stage.times(name) == 0, name.replace("_", " of "), BASE, f"{stage.times(name)} times")
-    stage.expect("standstill_stall")
-    stage.expect("fetched", at_least=2 * ROUNDS * VICTIMS)
