@@ -22,16 +22,17 @@ from sw_stack.sched import Chooser, ScheduleError
 from sw_stack.sched.callchain import where
 from sw_stack.sched.steered import SteeredScheduler, Stopped, Stretch
 from sw_stack.workloads.explored import Play
-from sw_stack.workloads.explored.play import Actor
+from sw_stack.workloads.explored.play import Actor, PlayError
 
 __all__ = ["Failure", "SilentTrace", "World"]
 
-RULE = re.compile(r"\b(MN-\d|SD-\d|FQ-\d)\b")
+RULE = re.compile(r"(MN-\d|SD-\d|FQ-\d): ")
 
 
 @dataclass(frozen=True)
 class Failure:
-    """Who objected: `kind`, the oracle's reason, a rule's id or an exception's name; `text`, one line; `cycle`, of the run."""
+    """Who objected. `kind`: ORACLE and its reason, SVA, STALL, PLAY for a check of the play, a rule's id, or an exception's name;
+    `text`: what it says, its first line the gist; `cycle`: of the run."""
 
     kind: str
     text: str
@@ -135,9 +136,12 @@ class World:
             return Failure("STALL", f"{what}: {'; '.join(self.sched.stuck()) or 'nobody waits'}\n{text}", now)
         if isinstance(error, AssertionFailure):
             return Failure("SVA", text, error.cycle)
-        rule = RULE.search(text)
-        name = type(error).__name__
-        return Failure(f"{name} {rule[1]}" if rule else name, f"{text} at {where(error)}" if text else where(error), now)
+        if isinstance(error, PlayError):
+            return Failure("PLAY", text, now)
+        rule = RULE.match(text)
+        name = rule[1] if rule else type(error).__name__
+        text = text[rule.end() :] if rule else text
+        return Failure(name, f"{text} at {where(error)}" if text else where(error), now)
 
     def close(self) -> None:
         """Abandon what is under way."""
