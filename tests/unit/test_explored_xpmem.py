@@ -15,10 +15,10 @@ WORDS = {
     "xpmem_stale_page": "the user reads 1, the owner has written 2",
     "xpmem_soft_lockup": "no end after 300 points",
     "xpmem_hold_and_wait": "owner waits for allow_recall_PFNs[owner]",
-    "xpmem_wrong_mm": "the owner has lost its memory when the user detached it",
+    "xpmem_current_mm": "the owner has lost its memory when the user's file was closed",
     "xpmem_close_leaks": "pages of the owner's are held by an attachment of a process that is gone",
 }
-PLAYS = ("xpmem_fault", "xpmem_large", "xpmem_detach", "xpmem_close")
+PLAYS = ("xpmem_fault", "xpmem_large", "xpmem_detach", "xpmem_close", "xpmem_last_close")
 PLANTED = [(play, name) for play in PLAYS for name in load(play).PLANTED]
 
 

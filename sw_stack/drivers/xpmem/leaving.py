@@ -39,7 +39,7 @@ async def detach(attachment: Attachment, *, unmap: bool) -> None:
     attachment.closing = True
     await attachment.changed.wait_event(lambda: not attachment.faults)
     await attachment.drop()
-    mm = part.exports[attachment.number].segment.tg.mm if part.policy.mutant == "wrong_mm" else tg.mm
+    mm = _mm_of(attachment)
     await part.ask(attachment.home, DetachRequest(attachment.number))
     try:
         if unmap:
@@ -52,6 +52,16 @@ async def detach(attachment: Attachment, *, unmap: bool) -> None:
         part.stats.detach += 1
         attachment.detached = True
         attachment.changed.wake_all()
+
+
+def _mm_of(attachment: Attachment) -> Mm:
+    """Where its range is."""
+    tg, part = attachment.tg, attachment.tg.partition
+    if part.policy.mutant == "wrong_mm":
+        return part.exports[attachment.number].segment.tg.mm
+    if part.policy.mutant == "current_mm":
+        return next((other.mm for other in part.groups.values() if part.sched.current in other.threads), tg.mm)
+    return tg.mm
 
 
 async def unreserve(mm: Mm, vaddr: int, size: int) -> None:

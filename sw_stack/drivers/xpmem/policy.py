@@ -59,13 +59,14 @@ MUTANT_TEXT: Mapping[str, str] = {
     "fault_in_receiver": "the task that takes messages serves faults itself",
 }
 
-Race = Literal["force_write", "sigbus_on_vanish", "close_unlisted"]
+Race = Literal["force_write", "sigbus_on_vanish", "close_unlisted", "current_mm"]
 """A mistake of the module that a search over orders is to find (sw_stack/workloads/explored); RACE_TEXT says what is broken."""
 
 RACE_TEXT: Mapping[str, str] = {
     "force_write": "a fault asks for the right to write whatever the area allows: a large page that may only be read never has it",
     "sigbus_on_vanish": "a fault whose page has changed since it was looked up is refused, not tried again",
     "close_unlisted": "close takes the thread group off the list first; what tears it down looks for it there",
+    "current_mm": "what detach unmaps is the range in the address space of whoever runs, not of the process it belongs to",
 }
 
 

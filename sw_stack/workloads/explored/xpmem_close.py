@@ -37,6 +37,7 @@ class Scene(XpmemPlay):
             self.check(found == 1, f"the reader reads {found}, the owner has written 1")
 
     async def settle(self) -> None:
+        await super().settle()
         held = self.held()
         self.check(not held, f"{held} pages of the owner's are held by an attachment of a process that is gone")
         self.check(self.part.groups.keys() == {self.owner.tgid}, "XPMEM still knows a process that is gone")

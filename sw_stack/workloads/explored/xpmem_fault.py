@@ -35,6 +35,7 @@ class Scene(XpmemPlay):
         await self.machine.migrate_page(self.owner.mm, BASE)
 
     async def settle(self) -> None:
+        await super().settle()
         found = await self.look()
         self.check(found == 2, f"the user reads {found}, the owner has written 2")
         await self.rewrite(1)

@@ -39,6 +39,7 @@ class Scene(XpmemPlay):
         self.check(found == 1, f"the user reads {found}, the owner has written 1")
 
     async def settle(self) -> None:
+        await super().settle()
         await self.owner.mm.mprotect(BASE, self.SIZE, RW)
         await self.owner.mm.store(BASE, bytes([1]) * 8)
         self.check(self.held() == 0, "the user has kept pages across a change of their rights")

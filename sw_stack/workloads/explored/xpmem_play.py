@@ -51,6 +51,11 @@ class XpmemPlay(Play):
         await self.owner.mm.madvise_dontneed(BASE, self.SIZE)
         await self.owner.mm.store(BASE, bytes([byte]) * 8)
 
+    async def settle(self) -> None:
+        """Tasks of a round that is over are nobody's threads."""
+        self.owner.threads.clear()
+        self.user.threads.clear()
+
     def held(self) -> int:
         """Pages of the owner's that attachments hold."""
         return sum(len(export.holders) for export in self.owner.exports)
