@@ -12,7 +12,6 @@ from collections.abc import Mapping, Sequence
 from typing import ClassVar
 
 from sw_stack.drivers.gru.contexts import gru_unload_context
-from sw_stack.drivers.gru.handles import tgh_flush_all, tgh_wait
 from sw_stack.drivers.gru.policy import ASID_STEP, MIN_ASID, DriverPolicy
 from sw_stack.mm.mm import Mm
 from sw_stack.workloads.device_user import DeviceUser
@@ -23,8 +22,8 @@ LAST = MIN_ASID + ASID_STEP
 
 class Scene(GruPlay):
     PLANTED: ClassVar[Mapping[str, Planted]] = {
-        "gru_old_generation": Planted((6,), "an ASID is kept although they were given out anew meanwhile", 3, "old_generation"),
-        "gru_wrap_no_flush": Planted((6,), "ASIDs are given out again without emptying the TLB", 3, "wrap_no_flush"),
+        "gru_old_generation": Planted((6,), "an ASID is kept although they were given out anew meanwhile", 8, "old_generation"),
+        "gru_wrap_no_flush": Planted((6,), "ASIDs are given out again without emptying the TLB", 8, "wrap_no_flush"),
     }
 
     def policy(self) -> DriverPolicy:
@@ -43,7 +42,10 @@ class Scene(GruPlay):
 
     def actors(self) -> Sequence[Actor]:
         first, second = self.users
-        return Actor("returns", 0, self._load(first, 1)), Actor("comes", 1, self._load(second, 2))
+        return (
+            Actor("returns", 0, self.driver.gru_fault(first.gts)),
+            Actor("comes", 1, self.driver.gru_fault(second.gts)),
+        )
 
     async def _load(self, user: DeviceUser, tag: int) -> None:
         found = await user.load(0, BASE)
@@ -58,8 +60,7 @@ class Scene(GruPlay):
         """Nothing loaded; the first block is the first program's and in the TLB, the second is spent."""
         gru, driver = self.driver.grus[0], self.driver
         await self._unload()
-        await tgh_flush_all(gru.gs_port, 0)
-        await tgh_wait(gru.gs_port, 0)
+        await self.purge()
         gru.gs_asid, gru.gs_asid_limit = MIN_ASID - ASID_STEP, driver.policy.max_asid
         for user in self.users:
             user.gts.ts_gms.ms_asids[0].mt_asid = 0

@@ -19,8 +19,8 @@ class Scene(GruPlay):
     PLANTED: ClassVar[Mapping[str, Planted]] = {
         "gru_ignore_range_active": Planted((12,), "drop-ins go on between begin and end of a range", 6, "ignore_range_active"),
         "gru_free_before_ack": Planted((12,), "a page is freed before the device has let go of it", 4, "free_before_ack"),
-        "gru_walk_freed_table": Planted((1,), "the handler walks page tables that others may free meanwhile", 5, "walk_in_steps"),
-        "gru_end_lost": Planted((9,), "the driver's range begins and never ends", 7, "end_lost"),
+        "gru_walk_freed_table": Planted((1,), "the handler walks page tables that others may free meanwhile", 4, "walk_in_steps"),
+        "gru_end_lost": Planted((9,), "the driver's range begins and never ends", 6, "end_lost"),
     }
 
     async def prepare(self) -> None:

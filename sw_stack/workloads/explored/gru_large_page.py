@@ -21,7 +21,7 @@ PLACE = BASE + 2 * PAGE
 class Scene(GruPlay):
     PLANTED: ClassVar[Mapping[str, Planted]] = {
         "gru_large_not_flushed": Planted(
-            (4,), "the shootdown of a small page is not sent to the entry of a large one that contains it", 4, "large_not_flushed"
+            (4,), "the shootdown of a small page is not sent to the entry of a large one that contains it", 5, "large_not_flushed"
         ),
     }
 
@@ -30,7 +30,7 @@ class Scene(GruPlay):
         self.device_user = await self.user(self.mm)
         await self._map()
         await self.device_user.load(0, PLACE)  # from here on the context looks for pages of this size too
-        await self.device_user.forget(BASE, SIZE)
+        await self.purge()
 
     async def _map(self) -> None:
         await self.mm.mmap(BASE, SIZE, RW, fixed=True, huge=SHIFT)

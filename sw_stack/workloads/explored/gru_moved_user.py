@@ -19,7 +19,7 @@ from sw_stack.workloads.explored.play import BASE, PAGE, Actor, GruPlay, Planted
 class Scene(GruPlay):
     PLANTED: ClassVar[Mapping[str, Planted]] = {
         "gru_place_after_unload": Planted(
-            (2,), "the placement check unloads a context, and its caller goes on with the place it had", 4, "place_after_unload"
+            (2,), "the placement check unloads a context, and its caller goes on with the place it had", 5, "place_after_unload"
         ),
     }
 

@@ -18,7 +18,7 @@ from sw_stack.workloads.explored.play import BASE, Actor, Planted, Play
 class Scene(Play):
     PLANTED: ClassVar[Mapping[str, Planted]] = {
         "mn_unregister_at_once": Planted(
-            (11,), "unregister does not wait for those who have the client in hand", 2, "unregister_at_once"
+            (11,), "unregister does not wait for those who have the client in hand", 3, "unregister_at_once"
         ),
         "mn_two_releases": Planted((11,), "unregister calls release of a client that exit releases", 2, "unregister_releases"),
     }

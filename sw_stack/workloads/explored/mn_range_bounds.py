@@ -25,10 +25,10 @@ FILE_PAGES = ZAP_BLOCK + 1
 class Scene(Play):
     PLANTED: ClassVar[Mapping[str, Planted]] = {
         "mn_fork_end_from_area": Planted(
-            (9,), "a copy ends its range at the start of the area, not of the copy", 1, "fork_end_from_area"
+            (9,), "a copy ends its range at the start of the area, not of the copy", 4, "fork_end_from_area"
         ),
         "mn_zap_end_short": Planted(
-            (9,), "truncate ends its range where its lock had a rest, not where it said", 1, "zap_end_short"
+            (9,), "truncate ends its range where its lock had a rest, not where it said", 4, "zap_end_short"
         ),
     }
 

@@ -16,6 +16,7 @@ from hwif.memory import HostMemory
 from hwif.shadow import Shadow
 from hwif.trace import Trace
 from sw_stack.drivers.gru.driver import GruDriver
+from sw_stack.drivers.gru.handles import tgh_flush_all, tgh_wait
 from sw_stack.drivers.gru.policy import DriverPolicy, Mutant, Race
 from sw_stack.mm import PROT_READ, PROT_WRITE
 from sw_stack.mm.historical import Historical
@@ -134,6 +135,12 @@ class GruPlay(Play):
         """A context open on the device."""
         gts = await self.driver.open(mm, cbrs=cbs, dsr_bytes=cbs * SLICE_BYTES, cpu=cpu)
         return DeviceUser(self.driver, gts, self._failed)
+
+    async def purge(self) -> None:
+        """Empty the device's TLB, past the driver and whatever is wrong with it."""
+        port = self.driver.grus[0].gs_port
+        await tgh_flush_all(port, 0)
+        await tgh_wait(port, 0)
 
     def _failed(self, what: str, address: int, detail: str) -> None:
         raise PlayError(f"{what} at {address:#x}: {detail}")

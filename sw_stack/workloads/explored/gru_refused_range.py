@@ -1,19 +1,16 @@
-"""A range that is begun and never ended.
+"""A range that one client refuses after others have agreed.
 
-Between begin and end of a range the driver answers no miss. The program forks and fails, for want of a page table for the child;
-the killer of the out-of-memory case takes the program's pages, which it may not do if a client of the notifiers would have to
-sleep: then the clients that had agreed before must be told that the range is over. In both cases an end that never comes leaves
-the driver waiting, and the device's misses unanswered for ever.
+The killer of the out-of-memory case takes a process's pages itself. It may not sleep: a client that would have to refuses the range,
+and the area is left alone. The device's driver was asked before and has agreed, so it answers no miss of the area until it is told
+that the range is over. It must be told though the range never came about; else it waits for that for ever, and so does the device.
 """
 
 from __future__ import annotations
 
-import errno
 from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
 
 from hwif.gen import timing
-from sw_stack.mm import MmError
 from sw_stack.mm.oom import oom_reap
 from sw_stack.notifier import MmuNotifier
 from sw_stack.sched import Mutex
@@ -40,8 +37,7 @@ class Busy(MmuNotifier):
 
 class Scene(GruPlay):
     PLANTED: ClassVar[Mapping[str, Planted]] = {
-        "mn_fork_no_end": Planted((9,), "a fork that fails leaves its range without an end", 2, "fork_error_no_end"),
-        "mn_refusal_no_end": Planted(
+        "gru_refusal_no_end": Planted(
             (9,), "a range that one client refuses is not ended for those that had agreed", 3, "refusal_ends_nothing"
         ),
     }
@@ -55,23 +51,7 @@ class Scene(GruPlay):
         await self.settle()
 
     def actors(self) -> Sequence[Actor]:
-        self.machine.child_tables = 0
-        return (
-            Actor("user", 0, self._load()),
-            Actor("program", 1, self._fork()),
-            Actor("reaper", 2, self._reap()),
-            Actor("other", 3, self._keep_busy()),
-        )
-
-    async def _load(self) -> None:
-        found = await self.device_user.load(0, BASE)
-        self.check(found in (bytes(8), bytes([1]) * 8), f"the device loaded {found!r}")
-
-    async def _fork(self) -> None:
-        try:
-            await (await self.mm.fork("child")).exit()
-        except MmError as error:
-            self.check(error.errno == errno.ENOMEM, f"fork failed by {error}")
+        return Actor("reaper", 0, self._reap()), Actor("other", 1, self._keep_busy())
 
     async def _reap(self) -> None:
         await oom_reap(self.mm)
@@ -81,7 +61,6 @@ class Scene(GruPlay):
             await self.sched.charge(timing.SW_PTE_OP)
 
     async def settle(self) -> None:
-        self.machine.child_tables = None
         await self.mm.store(BASE, bytes([1]) * 8)
         found = await self.device_user.load(0, BASE)
         self.check(found == bytes([1]) * 8, f"the device finds {found!r}, the program wrote 1s")
