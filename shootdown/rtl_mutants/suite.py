@@ -39,6 +39,7 @@ DIRECTED: Mapping[str, str] = {
     "unit/test_rtl_hca_link.py": "hca_link",
     "unit/test_rtl_hca_seen.py": "hca_xlt",
     "unit/test_rtl_hca_overlooked.py": "hca_mmu",
+    "unit/test_rtl_hca_told.py": "hca",
     "unit/test_rtl_hca_chip.py": "hca",
     "unit/test_rtl_hca_rules.py": "hca",
     "equiv/test_model_agrees.py": "gru",  # these two compare the trace too, record by record

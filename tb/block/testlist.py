@@ -137,6 +137,7 @@ DIRECTED = (
     _directed("link", "the cable: latency, rate, fates of packets, skipped time", "hca_link", ""),
     _directed("seen", "what a monitor sees of translation", "hca_xlt", ""),
     _directed("overlooked", "what mutants of the memory side showed that nobody looked at", "hca_mmu", "SD-8 FQ-6"),
+    _directed("told", "what the chip says of itself: reports, counters, records", "hca", "FQ-1 FQ-4"),
     _directed("qp", "queue pairs: rates, policies, and broken variants", "hca_qp", "FQ-5", Tier.FULL),
     _directed("rules", "the rules of docs/hca.md on the chip", "hca", f"{SHOOT} {FAULTS}", Tier.FULL),
     _directed("chip", "off and on in the middle of traffic", "hca", "", Tier.FULL),
