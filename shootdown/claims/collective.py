@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from hwif.gen import timing
 from shootdown.claims.alone import BASE, PAGE, Alone, fill
 from shootdown.claims.base import Claim, Outcome, Panel, Series, Source, Table, Verdict, pick, pivot
-from shootdown.claims.words import number, times
+from shootdown.claims.words import number
 from sw_stack.drivers.xpmem import RDWR, Attachment, Fabric, Partition, ThreadGroup, XpmemPolicy
 from sw_stack.mm import Mm
 
@@ -146,18 +146,22 @@ def verdict(rows: Sequence[Row]) -> Verdict:
     busy = pick(rows, kind=BUSY, users=most.users)
     text = (
         f"Collective it is: a page that {number(one.users)} had attached cost {number(one.messages / one.pages)} messages, one "
-        "that "
-        f"{number(most.users)} had cost {number(most.messages / most.pages)}. But the messages are under way at once: to "
-        "reclaim a page "
-        f"took {number(none.each)} cycles with no user, {number(one.each)} with {number(one.users)} and {number(most.each)} with "
-        f"{number(most.users)} ({times(slower)} for {number(fold)} times the users), most of it swap; to migrate one, which has no "
-        f"swap to hide behind, {number(none.migration)}, {number(one.migration)} and {number(most.migration)} ({times(moves)})"
+        f"that {number(most.users)} had cost {number(most.messages / most.pages)}. "
+        if collective
+        else f"It is not: {number(most.users)} users cost {number(most.messages / most.pages)} messages a page. "
+    )
+    text += (
+        f"To reclaim a page took {number(none.each)} cycles with no user ({number(timing.SW_SWAP_WRITE)} of them to write it "
+        f"to swap), {number(one.each)} with {number(one.users)} and {number(most.each)} with {number(most.users)}: "
+        f"{slower:.1f} times for {number(fold)} times the users, since the messages are under way at once. To migrate one, "
+        f"which has no swap to hide behind, took {number(none.migration)}, {number(one.migration)} and "
+        f"{number(most.migration)} ({moves:.1f} times)"
     )
     text += f", and {number(busy[0].migration)} while all of them worked on it. " if busy else ". "
     text += (
-        f"A page that one of {number(spread.users)} has costs what it costs with one. "
-        + ("The nervousness has a reason, the time is felt; " if felt else "The time is hardly felt; ")
-        + ("it is in proportion to the users." if outcome is Outcome.HOLDS else "in proportion to the users it is not.")
+        f"A page that one of {number(spread.users)} had took {number(spread.each)} and {number(spread.migration)}. "
+        + ("So the price is felt, " if felt else "So the price is hardly felt, ")
+        + ("and is in proportion to the users." if outcome is Outcome.HOLDS else "and grows far more slowly than the users.")
     )
     return Verdict(outcome, text)
 
@@ -198,36 +202,32 @@ CLAIM = Claim(
     name="collective",
     title="Reclaim becomes a collective operation over everybody who has the page",
     claim="Where memory is shared across systems, whoever reclaims a page must keep track of all that have it "
-    "and get the agreement of "
-    "each: a collective operation over all accessors, and a problem at scale.",
+    "and get the agreement of each: a collective operation over all accessors, and a problem at scale.",
     sources=(
         Source(
             "the RDMA side (a vendor of message-passing adapters)",
             "12 and 13 February",
-            "keeping track of everybody and asking "
-            "everybody before a page can go does not scale; experience with such a machine says so",
+            "keeping track of everybody and asking everybody before a page can go does not scale; experience with such a "
+            "machine says so",
         ),
         Source(
             "the VM side, for XPMEM",
             "13 February",
-            "it has been done for years and scales well enough; and reclaim is no fast path, "
-            "it is avoided as long as memory suffices",
+            "it has been done for years and scales well enough; and reclaim is no fast path, it is avoided as long as memory "
+            "suffices",
         ),
     ),
     setting=(
         "XPMEM as designed for V6: 16 pages of one process, attached by 0 to 64 other instances of the system, each with a "
-        "machine of "
-        "its own. Either all have every page in their tables, or each page is in the table of one. All are reclaimed; then they "
-        "are "
-        "brought back, entered by those users again, and migrated, in one case while all users read them without end.",
+        "machine of its own. Either all have every page in their tables, or each page is in the table of one. All are "
+        "reclaimed; then they are brought back, entered by those users again, and migrated, in one case while all users read "
+        "them without end.",
     ),
     assumed=(
         f"A channel of its own between each two instances, {timing.LINK_LATENCY} cycles each way: N messages leave at once. "
-        "Through one "
-        f"port they would leave one after the other, at {timing.LINK_CYCLES_PER_FLIT} cycle each, and to build each would take a "
-        f"processor some {timing.SW_HCA_POST} cycles: with 64 users about 2,600 cycles more a page, which is less than the wait "
-        "for a "
-        f"page to be written to swap ({timing.SW_SWAP_WRITE:,}).",
+        f"Through one port they would leave one after the other, at {timing.LINK_CYCLES_PER_FLIT} cycle each, and to build "
+        f"each would take a processor some {timing.SW_HCA_POST} cycles: with 64 users about 2,600 cycles more a page, which "
+        f"is less than the wait for a page to be written to swap ({timing.SW_SWAP_WRITE:,}).",
         "No instance is slow or dead. The slowest answer is the answer: one that takes long holds up every reclaim of its pages.",
     ),
     points=lambda: [Point(kind, users) for kind in KINDS for users in USERS],

@@ -13,7 +13,7 @@ from hwif.gen import timing
 from hwif.gen.hca import FaultPolicy
 from shootdown.claims.base import Claim, Outcome, Panel, Series, Source, Table, Verdict, pick, pivot
 from shootdown.claims.pair import play
-from shootdown.claims.words import number, percent, times
+from shootdown.claims.words import number, percent
 from sw_stack.workloads.hca_scenarios import fault_policies, swap_over_the_link
 from sw_stack.workloads.hca_stage import HcaStage
 
@@ -90,10 +90,8 @@ def verdict(rows: Sequence[Row]) -> Verdict:
         worst = pick(far, policy=STALL, victims=most)[0]
         text += (
             f"An adapter that holds what faults comes to a standstill as soon as {number(first.victims)} queue pairs fault at "
-            "once, and "
-            f"with {number(most)} {number(worst.standstills)} of {number(worst.pages)} pages could not come in: only a copy "
-            "elsewhere "
-            f"freed it. "
+            f"once, and with {number(most)} {number(worst.standstills)} of {number(worst.pages)} pages could not come in: only "
+            "a copy elsewhere freed it. "
         )
     else:
         text += "No policy came to a standstill. "
@@ -101,17 +99,18 @@ def verdict(rows: Sequence[Row]) -> Verdict:
         pages = sum(row.pages for policy in others for row in pick(far, policy=policy))
         text += f"One that drops what faults, {' or '.join(others)}, met {number(pages)} such pages and never did. "
     text += (
-        f"A bystander's write took {times(slow[STALL])} its time beside {STALL}"
-        + "".join(f", {times(slow[policy])} beside {policy}" for policy in others)
+        f"A bystander's write took {slow[STALL]:.1f} times its time beside {STALL}"
+        + "".join(f", {slow[policy]:.1f} beside {policy}" for policy in others)
         + ". "
     )
     if outcome is Outcome.PART:
+        harmless = [policy for policy in others if slow[policy] < FELT]
+        text += "The warning is right of stalling" + (", deadlock and slow neighbours both" if slow[STALL] >= FELT else "") + ". "
         text += (
-            "So the warning is right of stalling, as it was meant, deadlock and slow neighbours both"
-            if slow[STALL] >= FELT
-            else "So the deadlock is that of stalling"
+            "Dropping, the other way that was named, has neither price here: it is paid by the transfer that faults."
+            if len(harmless) == len(others)
+            else "Dropping does not lock up either, but the neighbours feel it."
         )
-        text += "; that nothing but stalling or dropping is possible is right as well, and dropping turns out to be good enough."
     return Verdict(outcome, text)
 
 
@@ -159,8 +158,8 @@ CLAIM = Claim(
         Source(
             "the RDMA side",
             "12 February",
-            "swap over the same fabric would be prone to deadlock; stalling or discarding is all an adapter "
-            "can do, since the wire has no word for not being ready, and both perform badly",
+            "swap over the same fabric would be prone to deadlock; stalling or discarding is all an adapter can do, since "
+            "the wire has no word for not being ready, and both perform badly",
         ),
         Source("an iWARP vendor", "12 February", "tolerable if such events are few and far between"),
         Source(
@@ -171,11 +170,10 @@ CLAIM = Claim(
     ),
     setting=(
         "Queue pairs of B write six pages each to memory of A that is in swap, all at once. The receive side stalls (packets "
-        "wait in the "
-        "bounded buffer), discards (RNR NAK, the sender comes again) or restarts (it is told when). First A's pages are swapped "
-        "to B, so "
-        "that A must read each from B through its own port: the scenario `swap_over_the_link`. A read that is not answered within "
-        f"{swap_over_the_link.PATIENCE:,} cycles counts as a standstill; then a copy that is near serves it.",
+        "wait in the bounded buffer), discards (RNR NAK, the sender comes again) or restarts (it is told when). First A's "
+        "pages are swapped to B, so that A must read each from B through its own port: the scenario `swap_over_the_link`. A "
+        f"read that is not answered within {swap_over_the_link.PATIENCE:,} cycles counts as a standstill; then a copy that is "
+        "near serves it.",
         "In the second plot swap is near, and a bystander writes 64 bytes at a time to a page that is there: `fault_policies`.",
     ),
     assumed=(

@@ -143,28 +143,28 @@ def verdict(rows: Sequence[Row]) -> Verdict:
     kills = {row.kind: row.killed for row in rows if row.killer}
     text = (
         f"With {percent(worst.share)} of memory pinned, reclaim looked at {number(worst.looks_each)} pages for each frame it "
-        "freed, "
-        f"{times(ratio)} what it takes when nobody holds them, and unmapped {number(worst.unmapped_in_vain)} pages in vain; with "
-        f"{percent(full.share)} pinned, {number(full.failed)} of {number(full.touches)} touches failed after "
+        f"freed, {times(ratio)} what it takes when nobody holds them, and unmapped {number(worst.unmapped_in_vain)} pages in "
+        f"vain; with {percent(full.share)} pinned, {number(full.failed)} of {number(full.touches)} touches failed after "
         f"{number(full.looks)} looks. "
     )
     if cured:
         text += (
             f"The same memory in the hands of clients that are told cost at most {times(cost)} what nobody's costs, whether "
-            "they keep "
-            f"references or not, and no touch failed. "
+            "they keep references or not, and no touch failed. "
         )
     elif sick:
         text += f"Clients that are told are no cure: {number(failed)} touches failed, up to {times(cost)} the looks. "
     if PINNED in kills:
         told = sum(kills.get(kind, 0) for kind in CURES)
         text += (
-            f"Where the OOM killer may act it took {number(kills[PINNED])} for the pinned memory and {number(told)} for that of "
-            "clients that are told. "
+            f"Where the OOM killer may act it took {number(kills[PINNED])} for the pinned memory and {number(told)} for that "
+            "of clients that are told. "
         )
     mlocked = pick(plain, kind=MLOCKED, share=worst.share)
     if mlocked and mlocked[0].looks_each:
-        text += f"Mlocked pages are no better here ({number(mlocked[0].looks_each)} looks), as was conceded in the thread."
+        bad = mlocked[0].looks_each >= (worst.looks_each or 0.0) / 2
+        text += f"Mlocked pages took {number(mlocked[0].looks_each)} looks"
+        text += ", and are no better here, as was conceded in the thread." if bad else "."
     return Verdict(outcome, text.strip())
 
 
@@ -196,14 +196,14 @@ CLAIM = Claim(
     name="livelock",
     title="Pinned memory makes reclaim run in circles, and notifiers cure it",
     claim="A page that is pinned by a reference stays on the LRU lists; reclaim meets it again and again, "
-    "finds the reference last, and "
-    "with enough such pages does nothing else until allocations fail. With notifiers the same pages can be had.",
+    "finds the reference last, and with enough such pages does nothing else until allocations fail. With notifiers the same "
+    "pages can be had.",
     sources=(
         Source(
             "the VM side",
             "8 and 13 February",
-            "references are not meant as permanent pins; too many make the VM spin, or the OOM "
-            "killer act strangely, and it is reliability that the notifiers bring",
+            "references are not meant as permanent pins; too many make the VM spin, or the OOM killer act strangely, and it "
+            "is reliability that the notifiers bring",
         ),
         Source(
             "the XPMEM side", "8 February", "XPMEM pins as it stands; on the patches it gives its references up and its pages swap"
@@ -211,23 +211,20 @@ CLAIM = Claim(
         Source(
             "the KVM side",
             "9 and 14 February",
-            "unmapping in vain should break nothing, permanent pins should not exist, and "
-            "livelocks are not what the notifiers are about",
+            "unmapping in vain should break nothing, permanent pins should not exist, and livelocks are not what the "
+            "notifiers are about",
         ),
     ),
     setting=(
-        "A machine of 256 frames. A holder has a share of them in its hands, each kind of holder in its own way; then another "
-        "process "
-        "stores to half as many pages as memory has frames, twice over. Reclaim's looks are counted from there. An allocation that "
-        "fails is one that reclaim has given up after four rounds over both lists.",
+        "A machine of 256 frames. A holder has a share of them in its hands, each kind of holder in its own way; then "
+        "another process stores to half as many pages as memory has frames, twice over. Reclaim's looks are counted from "
+        "there. An allocation that fails is one that reclaim has given up after four rounds over both lists.",
         "The last table is the same with all of memory held and an OOM killer; a process that is killed exits, and its "
-        "adapter's file "
-        "is closed.",
+        "adapter's file is closed.",
     ),
     assumed=(
-        "Reclaim gives up after four rounds, so a livelock shows as looks without end in sight and as failed allocations; the "
-        "real one "
-        "tries again as long as the caller does.",
+        "Reclaim gives up after four rounds, so a livelock shows as looks without end in sight and as failed allocations; "
+        "the real one tries again as long as the caller does.",
         "The holders do not use their memory meanwhile. What a device that goes on pays is the claim `paging`.",
     ),
     points=lambda: [

@@ -112,17 +112,13 @@ def verdict(rows: Sequence[Row]) -> Verdict:
     least = min(pins, key=lambda row: row.share)
     text = (
         f"Of the pinned pages {number(sum(row.moved for row in pins))} of {number(sum(row.held for row in pins))} could be "
-        "migrated. "
-        f"{number(least.held)} pinned page kept {number(least.blocks - least.unplugged)} of {number(least.blocks)} blocks of "
-        "memory in "
-        f"service, {number(few.held)} of them ({percent(few.share)} of memory) {number(few.blocks - few.unplugged)}. Of the "
-        "mlocked "
-        f"pages {number(sum(row.moved for row in mlocked))} of {number(sum(row.held for row in mlocked))} moved, of those of "
-        "clients "
-        f"that are told {number(sum(row.moved for row in told))} of {number(sum(row.held for row in told))}; they kept "
+        f"migrated. {number(least.held)} pinned page kept {number(least.blocks - least.unplugged)} of {number(least.blocks)} "
+        f"blocks of memory in service, {number(few.held)} of them ({percent(few.share)} of memory) "
+        f"{number(few.blocks - few.unplugged)}. Of the mlocked pages {number(sum(row.moved for row in mlocked))} of "
+        f"{number(sum(row.held for row in mlocked))} moved, of those of clients that are told "
+        f"{number(sum(row.moved for row in told))} of {number(sum(row.held for row in told))}; they kept "
         f"{number(sum(row.blocks - row.unplugged for row in mlocked))} and "
-        f"{number(sum(row.blocks - row.unplugged for row in told))} "
-        f"blocks in service. Once the pins were gone "
+        f"{number(sum(row.blocks - row.unplugged for row in told))} blocks in service. Once the pins were gone "
         f"{number(sum(row.unplugged_after for row in pins))} of {number(sum(row.blocks for row in pins))} could be unplugged."
     )
     return Verdict(outcome, text)
@@ -157,8 +153,7 @@ CLAIM = Claim(
     name="moving",
     title="Pinned pages stop migration and hot-unplug, mlocked ones do not",
     claim="To lock a page in memory and to pin it are two things: a mlocked page can be moved by migration and "
-    "memory hot-unplug, and "
-    "both must fail for a pinned one. With notifiers a device's pages move again.",
+    "memory hot-unplug, and both must fail for a pinned one. With notifiers a device's pages move again.",
     sources=(
         Source(
             "the VM side",
@@ -177,11 +172,10 @@ CLAIM = Claim(
         ),
     ),
     setting=(
-        "A machine of 256 frames, 85 % of them in use. Some of the pages, 1 to 64, are held, and lie evenly among the others. "
-        "Each held "
-        "page is migrated once; then each of 16 blocks of 16 frames is taken out of service, alone, and put back. An attempt "
-        "goes over "
-        "what is left ten times, as in 2.6.24. Then the holder lets go, and the blocks are tried again.",
+        "A machine of 256 frames, 85 % of them in use. Some of the pages, 1 to 64, are held, and lie evenly among the "
+        "others. Each held page is migrated once; then each of 16 blocks of 16 frames is taken out of service, alone, and "
+        "put back. An attempt goes over what is left ten times, as in 2.6.24. Then the holder lets go, and the blocks are "
+        "tried again.",
     ),
     assumed=(),
     points=lambda: [Point(kind, share) for kind in KINDS for share in SHARES],

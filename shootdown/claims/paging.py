@@ -137,20 +137,19 @@ def verdict(rows: Sequence[Row]) -> Verdict:
     outcome = Outcome.HOLDS if calm <= FREE and not faults else Outcome.PART if calm <= 2 * FREE else Outcome.NOT
     text = (
         f"While everything fitted ({percent(fits)} of memory wanted) a message on demand took {number(at(DEMAND, fits).each)} "
-        "cycles and "
-        f"a pinned one {number(at(PINNED, fits).each)}, over all such at most {calm:.2f} times as much, with {number(faults)} "
-        "faults. "
+        f"cycles and a pinned one {number(at(PINNED, fits).each)}, over all such at most {calm:.2f} times as much, with "
+        f"{number(faults)} faults. "
     )
     for ratio in (tight, most):
         pinned, demand = at(PINNED, ratio), at(DEMAND, ratio)
         text += (
             f"With {percent(ratio)} wanted on demand took {number(demand.each)} ({number(demand.faults)} faults in "
-            f"{number(demand.messages)} messages) where pinned took {number(pinned.each)}; a store of the process beside it took "
-            f"{number(demand.store)} and {number(pinned.store)}. "
+            f"{number(demand.messages)} messages) where pinned took {number(pinned.each)}; a store of the process beside it "
+            f"took {number(demand.store)} and {number(pinned.store)}. "
         )
     pinned, demand = at(PINNED, tight), at(DEMAND, tight)
     if pinned.store > 2 * demand.store and demand.each > 2 * pinned.each:
-        text += "When memory is short somebody pays: on demand whoever used his pages least, pinned always the others."
+        text += "When memory is short somebody pays: on demand who had used his pages least, pinned always the other."
     return Verdict(outcome, text.strip())
 
 
@@ -179,14 +178,13 @@ CLAIM = Claim(
     name="paging",
     title="Demand paging costs nothing while memory suffices",
     claim="Nothing is sent, faulted or waited for as long as there is enough memory; only under pressure is there a price, and "
-    "then it buys "
-    "something.",
+    "then it buys something.",
     sources=(
         Source(
             "the VM side",
             "12 and 13 February",
-            "the messages are needed only when a process comes under memory pressure; swapping "
-            "makes nobody faster, it lets the VM manage several loads",
+            "the messages are needed only when a process comes under memory pressure; swapping makes nobody faster, it lets "
+            "the VM manage several loads",
         ),
         Source(
             "the RDMA side",
@@ -201,17 +199,16 @@ CLAIM = Claim(
     ),
     setting=(
         "A machine of 320 frames, a third of them taken by the driver's tables and queues. Half of the rest is a region; B "
-        "writes 300 "
-        "pages, anywhere in it, one after the other, from pinned memory. A process of A's own stores to its own pages in turn, "
-        "without a "
-        f"{THINKS} cycles. Region and process together want 70 to 200 % of memory. Everything was brought in once before.",
+        "writes 300 pages, anywhere in it, one after the other, from pinned memory. A process of A's own stores to its own "
+        f"pages in turn, without a {THINKS} cycles. Region and process together want 70 to 200 % of memory. Everything was "
+        "brought in once before.",
     ),
     assumed=(
-        f"A page read from swap takes {timing.SW_SWAP_READ:,} cycles ({timing.SW_SWAP_READ // timing.CLOCK_MHZ} µs), one written "
-        f"{timing.SW_SWAP_WRITE:,}: a fast device of later years. With a disk of 2008 the price of a short memory is a hundred "
-        "times that.",
-        "The adapter has no accessed bit, so a page that reclaim asks about is taken out of its table and faults again if it was "
-        "in use.",
+        f"A page read from swap takes {timing.SW_SWAP_READ:,} cycles ({timing.SW_SWAP_READ // timing.CLOCK_MHZ} µs), one "
+        f"written {timing.SW_SWAP_WRITE:,}: a fast device of later years. With a disk of 2008 the price of a short memory is "
+        "a hundred times that.",
+        "The adapter has no accessed bit, so a page that reclaim asks about is taken out of its table and faults again if it "
+        "was in use.",
     ),
     points=lambda: [Point(kind, ratio) for kind in KINDS for ratio in RATIOS],
     measure=measure,

@@ -14,7 +14,7 @@ import matplotlib as mpl
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
-from matplotlib.ticker import FixedLocator, FuncFormatter, NullFormatter, NullLocator
+from matplotlib.ticker import FixedLocator, FuncFormatter, LogLocator, NullFormatter, NullLocator
 
 from shootdown.claims.base import Panel
 
@@ -29,6 +29,22 @@ LOOKS: Final[dict[str, tuple[str, str, str]]] = {
     "notifier, references": ("#5aa0e0", "D", "--"),
     "remote, notifier": ("#1f7a43", "v", "-"),
     "remote, pinned": ("#e07a5f", "P", "--"),
+    "on demand": ("#2f6db5", "o", "-"),
+    "on demand, prefetched": ("#5aa0e0", "D", "--"),
+    "on demand, a window that hardly moves": ("#5aa0e0", "D", "--"),
+    "on demand, a window that moves": ("#2f6db5", "o", "-"),
+    "on demand, anywhere": ("#7a4fb5", "v", "-"),
+    "stall": ("#b3261e", "s", "-"),
+    "discard": ("#8a5a00", "^", "-"),
+    "restart": ("#2f6db5", "o", "--"),
+    "pinned, no question": ("#b3261e", "s", "-"),
+    "optimistic: on demand, restart": ("#2f6db5", "o", "-"),
+    "checked: ask once, until told": ("#1f7a43", "v", "-"),
+    "pessimistic: ask before each": ("#6b7280", "^", "-"),
+    "registered for each": ("#b3261e", "s", "-"),
+    "cache that hears nothing": ("#8a5a00", "^", ":"),
+    "cache that is told": ("#1f7a43", "v", "-"),
+    "no registration: all on demand": ("#2f6db5", "o", "-"),
 }
 SPARE: Final = (
     ("#2f6db5", "o", "-"),
@@ -41,6 +57,8 @@ SPARE: Final = (
 INK, MUTED, LINE = "#1b1f23", "#5b6470", "#d9dde2"
 WIDTH, HEIGHT, DPI = 5.4, 3.5, 110
 MAX_TICKS: Final = 8
+FEW_DECADES: Final = 300.0
+"""A logarithmic axis with a smaller range than this has 2 and 5 named as well."""
 
 SETTINGS: Final[dict[Any, Any]] = {
     "font.size": 9.0,
@@ -103,6 +121,8 @@ def _panel(axes: Axes, panel: Panel, looks: dict[str, tuple[str, str, str]]) -> 
         axes.xaxis.set_major_locator(FixedLocator(places[:: -(-len(places) // MAX_TICKS)]))
     if panel.log_y:
         axes.set_yscale("log")
+        low, high = axes.get_ylim()
+        axes.yaxis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0) if high / low < FEW_DECADES else (1.0,)))
         axes.yaxis.set_minor_formatter(NullFormatter())
     else:
         axes.set_ylim(bottom=0)
@@ -110,12 +130,12 @@ def _panel(axes: Axes, panel: Panel, looks: dict[str, tuple[str, str, str]]) -> 
         axis.set_major_formatter(FuncFormatter(_short))
     for place, text in panel.marks:
         axes.axvline(place, color=MUTED, linewidth=0.9, linestyle=(0, (4, 3)))
-        axes.annotate(text, (place, 1.0), xycoords=("data", "axes fraction"), xytext=(3, -9), textcoords="offset points",
+        axes.annotate(text, (place, 0.5), xycoords=("data", "axes fraction"), xytext=(3, 0), textcoords="offset points",
                       color=MUTED, fontsize=8)  # fmt: skip
 
 
 def _short(value: float, _position: int | None = None) -> str:
     for size, unit in ((1e9, "G"), (1e6, "M"), (1e3, "k")):
-        if abs(value) >= size:
+        if abs(value) >= size and not 10 * value % size:
             return f"{value / size:g}{unit}"
-    return f"{value:g}"
+    return f"{value:,.0f}" if abs(value) >= 100 else f"{value:g}"

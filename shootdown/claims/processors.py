@@ -127,23 +127,22 @@ def verdict(rows: Sequence[Row]) -> Verdict:
     told = max(growth[NOTIFIER], growth[NOBODY])
     text = (
         f"With {percent(share)} of memory pinned the same work took {number(one.looks)} looks on {number(one.processors)} "
-        "processor and "
-        f"{number(many.looks)} on {number(many.processors)}, {times(growth[PINNED])} as many; with nobody's hands on the "
-        "memory, or "
-        f"those of a client that is told, at most {times(told)}. "
+        f"processor and {number(many.looks)} on {number(many.processors)}, {times(growth[PINNED])} as many; with nobody's "
+        f"hands on the memory, or those of a client that is told, at most {times(told)}. "
     )
     text += (
-        f"The last task was done after {number(one.cycles)} and {number(many.cycles)} cycles: the processors are paid for, "
-        f"{number(one.busy)} and {number(many.busy)} of their cycles, and still divide the work. "
+        f"The last task was done after {number(one.cycles)} and {number(many.cycles)} cycles, for {number(one.busy)} and "
+        f"{number(many.busy)} cycles of all processors. "
     )
     full = pick([row for row in rows if row.share == 1.0], kind=PINNED)
     if full:
         first, last = _ends(full)
         text += (
-            f"Where all is pinned they do not: no touch succeeds, and the looks grow from {number(first.looks)} to "
-            f"{number(last.looks)} and the time from {number(first.cycles)} to {number(last.cycles)} cycles with "
-            f"{number(last.processors)} processors, each waiting for the pages the others have in hand."
+            f"Where all is pinned no touch succeeds, and with {number(last.processors)} processors in the place of "
+            f"{number(first.processors)} the looks went from {number(first.looks)} to {number(last.looks)} and the time until "
+            f"all had given up from {number(first.cycles)} to {number(last.cycles)} cycles"
         )
+        text += ": each waits for the pages that the others have in hand." if last.cycles > first.cycles else "."
     return Verdict(outcome, text.strip())
 
 
@@ -208,15 +207,14 @@ CLAIM = Claim(
     ),
     setting=(
         "The machine of `livelock`, 256 frames, a share of them held. 128 touches of fresh pages are divided over 1 to 16 "
-        "tasks, each "
-        "with a processor and memory of its own: the same work in all.",
+        "tasks, each with a processor and memory of its own: the same work in all.",
         f"The last table is a machine of {SMALL} frames with all of them pinned, and a quarter as many touches.",
     ),
     assumed=(
         "The lists have no lock here; in Linux the processors would wait for it as well.",
         "An allocation that gets nothing while others have pages in hand waits and tries again, 64 times at most: what they "
-        "have in "
-        "hand may come free. Reclaim in 2.6.24 has no count of that kind; the figures of the last table are those of this bound.",
+        "have in hand may come free. Reclaim in 2.6.24 has no count of that kind; the figures of the last table are those of "
+        "this bound.",
     ),
     points=lambda: [
         *(Point(kind, count, share) for share in SHARES for kind in KINDS for count in PROCESSORS),

@@ -115,7 +115,9 @@ def measure(point: Point, seed: int) -> Row:
         made, faults = stats.mr_reg, stats.fault_records
         for turn in range(point.transfers):
             address = BASE + turn // point.uses % buffers * size
-            again = turn > 0 and turn * point.freed // point.transfers > (turn - 1) * point.freed // point.transfers
+            # In the middle of a buffer's use, if it is used more than once.
+            phase = turn + point.uses // 2 - 1
+            again = turn > 0 and (phase + 1) * point.freed // point.transfers > phase * point.freed // point.transfers
             if again:
                 await mm.munmap(address, size)
             wanted = await renew(address, fresh=again)
@@ -154,21 +156,17 @@ def verdict(rows: Sequence[Row]) -> Verdict:
     slow = each.each / cache.each >= SLOW
     outcome = Outcome.HOLDS if slow and deaf and not told else Outcome.PART if slow or (deaf and not told) else Outcome.NOT
     text = (
-        f"A transfer of {number(4 * size)} KiB from a buffer used {number(reused)} times took {number(each.each)} cycles when it "
-        "was "
-        f"registered for each, {number(cache.each)} out of a cache ({times(each.each / cache.each)} less) and "
-        f"{number(whole.each)} with no "
-        f"registration at all. From a buffer used once the cache was no help ({number(first[EACH])} and {number(first[CACHE])}), "
-        "and on "
-        f"demand took {number(first[WHOLE])}. "
+        f"A transfer of {number(4 * size)} KiB from a buffer used {number(reused)} times took {number(each.each)} cycles when "
+        f"it was registered for each, {times(each.each / cache.each)} the {number(cache.each)} out of a cache that is told, "
+        f"and {number(whole.each)} with no registration at all. From a buffer used {number(once)} time it took "
+        f"{number(first[EACH])}, {number(first[CACHE])} and {number(first[WHOLE])}. "
     )
     if moved:
         transfers = sum(row.transfers for row in moved if row.kind == DEAF)
         text += (
-            f"The cache that hears nothing sent other bytes than were meant in {number(deaf)} of {number(transfers)} transfers, "
-            "from the "
-            "first on that met a buffer which had come back at its address; the one that is told, and the others, in "
-            f"{number(told)}. "
+            f"The cache that hears nothing sent other bytes than were meant in {number(deaf)} of {number(transfers)} "
+            "transfers, from the first on that met a buffer which had come back at its address; the one that is told, and the "
+            f"others, in {number(told)}. "
         )
     text += f"The cache held {number(max(row.pinned for row in pick(rows, kind=CACHE)))} pages in the end, on demand none."
     return Verdict(outcome, text)
@@ -236,16 +234,14 @@ CLAIM = Claim(
     name="registration",
     title="Registration for each transfer is slow, caches of registrations are wrong unless they are told",
     claim="Registering and deregistering round every transfer is too slow, so libraries keep registrations in a cache; but a "
-    "library does "
-    "not hear when a buffer is freed, and then sends from pages that are no longer the buffer's. A notification would mend it, "
-    "and with "
-    "all memory on demand there would be nothing to register.",
+    "library does not hear when a buffer is freed, and then sends from pages that are no longer the buffer's. A notification "
+    "would mend it, and with all memory on demand there would be nothing to register.",
     sources=(
         Source(
             "the RDMA side (authors of message-passing libraries)",
             "12 and 13 February",
-            "registration is too dear in the critical path; "
-            "a cache goes stale behind the library's back, holds memory nobody knows of, and hooks on malloc are a pain",
+            "registration is too dear in the critical path; a cache goes stale behind the library's back, holds memory "
+            "nobody knows of, and hooks on malloc are a pain",
         ),
         Source(
             "the RDMA side",
@@ -254,18 +250,15 @@ CLAIM = Claim(
         ),
     ),
     setting=(
-        "A process of A sends 64 times from buffers of its own, of 1 to 64 pages, each used 1 to 32 times before the next. The "
-        "buffer is "
-        "registered for each transfer (pinned), or by way of a cache that hears nothing, or of one that is told by the notifiers "
-        "(ummunotify), or not at all: one region of the whole address space, on demand.",
-        "In the last plot some buffers are unmapped before a transfer and mapped again at the same address, with other bytes; "
-        "what arrives "
-        "at B is compared.",
+        "A process of A sends 64 times from buffers of its own, of 1 to 64 pages, each used 1 to 32 times before the next. "
+        "The buffer is registered for each transfer (pinned), or by way of a cache that hears nothing, or of one that is "
+        "told by the notifiers (ummunotify), or not at all: one region of the whole address space, on demand.",
+        "In the last plot some buffers are unmapped before a transfer and mapped again at the same address, with other "
+        "bytes; what arrives at B is compared.",
     ),
     assumed=(
-        "The page is present when it is registered. Registration costs what pinning a page and writing its entry cost here; on "
-        "real "
-        "adapters the call itself is dearer than the 150 cycles of a system call.",
+        "The page is present when it is registered. Registration costs what pinning a page and writing its entry cost here; "
+        "on real adapters the call itself is dearer than the 150 cycles of a system call.",
         "The cache has no limit. A limit gives memory back, and hits away.",
     ),
     points=lambda: [

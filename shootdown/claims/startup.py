@@ -109,8 +109,7 @@ def verdict(rows: Sequence[Row]) -> Verdict:
     text = (
         f"With {number(large.pages)} pages the first byte was there after {number(large.first)} cycles pinned and "
         f"{number(demand.first)} on demand, {times(sooner)} sooner, and the difference grows with the region "
-        f"({number(small.first)} pinned "
-        f"with {number(small.pages)} pages). "
+        f"({number(small.first)} pinned with {number(small.pages)} pages). "
     )
     parts = [
         f"up to {number(used)} of {number(SIZE)} pages used with messages of {4 * message} KiB"
@@ -119,8 +118,8 @@ def verdict(rows: Sequence[Row]) -> Verdict:
     ]
     text += f"All was done sooner on demand {' and '.join(parts)}. " if parts else "All was never done sooner on demand. "
     text += (
-        f"Used to the last page, {number(most)} of them, pinning took {number(pinned)} cycles and demand {number(asked)}, "
-        f"a fault each: who uses everything had better ask for everything, as was said in the thread."
+        f"Used to the last page, {number(most)} of them, pinning took {number(pinned)} cycles and demand {number(asked)}, a "
+        "fault each: who uses everything had better ask for everything, as was said in the thread."
         if asked > pinned
         else f"Used to the last page, pinning took {number(pinned)} cycles and demand {number(asked)}."
     )
@@ -160,8 +159,8 @@ CLAIM = Claim(
         Source(
             "a questioner with databases in mind",
             "13 February",
-            "the benefit at start-up is well understood; most of HPC does not use "
-            "memory in that way, programs with short connections may",
+            "the benefit at start-up is well understood; most of HPC does not use memory in that way, programs with short "
+            "connections may",
         ),
         Source(
             "the VM side",
@@ -171,17 +170,15 @@ CLAIM = Claim(
     ),
     setting=(
         "A process on A registers memory it has not touched yet: pinned, on demand, or on demand with all of it prefetched "
-        "(advise). B "
-        "writes to some of its pages, one message after the other, from pinned memory; then the region is deregistered. First the "
-        "region's size is varied, and a sixty-fourth of it used; then how much is used of a region of 256 pages, in messages of "
-        "one page "
-        "and of 16. Faults restart the transfer at the packet that met one.",
+        "(advise). B writes to some of its pages, one message after the other, from pinned memory; then the region is "
+        "deregistered. First the region's size is varied, and a sixty-fourth of it used; then how much is used of a region "
+        "of 256 pages, in messages of one page and of 16. Faults restart the transfer at the packet that met one.",
     ),
     assumed=(
         f"A fault costs what the driver's steps add up to here, about {timing.SW_IRQ_LATENCY + timing.SW_HCA_FAULT_WORK:,} "
-        "cycles before "
-        "the first page is looked up. Adapters of later years were measured at many times that (220 µs, most of it firmware): "
-        "the crossing lies at fewer pages there, the time until the first byte stays ahead for regions large enough.",
+        "cycles before the first page is looked up. Adapters of later years were measured at many times that (220 µs, most "
+        "of it firmware): the crossing lies at fewer pages there, the time until the first byte stays ahead for regions "
+        "large enough.",
     ),
     points=lambda: [
         *(Point(kind, pages, SHARES[0]) for kind in KINDS for pages in SIZES),

@@ -121,12 +121,12 @@ def verdict(rows: Sequence[Row]) -> Verdict:
     if calm:
         whole, page = calm[0]
         text += (
-            f"While nothing was invalidated an operation took {number(whole.each)} cycles under a handle and {number(page.each)} "
-            "without. "
+            f"While nothing was invalidated an operation took {number(whole.each)} cycles under a handle and "
+            f"{number(page.each)} without. "
         )
     text += (
-        f"With {number(RATE)} invalidations for each 1,000 operations the whole region was as good as page by page or better up to "
-        f"{number(max(best))} pages; "
+        f"With {number(RATE)} invalidations for each 1,000 operations the whole region was as good as page by page or better "
+        f"up to {number(max(best))} pages; "
         if best
         else f"With {number(RATE)} invalidations for each 1,000 operations the whole region was never as good as page by page; "
     )
@@ -159,7 +159,7 @@ def panels(rows: Sequence[Row]) -> Sequence[Panel]:
     rates = tuple(Series(kind, tuple((row.rate, row.each) for row in pick(by_rate, kind=kind))) for kind in KINDS)
     y = "cycles an operation"
     return (
-        Panel(f"{RATE} invalidations for each 1,000 operations", "pages of the region", y, sizes, log_x=True, log_y=True),
+        Panel(f"{RATE} invalidations for each 1,000 operations", "pages of the region", y, sizes, log_x=True),
         Panel(f"A region of {SIZE} pages", "invalidations for each 1,000 operations", y, rates),
     )
 
@@ -179,28 +179,24 @@ CLAIM = Claim(
     name="take_down",
     title="Taking the whole region down at the first invalidation is the best approach",
     claim="An adapter that cannot fault needs no page table of its own to be told: take the whole region down when any reclaim "
-    "hits it, mark "
-    "the handle, and establish it again before the next operation. Probably the best and simplest.",
+    "hits it, mark the handle, and establish it again before the next operation. Probably the best and simplest.",
     sources=(
         Source(
             "the VM side",
             "12 and 13 February",
-            "larger ranges than a page may be taken down at once; the whole region is probably the "
-            "best and simplest, and the check before an operation is of one mark",
+            "larger ranges than a page may be taken down at once; the whole region is probably the best and simplest, and "
+            "the check before an operation is of one mark",
         ),
         Source("the RDMA side", "13 February", "a check on every operation is what libraries will not be keen to add"),
     ),
     setting=(
         "A process of A writes 200 pages to B, each from anywhere in a region of its own. Now and then a page of the region, "
-        "drawn at "
-        "random, is migrated between two operations. Under a handle the whole region goes and comes back before the next "
-        "operation; page "
-        "by page the adapter faults when it needs the page.",
+        "drawn at random, is migrated between two operations. Under a handle the whole region goes and comes back before the "
+        "next operation; page by page the adapter faults when it needs the page.",
     ),
     assumed=(
-        "The page that migrates is in memory again at once. With reclaim to swap the handle would bring all of the region back "
-        "from there, "
-        "and a region near the size of memory would take itself down.",
+        "The page that migrates is in memory again at once. With reclaim to swap the handle would bring all of the region "
+        "back from there, and a region near the size of memory would take itself down.",
         "A process that looks at the mark of its handle does so for nothing here: it is a load.",
     ),
     points=lambda: [

@@ -103,26 +103,23 @@ def _collective(messages: int, cycles: int) -> Rows:
     return rows
 
 
-def _small(optimistic: int, marked: int, pessimistic: int) -> Rows:
-    """Cycles of a message of 8 bytes; 1,000 with no question at all."""
-    each = dict(zip(small_messages.KINDS, (1000, optimistic, marked, pessimistic), strict=True))
+def _small(optimistic: int, pessimistic: int, large: int = 50_000) -> Rows:
+    """Cycles of a message of 8 bytes, 1,000 with no question at all; of 64 KiB with a question before each, 50,000 with none."""
+    each = dict(zip(small_messages.KINDS, (1000, optimistic, 1050, pessimistic), strict=True))
     rows = [small_messages.Row(kind, 8, 0, 10, 10 * cycles, 0, 0) for kind, cycles in each.items()]
-    return rows + [small_messages.Row(kind, 65536, 0, 10, 50_000, 0, 0) for kind in each]
+    asks = small_messages.PESSIMISTIC
+    return rows + [small_messages.Row(kind, 65536, 0, 10, 10 * (large if kind == asks else 50_000), 0, 0) for kind in each]
 
 
-def _larger(near: int, failed: int, refused: bool = True) -> Rows:
-    """Cycles of a message near the others in a region of 8 times memory; 1,000 in one that fits."""
+def _larger(still: int, failed: int, refused: bool = True) -> Rows:
+    """Cycles of a message in a window that hardly moves, in a region of 8 times memory; 1,000 in one that fits."""
 
     def row(kind: str, ratio: float, each: int, fails: int = 0, no: bool = False) -> larger.Row:
-        return larger.Row(kind, ratio, None, no, 100, fails, 0 if fails or no else 100 * each, 5, 100)
+        return larger.Row(kind, ratio, None, no, 50, 50, 100, fails, 0 if fails or no else 100 * each, 5, 100)
 
     rows = [row(kind, 0.5, 1000) for kind in larger.KINDS]
-    rows += [
-        row(larger.PINNED, 8.0, 1000, no=refused),
-        row(larger.NEAR, 8.0, near, failed),
-        row(larger.ANYWHERE, 8.0, 20_000, failed),
-    ]
-    return rows
+    each = {larger.STILL: still, larger.NEAR: 4000, larger.ANYWHERE: 20_000}
+    return [*rows, row(larger.PINNED, 8.0, 1000, no=refused), *(row(kind, 8.0, cycles, failed) for kind, cycles in each.items())]
 
 
 def _registration(each: int, deaf: int, told: int = 0) -> Rows:
@@ -177,14 +174,14 @@ CASES: list[tuple[str, Rows, Outcome]] = [
     ("collective", _collective(640, 6000), HOLDS),
     ("collective", _collective(640, 150), PART),
     ("collective", _collective(10, 100), NOT),
-    ("small_messages", _small(1000, 4000, 4000), HOLDS),
-    ("small_messages", _small(1000, 1050, 4000), PART),
-    ("small_messages", _small(1000, 1050, 1300), NOT),
-    ("small_messages", _small(4000, 1050, 4000), NOT),
-    ("larger", _larger(2000, 0), HOLDS),
+    ("small_messages", _small(1000, 4000), HOLDS),
+    ("small_messages", _small(1000, 4000, 150_000), PART),
+    ("small_messages", _small(1000, 1300), NOT),
+    ("small_messages", _small(4000, 4000), NOT),
+    ("larger", _larger(1500, 0), HOLDS),
     ("larger", _larger(9000, 0), PART),
-    ("larger", _larger(2000, 0, refused=False), PART),
-    ("larger", _larger(2000, 1), NOT),
+    ("larger", _larger(1500, 0, refused=False), PART),
+    ("larger", _larger(1500, 1), NOT),
     ("registration", _registration(3000, 5), HOLDS),
     ("registration", _registration(1000, 5), PART),
     ("registration", _registration(3000, 0), PART),
