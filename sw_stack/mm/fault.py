@@ -239,18 +239,34 @@ async def _copy(mm: Mm, vma: Vma, vpn: int, old: Frame, vaddr: int) -> None:
         # Write-protected everywhere and pinned: the bytes cannot change until the entry is examined again under its lock.
         machine.copy(old, new)
         start = vpn << PAGE_SHIFT
-        async with mm.notifiers.range(start, start + (1 << vma.shift), atomic=False), mm.pte_lock:
-            if not _protected(mm, vma, vpn, old):
-                return
-            mm.page_table.set(vpn, 0, vma.shift)
-            await machine.sched.charge(timing.SW_CPU_TLB_FLUSH)
-            old.unmap(mm, vpn)
-            rights = READ | WRITE if vma.prot & PROT_WRITE else READ if vma.prot & PROT_READ else 0
-            await establish(mm, new, vpn, make(new.pfn, PRESENT | rights | DIRTY | ACCESSED), vma.shift)
+        told = mm.notifiers.range(start, start + (1 << vma.shift), atomic=False)
+        if machine.historical.cow_told_late:
+            async with mm.pte_lock:
+                with mm.shadow.unheard(vpn):
+                    done = await _replace(mm, vma, vpn, old, new)
+            async with told:
+                pass
+        else:
+            async with told, mm.pte_lock:
+                done = await _replace(mm, vma, vpn, old, new)
+        if not done:
+            return
         _trace(mm, vaddr, True, FaultKind.COW_COPY)
         machine.count("fault_cow")
     finally:
         machine.unpin(new)
+
+
+async def _replace(mm: Mm, vma: Vma, vpn: int, old: Frame, new: Frame) -> bool:
+    """Under the pte lock: `new` in the place of `old`. False if the entry has changed meanwhile."""
+    if not _protected(mm, vma, vpn, old):
+        return False
+    mm.page_table.set(vpn, 0, vma.shift)
+    await mm.machine.sched.charge(timing.SW_CPU_TLB_FLUSH)
+    old.unmap(mm, vpn)
+    rights = READ | WRITE if vma.prot & PROT_WRITE else READ if vma.prot & PROT_READ else 0
+    await establish(mm, new, vpn, make(new.pfn, PRESENT | rights | DIRTY | ACCESSED), vma.shift)
+    return True
 
 
 def _trace(mm: Mm, vaddr: int, write: bool, kind: FaultKind) -> None:

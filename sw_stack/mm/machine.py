@@ -72,7 +72,7 @@ class Machine:
         self.memory = memory
         self.trace = trace
         trace.current_task = lambda: sched.current
-        self.shadow_feed = ShadowFeed(shadow, count)
+        self.shadow_feed = ShadowFeed(shadow, count, sched.touch_memory)
         self.frames = FrameAllocator(sched, count)
         self.swap = SwapArea(4 * count if swap_slots is None else swap_slots)
         self.reclaimer = Reclaimer(self)

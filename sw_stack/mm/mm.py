@@ -51,6 +51,8 @@ class Mm:
             unregister_at_once=machine.historical.unregister_at_once,
             unregister_releases=machine.historical.unregister_releases,
         )  # fmt: skip
+        self._holders = 0
+        self._leaving = False
         self.rlimit_memlock: int | None = None
         """RLIMIT_MEMLOCK, pages; None: CAP_IPC_LOCK."""
         self.locked_vm = 0
@@ -133,8 +135,28 @@ class Mm:
         await ksm.madvise_mergeable(self, addr, length, mergeable=mergeable)
 
     async def exit(self) -> None:
-        """Tear the address space down. Nothing may use it afterwards."""
+        """Tear the address space down, or leave that to who holds it (`get`). Nothing may use it afterwards."""
+        self.machine.sched.touch(self.mmap_lock)
+        if self._holders:
+            self._leaving = True
+            return
         await mapping.exit_mm(self)
+
+    def get(self) -> bool:
+        """Hold it: it is not torn down before `put`. False if it is being torn down (mmget_not_zero)."""
+        self.machine.sched.touch(self.mmap_lock)
+        if not self.alive or self._leaving:
+            return False
+        self._holders += 1
+        return True
+
+    async def put(self) -> None:
+        """Hold it no longer (mmput). If the process has exited meanwhile, the last holder tears it down, here and now: with every
+        notifier's release, so under no lock that one of them takes."""
+        self.machine.sched.touch(self.mmap_lock)
+        self._holders -= 1
+        if self._leaving and not self._holders:
+            await mapping.exit_mm(self)
 
     # ---- a program's accesses --------------------------------------------------------------------------------------
 

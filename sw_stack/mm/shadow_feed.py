@@ -9,6 +9,9 @@ its rights, has skipped its notifier call and raises NotifierError; so does free
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
 from hwif import shadow as oracle
 from hwif.shadow import RIGHTS_BITS, RIGHTS_MASK
 from sw_stack.mm.pagetable import EXCLUSIVE, LEAF_ENTRIES, PRESENT, READ, VALUE_SHIFT, WAS_WRITE, WRITE, PageTable
@@ -29,8 +32,10 @@ def entry_rights(pte: int) -> int:
 class ShadowFeed:
     """The records of one machine, counted by frame."""
 
-    def __init__(self, shadow: oracle.Shadow, frames: int) -> None:
+    def __init__(self, shadow: oracle.Shadow, frames: int, changing: Callable[[], None] = lambda: None) -> None:
         self.shadow = shadow
+        self.changing = changing
+        """Called before records change that a device's accesses are held against."""
         self.live = [0] * frames
         """Records of each frame."""
 
@@ -109,6 +114,16 @@ class MmShadow:
         table, so that it is the device's next access that is found to be illegal."""
         self._revoke(start >> PAGE_SHIFT, (end + PAGE_MASK) >> PAGE_SHIFT)
 
+    @contextmanager
+    def unheard(self, vpn: int) -> Iterator[None]:
+        """The entry is changed inside, and whoever has the old translation keeps it until it is told: a mistake, which the records
+        follow."""
+        self._ranges.append((vpn, vpn + 1))
+        try:
+            yield
+        finally:
+            self._ranges.remove((vpn, vpn + 1))
+
     def _grant(self, vpn: int, pfn: int, rights: int) -> None:
         key, index = divmod(vpn, LEAF_ENTRIES)
         leaf = self._records.get(key)
@@ -124,6 +139,7 @@ class MmShadow:
                 return
         if rights:
             feed = self._feed
+            feed.changing()
             feed.shadow.grant(pfn, self._mm, vpn, rights)
             feed.live[pfn] += not old
             if leaf is None:
@@ -147,6 +163,7 @@ class MmShadow:
             gone = len(run) - run.count(0)
             if not gone:
                 continue
+            self._feed.changing()
             leaf[low:high] = [0] * (high - low)
             self._feed.revoke_run(self._mm, base + low, [(record or -1) >> RIGHTS_BITS for record in run])
             self._counts[key] -= gone

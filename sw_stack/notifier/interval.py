@@ -23,6 +23,7 @@ from __future__ import annotations
 
 from typing import Any, Protocol
 
+from hwif.gen import timing
 from hwif.gen.gru import PAGE_SHIFT
 from sw_stack.notifier.chain import MmuNotifierChain
 from sw_stack.notifier.client import MmuNotifier, NotifierError
@@ -51,6 +52,8 @@ class IntervalSubscription:
         self.end = end
         self.seq = 0
         """Sequence number of the invalidation that touched it last."""
+        self.gone = False
+        """`remove` has returned: it is its owner's to free."""
 
     def overlaps(self, start: int, end: int) -> bool:
         return start < self.end and self.start < end
@@ -78,8 +81,11 @@ class IntervalSubscriptions(MmuNotifier):
     is said to be used where the numbers and lists are is the wait queue `_ended`.
     """
 
-    def __init__(self, sched: Scheduler, mm: AddressSpace) -> None:
+    def __init__(self, sched: Scheduler, mm: AddressSpace, *, remove_early: bool = False) -> None:
         super().__init__()
+        self._remove_early = remove_early
+        """A mistake to make (mm/mmu_notifier.c until 5.18): `remove` looks at the number without the lock of the end, which moves
+        the number first and lets go of the subscriptions then."""
         self._sched = sched
         self._mm = mm
         self._seq = 2
@@ -127,15 +133,20 @@ class IntervalSubscriptions(MmuNotifier):
         self._sched.touch(self._ended)
         if sub in self._inserts:
             self._inserts.remove(sub)
+            sub.gone = True
             return
         if sub not in self._subs or sub in self._removes:
             raise NotifierError(f"interval [{sub.start:#x}, {sub.end:#x}) is not subscribed on mm {self._mm.id}")
         if not self.invalidating:
             self._subs.remove(sub)
+            sub.gone = True
             return
         self._removes.append(sub)
         seq = self._seq
+        if self._remove_early:
+            await self._sched.charge(timing.SW_NOTIFIER_CALL)
         await self._ended.wait_event(lambda: self._seq != seq)
+        sub.gone = True
 
     # ---- establishing ----------------------------------------------------------------------------------------------
 
@@ -171,17 +182,17 @@ class IntervalSubscriptions(MmuNotifier):
             return True
         finally:
             if not agreed:
-                self._end()
+                await self._end()
 
     async def invalidate_range_end(self, mm: Any, start: int, end: int, atomic: bool) -> None:
-        self._end()
+        await self._end()
 
     async def invalidate_page(self, mm: Any, address: int) -> None:
         start = address & -1 << PAGE_SHIFT
         try:
             await self._begin(start, start + (1 << PAGE_SHIFT), True)
         finally:
-            self._end()
+            await self._end()
 
     async def age_page(self, mm: Any, address: int) -> bool:
         young = False
@@ -195,7 +206,7 @@ class IntervalSubscriptions(MmuNotifier):
         try:
             await self._begin(0, EVERYTHING, False)
         finally:
-            self._end()
+            await self._end()
 
     # ---- inside ----------------------------------------------------------------------------------------------------
 
@@ -215,15 +226,23 @@ class IntervalSubscriptions(MmuNotifier):
                 sub.seq = self._seq
         return found
 
-    def _end(self) -> None:
+    async def _end(self) -> None:
         self._sched.touch(self._ended)
         self._active -= 1
         if self._active or not self.invalidating:
             return
         self._seq += 1
+        if self._remove_early:
+            await self._sched.charge(timing.SW_NOTIFIER_CALL)
+            self._sched.touch(self._ended)
         for sub in self._inserts:
             self._subs.append(sub)
         for sub in self._removes:
+            if sub.gone:
+                raise NotifierError(
+                    f"the end of an invalidation on mm {self._mm.id} takes the interval [{sub.start:#x}, {sub.end:#x}) out of its "
+                    "list, but its remove has returned already: the memory is somebody else's"
+                )
             self._subs.remove(sub)
         self._inserts.clear()
         self._removes.clear()

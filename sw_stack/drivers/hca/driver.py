@@ -210,3 +210,5 @@ class HcaDriver(DriverCore):
             await self.dereg_mr(mr)
         for pd in [pd for pd in self._pds if pd.mm is mm]:
             await self.dealloc_pd(pd)
+        if not mm.alive:
+            self.forget(mm)

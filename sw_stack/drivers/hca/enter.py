@@ -8,6 +8,7 @@ after `fault_retries` lookups that invalidations spoilt.
 from __future__ import annotations
 
 import errno
+from itertools import count
 from typing import TYPE_CHECKING
 
 from hwif.gen import timing
@@ -26,12 +27,21 @@ __all__ = ["enter_pages"]
 async def enter_pages(drv: DriverCore, mr: Mr, start: int, needed: int, wanted: int, write: bool, *, fault: bool = True) -> int:
     """Enter the pages of [start, needed), and of [needed, wanted) as far as they can be had, `fault_pages` in all. Without `fault`
     only what is present. The caller is a user of `mr`. How many pages were entered; large ones count what they span."""
-    for _ in range(drv.policy.fault_retries):
+    endless = drv.policy.mutant == "retry_forever"
+    for _ in count() if endless else range(drv.policy.fault_retries):
         seq = await _begin(drv, mr)
-        leaves = await _look_up(drv, mr, start, needed, wanted, write, fault)
-        spare = await drv.take_tables(mr.table.missing(leaves))
+        holds = drv.policy.mutant == "mmput_in_fault" and mr.mm.get()
         try:
-            pages = await _enter(drv, mr, seq, leaves, spare)
+            leaves = await _look_up(drv, mr, start, needed, wanted, write, fault)
+        except MmError:
+            if holds:
+                await mr.mm.put()
+            raise
+        spare = await drv.take_tables(mr.table.missing(leaves))
+        if drv.policy.mutant == "tables_under_lock":
+            await drv.sched.charge(timing.SW_PAGE_WALK)
+        try:
+            pages = await _enter(drv, mr, seq, leaves, spare, holds)
         finally:
             drv.free_tables(spare)
         if isinstance(pages, Leaf):
@@ -90,10 +100,14 @@ def _leaf(drv: DriverCore, mr: Mr, va: int, found: Translation, write: bool) -> 
     return Leaf(mr.table.page(va), PAGE_SHIFT, found.pfn, writable)
 
 
-async def _enter(drv: DriverCore, mr: Mr, seq: int, leaves: list[Leaf], spare: list[int]) -> int | Leaf | None:
+async def _enter(drv: DriverCore, mr: Mr, seq: int, leaves: list[Leaf], spare: list[int], holds: bool) -> int | Leaf | None:
     """Enter all, or nothing: None if an invalidation or another fault came between; or the large entry to be broken first."""
     assert mr.sub is not None
     async with mr.umem_lock:
+        if holds:
+            await mr.mm.put()
+        if drv.policy.mutant == "tables_under_lock":
+            spare += await drv.take_tables(max(0, mr.table.missing(leaves) - len(spare)))
         if drv.space(mr.mm).subs.read_retry(mr.sub, seq) and drv.policy.mutant != "ignore_sequence":
             return None
         if mr.table.missing(leaves) > len(spare):
@@ -105,7 +119,10 @@ async def _enter(drv: DriverCore, mr: Mr, seq: int, leaves: list[Leaf], spare: l
             if broken is not None:
                 return broken
         pages = 0
+        drv.sched.touch_memory()
         for leaf in leaves:
+            if drv.policy.mutant == "upgrade_lost" and mr.table.lookup(leaf.page) is not None:
+                continue
             if mr.table.map(leaf, spare):
                 pages += 1 << (leaf.shift - PAGE_SHIFT)
                 drv.stats.fault_large_pages += leaf.shift > PAGE_SHIFT

@@ -205,10 +205,17 @@ async def page_fault(drv: DriverCore, record: FaultRecord) -> None:
             return
         pages, error = await _resolve(drv, record)
         await _resume(drv, record, pages, error)
+        qp.idle_faults = 0 if pages or error else qp.idle_faults + 1
+        if drv.policy.fault_loop is not None and qp.idle_faults > drv.policy.fault_loop:
+            raise HcaError(
+                f"node {drv.node}: queue pair {qp.number} faults at {record.va:#x} again and again: {qp.idle_faults} times in a "
+                "row nothing was entered, for the driver finds an entry there, and the device may not use it"
+            )
 
 
 async def _resolve(drv: DriverCore, record: FaultRecord) -> tuple[int, int]:
     """Enter the pages of a fault: how many, and the errno if it cannot be done (0: it could, or the device is to try again)."""
+    drv.sched.touch(drv.keys)
     mr = drv.keys.find(record.key)
     if mr is None or not mr.live:
         drv.stats.fault_bad_key += 1

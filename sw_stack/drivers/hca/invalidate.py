@@ -33,6 +33,10 @@ if TYPE_CHECKING:
 __all__ = ["Guard", "MrSubscription", "zap"]
 
 
+REVOKED_KEY = (1 << 32) - 1
+"""What a mistaken driver leaves in a region whose key is revoked: a number that no entry has."""
+
+
 class Guard(Protocol):
     """Somebody who counts on translations of a region, and is heard before they go."""
 
@@ -83,9 +87,13 @@ class MrSubscription(IntervalSubscription):
 
 async def zap(drv: DriverCore, mr: Mr, start: int, end: int) -> int:
     """Take [start, end) of a region away from the device; how many pages had a translation. Context: may run atomic."""
+    if drv.policy.mutant == "round_overflow":
+        end = start + ((end - start + PAGE_MASK) % (1 << 64) & ~PAGE_MASK)
     start, end = max(start & ~PAGE_MASK, mr.first_page), min((end + PAGE_MASK) & ~PAGE_MASK, mr.end_page)
     if start >= end:
         return 0
+    if drv.policy.mutant == "table_twice":
+        return await _zap_child(drv, mr, start, end)
     mr.pending += 1
     try:
         if drv.policy.mutant == "table_after_invalidate":
@@ -99,6 +107,7 @@ async def zap(drv: DriverCore, mr: Mr, start: int, end: int) -> int:
                 return 0
             await _tell(drv, mr, gone)
     finally:
+        drv.sched.touch(mr.umem_lock)
         mr.pending -= 1
     drv.free_tables(gone.tables)
     return gone.pages
@@ -106,11 +115,30 @@ async def zap(drv: DriverCore, mr: Mr, start: int, end: int) -> int:
 
 async def _unmap(drv: DriverCore, mr: Mr, start: int, end: int) -> Unmapped:
     async with mr.umem_lock:
+        drv.sched.touch_memory()
         gone = mr.table.unmap(mr.table.page(start), mr.table.page(end))
         await drv.sched.charge(timing.SW_PTE_OP * gone.pages)
     drv.stats.invalidated_pages += gone.pages
     drv.emit(TraceEvent.HCA_UNMAP, mr.key, start, end, gone.pages)
     return gone
+
+
+async def _zap_child(drv: DriverCore, mr: Mr, start: int, end: int) -> int:
+    """`zap` with the mistake of mlx5's implicit regions (until 6.14): an empty table stays linked until the device has been told,
+    and whoever finds it empty then queues its destruction."""
+    first, last = mr.table.page(start), mr.table.page(end)
+    async with mr.umem_lock:
+        drv.sched.touch_memory()
+        gone = mr.table.unmap(first, last, keep=True)
+        await drv.sched.charge(timing.SW_PTE_OP * gone.pages)
+        empty = mr.table.empty(first, last)
+    await _tell(drv, mr, gone)
+    for table in empty:
+        async with mr.umem_lock:
+            drv.sched.touch_memory()
+            mr.table.destroy(table)
+        drv.free_tables([table])
+    return gone.pages
 
 
 async def _tell(drv: DriverCore, mr: Mr, gone: Unmapped) -> None:
@@ -121,7 +149,14 @@ async def _tell(drv: DriverCore, mr: Mr, gone: Unmapped) -> None:
     addr, length = mr.table.base + (gone.first << PAGE_SHIFT), (gone.last - gone.first) << PAGE_SHIFT
     if mutant == "invalidate_short":
         length -= PAGE_SIZE
-    invalidate = Order(h.CmdOp.INVALIDATE_RANGE, key=mr.key, addr=addr, length=length)
+    if mutant == "zap_revoked":
+        drv.sched.touch(drv.keys)
+    key = REVOKED_KEY if mutant == "zap_revoked" and mr.revoked else mr.key
+    invalidate = Order(h.CmdOp.INVALIDATE_RANGE, key=key, addr=addr, length=length)
+    if mutant == "zap_revoked":
+        await commands.must(invalidate)
+        await commands.fenced([])
+        return
     if mutant == "free_before_fence":
         for ticket in await commands.ring(invalidate, Order(h.CmdOp.FENCE)):
             commands.abandon(ticket)

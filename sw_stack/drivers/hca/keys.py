@@ -16,6 +16,7 @@ from hwif.gen.hca import ENTRY_BYTES, KEY_IDX_WIDTH, Mpt
 from hwif.memory import FRAME_BYTES, HostMemory
 from sw_stack.drivers.hca.lines import write_line
 from sw_stack.mm.types import MmError
+from sw_stack.sched.shared import Shared
 
 if TYPE_CHECKING:
     from sw_stack.drivers.hca.regions import Mr
@@ -30,7 +31,7 @@ def key_index(key: int) -> int:
     return (key >> VARIANT_BITS) & ((1 << KEY_IDX_WIDTH) - 1)
 
 
-class KeyTable:
+class KeyTable(Shared):
     """`entries` entries; entry 0 stays empty."""
 
     def __init__(self, memory: HostMemory, alloc: Callable[[int], range], entries: int, *, stale: bool = False) -> None:

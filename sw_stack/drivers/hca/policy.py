@@ -12,7 +12,7 @@ from typing import Literal
 from hwif.gen import hca as h
 from sw_stack.drivers.choices import check_choice
 
-__all__ = ["MUTANT_TEXT", "DriverPolicy", "Mutant"]
+__all__ = ["MUTANT_TEXT", "RACE_TEXT", "DriverPolicy", "Mutant", "Race"]
 
 Mutant = Literal[
     "free_before_fence",
@@ -51,6 +51,30 @@ MUTANT_TEXT: Mapping[str, str] = {
     "missing_qp_resumed": "a fault of a queue pair that is gone is resumed all the same",
 }
 
+Race = Literal[
+    "zap_revoked",
+    "round_overflow",
+    "upgrade_lost",
+    "tables_under_lock",
+    "table_twice",
+    "mmput_in_fault",
+    "retry_forever",
+    "remove_early",
+]
+"""A mistake of a real driver that needs an order of its own to show: found by a search over orders (sw_stack/workloads/explored),
+not by the hunts. RACE_TEXT says what is broken."""
+
+RACE_TEXT: Mapping[str, str] = {
+    "zap_revoked": "an invalidation that meets a deregistration names a key that has just been revoked",
+    "round_overflow": "the pages of an invalidation are counted in 64 bits: a range to the end of everything has none",
+    "upgrade_lost": "a page that has an entry is left alone, though the fault asks for more than the entry allows",
+    "tables_under_lock": "frames for tables that went meanwhile are allocated under umem_lock",
+    "table_twice": "whoever finds a table empty destroys it, also when somebody else is at it already",
+    "mmput_in_fault": "a fault gives its reference to the address space back under umem_lock",
+    "retry_forever": "lookups that invalidations spoil are repeated without bound",
+    "remove_early": "an interval's remove returns when the sequence number moves, before the end has let go of the interval",
+}
+
 
 @dataclass(frozen=True, slots=True)
 class DriverPolicy:
@@ -68,6 +92,9 @@ class DriverPolicy:
     """Pages a fault maps at most: those of its packet, then those of its operation. The rest faults again."""
     fault_retries: int = 16
     """Lookups spoilt by invalidations before the device is sent to fault again."""
+    fault_loop: int | None = None
+    """Faults of a queue pair in a row that were answered by entering nothing, after which the driver calls it an endless loop
+    (HcaError); None: it goes on."""
     fault_coalesce: tuple[int, int] = (0, 0)
     """Records, and cycles, the fault interrupt waits for (FQ_COALESCE)."""
     completion_coalesce: tuple[int, int] = (0, 0)
@@ -80,10 +107,10 @@ class DriverPolicy:
     """Cycles a send side waits after an RNR NAK; None: as the device was reset."""
     ack_timeout: int | None = None
     """Cycles it waits for an acknowledgement; None: as the device was reset."""
-    mutant: Mutant | None = None
+    mutant: Mutant | Race | None = None
 
     def __post_init__(self) -> None:
-        check_choice("driver policy", "mutant", self.mutant, Mutant, optional=True)
+        check_choice("driver policy", "mutant", self.mutant, Literal[Mutant, Race], optional=True)
         for name, value in (("commands", self.commands), ("faults", self.faults)):
             if not 0 < value <= 1 << h.INDEX_WIDTH - 1 or value & (value - 1):
                 raise ValueError(f"driver policy: {name} {value} is not a power of two up to {1 << h.INDEX_WIDTH - 1}")

@@ -51,6 +51,7 @@ async def advise_mr(drv: DriverCore, pd: Pd, advice: int, flags: int, sges: Sequ
 
 
 def _part(drv: DriverCore, pd: Pd, advice: Advice, sge: Sge) -> Part:
+    drv.sched.touch(drv.keys)
     mr = drv.keys.find(sge.lkey)
     if mr is None or not mr.live or not mr.on_demand:
         raise MmError(errno.ENOENT, f"key {sge.lkey:#x} names no on-demand region")

@@ -134,6 +134,8 @@ class Qp(Counted):
         self.flushing = False
         """Software completes what is left (WR_FLUSH_ERR)."""
         self.dead = False
+        self.idle_faults = 0
+        """Faults in a row that were answered and for which nothing was entered."""
 
     @property
     def qp_num(self) -> int:

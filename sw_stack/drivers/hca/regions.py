@@ -74,6 +74,8 @@ class Mr(Counted):
         self.owner = self.mm.id
         """Number under which the oracle knows its pages: the address space, or one of its own if it pins."""
         self.live = True
+        self.revoked = False
+        """The device has forgotten the key."""
         self.guard: Guard | None = None
 
     @property
@@ -179,6 +181,8 @@ async def reg_mr(drv: DriverCore, pd: Pd, start: int, length: int, access: int, 
         raise
     pd.users += 1
     drv.shadow.set_region(key_index(key), mr.owner, pd.number, start, start + length, _rights(mr))
+    drv.sched.touch(drv.keys)
+    drv.sched.touch_memory()
     drv.keys.publish(mr)
     drv.stats.mr_reg += 1
     return mr
@@ -207,6 +211,8 @@ async def dereg_mr(drv: DriverCore, mr: Mr) -> None:
     await drv.sched.charge(timing.SW_SYSCALL)
     if not mr.live:
         raise MmError(errno.EINVAL, f"region {mr.key:#x} is deregistered already")
+    drv.sched.touch(drv.keys)
+    drv.sched.touch_memory()
     mr.live = False
     drv.emit(TraceEvent.HCA_DEREG_MR, mr.key)
     early = drv.policy.mutant == "unpin_early"
@@ -214,6 +220,8 @@ async def dereg_mr(drv: DriverCore, mr: Mr) -> None:
         _unpin(drv, mr)
     drv.keys.withdraw(mr)
     await drv.commands.fenced([Order(h.CmdOp.INVALIDATE_KEY, key=mr.key)])
+    drv.sched.touch(drv.keys)
+    mr.revoked = True
     drv.shadow.clear_region(key_index(mr.key))
     await mr.unused()
     if mr.sub is not None:

@@ -58,14 +58,17 @@ class Counted:
 
     def __init__(self, sched: Scheduler, name: str) -> None:
         self.users = 0
+        self._sched = sched
         self._idle = WaitQueue(sched, f"last user of {name}")
 
     def hold(self) -> None:
         """One user more."""
+        self._sched.touch(self._idle)
         self.users += 1
 
     def release(self) -> None:
         """One user less."""
+        self._sched.touch(self._idle)
         self.users -= 1
         if not self.users:
             self._idle.wake_all()
@@ -105,9 +108,9 @@ class Numbers:
 class Space:
     """What the driver knows of an address space."""
 
-    def __init__(self, sched: Scheduler, mm: Mm) -> None:
+    def __init__(self, sched: Scheduler, mm: Mm, policy: DriverPolicy) -> None:
         self.mm = mm
-        self.subs = IntervalSubscriptions(sched, mm)
+        self.subs = IntervalSubscriptions(sched, mm, remove_early=policy.mutant == "remove_early")
 
 
 class DriverCore:
@@ -134,10 +137,14 @@ class DriverCore:
         """What is known of an address space, from the first question on."""
         found = self._spaces.get(mm)
         if found is None:
-            found = self._spaces[mm] = Space(self.sched, mm)
+            found = self._spaces[mm] = Space(self.sched, mm, self.policy)
             if self.policy.memlock is not None:
                 mm.rlimit_memlock = self.policy.memlock
         return found
+
+    def forget(self, mm: Mm) -> None:
+        """An address space that has exited, and of which nothing is left here."""
+        self._spaces.pop(mm, None)
 
     def cpu(self, number: int) -> int:
         """Processor `number` of this node, counted round."""

@@ -12,6 +12,7 @@ charges.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -52,6 +53,7 @@ class Unmapped:
     last: int
     pages: int = 0
     tables: list[int] = field(default_factory=list)
+    keep: bool = False
 
     def widen(self, first: int, last: int) -> None:
         self.first, self.last = min(self.first, first), max(self.last, last)
@@ -170,14 +172,42 @@ class TranslationTable:
         self._write(frame, leaf.page, goal, Mtt.read.place(1) | Mtt.write.place(int(leaf.write)) | Mtt.pfn.place(leaf.pfn))
         return True
 
-    def unmap(self, first: int, last: int) -> Unmapped:
-        """Take out every entry that overlaps pages first..last-1. Costs the tables there are, not the length."""
-        gone = Unmapped(first, last)
+    def unmap(self, first: int, last: int, *, keep: bool = False) -> Unmapped:
+        """Take out every entry that overlaps pages first..last-1. Costs the tables there are, not the length. `keep`: tables stay,
+        though they are empty."""
+        gone = Unmapped(first, last, keep=keep)
         first, last = max(first, 0), min(last, self.reach)
         if first < last:
             self._unmap(self.root, self.levels - 1, 0, first, last, gone)
         self.pages -= gone.pages
         return gone
+
+    def empty(self, first: int, last: int) -> list[int]:
+        """Linked tables above pages first..last-1 of which no entry is in use."""
+        return [
+            child for child, _frame, _index in self._children(self.root, self.levels - 1, 0, first, last) if not self._live[child]
+        ]
+
+    def destroy(self, table: int) -> None:
+        """Unlink an empty table, by its frame. TableError if it has been destroyed, which is a use of freed memory."""
+        found = [place for place in self._children(self.root, self.levels - 1, 0, 0, self.reach) if place[0] == table]
+        if table not in self._live or not found:
+            raise TableError(f"the table in frame {table} is destroyed a second time: it was freed, and may be somebody else's")
+        ((_child, frame, index),) = found
+        self._words(frame)[index] = 0
+        self._live[frame] -= 1
+        del self._live[table]
+
+    def _children(self, frame: int, level: int, start: int, first: int, last: int) -> Iterator[tuple[int, int, int]]:
+        """Tables linked below `frame`, the lowest first, with the frame and index of their entry."""
+        span = 1 << TABLE_BITS * level
+        words = self._words(frame)
+        for index in np.flatnonzero(words).tolist():
+            word, page = int(words[index]), start + index * span
+            if Mtt.table.of(word) and page < last and first < page + span:
+                child = Mtt.pfn.of(word)
+                yield from self._children(child, level - 1, page, first, last)
+                yield child, frame, index
 
     def drain(self) -> list[int]:
         """Every frame the table is made of. It must not be used afterwards."""
@@ -213,7 +243,7 @@ class TranslationTable:
             if Mtt.table.of(word):
                 child = Mtt.pfn.of(word)
                 self._unmap(child, level - 1, page, first, last, gone)
-                if self._live[child]:
+                if self._live[child] or gone.keep:
                     continue
                 del self._live[child]
                 gone.tables.append(child)
