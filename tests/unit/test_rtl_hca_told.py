@@ -8,10 +8,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 import pytest
-from support.hca_chip import A_VA, B_VA, PAGE, Pair
+from support.hca_chip import A_VA, B_VA, PAGE, Pair, events
 from support.hca_hosts import HcaCase, open_device
 
 from hwif.gen import hca as h
+from hwif.gen.events import TraceEvent
 from tb.hil.abi import HcaOptions
 from tb.hil.hca_bare import Bare, settings
 
@@ -125,6 +126,25 @@ def test_a_resume_is_of_one_side() -> None:
             assert it.a.resume(fault) is h.CmdStatus.OK
             it.ok(waits)
         assert (it.qa.query()["sq_parked"], it.qa.query()["rq_parked"]) == (0, 0)
+
+
+@pytest.mark.parametrize("retries", [0, 2])
+def test_a_receiver_that_is_not_ready_is_asked_as_often_as_agreed(retries: int) -> None:
+    with pair(settings(rnr_delay=500), qp={"rnr_retry": retries}) as it:
+        it.qa.send(it.ka, A_VA, 64)
+        assert it.done()["status"] == h.WcStatus.RNR_RETRY_EXC_ERR
+        assert it.b.counters()["RNR_NAK_SENT"] == 1 + retries
+
+
+def test_the_trace_says_that_a_queue_pair_failed() -> None:
+    """At the end that hears of it and at the end that found it."""
+    with pair() as it:
+        events(it.bare, TraceEvent.HDEV_QP)
+        it.qa.write(it.ka, A_VA, it.kb ^ 1, B_VA, 64)
+        assert it.done()["status"] == h.WcStatus.REM_ACCESS_ERR
+        it.bare.settle(2000)
+        told = [args[:2] for _, _, args in events(it.bare, TraceEvent.HDEV_QP)]
+        assert sorted(told) == sorted([qp.qpn, int(h.QpState.ERR)] for qp in (it.qa, it.qb))
 
 
 def test_a_cable_that_is_cut_is_not_called_anything_else() -> None:
