@@ -1,8 +1,8 @@
 """A fork that fails between begin and end of its range.
 
-fork takes the right to write from the parent's pages: it begins a range, and until the end the driver answers no miss. For the child's
-page tables there is no memory, so fork gives up in the middle. V6 as posted returned the error and never ended the range: the
-driver waits for the end, and the device's misses are not answered any more.
+fork takes the right to write from the parent's pages: it begins a range, and until the end the driver answers no miss. For the
+child's page tables there is no memory, so fork gives up in the middle. V6 as posted returned the error and never ended the
+range: the driver waits for the end, and the device's misses are not answered any more.
 """
 
 from __future__ import annotations

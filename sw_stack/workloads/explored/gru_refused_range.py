@@ -1,8 +1,9 @@
 """A range that one client refuses after others have agreed.
 
-The killer of the out-of-memory case takes a process's pages itself. It may not sleep: a client that would have to refuses the range,
-and the area is left alone. The device's driver was asked before and has agreed, so it answers no miss of the area until it is told
-that the range is over. It must be told though the range never came about; else it waits for that for ever, and so does the device.
+The killer of the out-of-memory case takes a process's pages itself. It may not sleep: a client that would have to refuses the
+range, and the area is left alone. The device's driver was asked before and has agreed, so it answers no miss of the area until
+it is told that the range is over. It must be told though the range never came about; else it waits for that for ever, and so
+does the device.
 """
 
 from __future__ import annotations
