@@ -319,6 +319,53 @@ def test_mn5_registration_needs_the_mmap_lock_for_writing(bench: Bench, how: str
         bench.run(add())
 
 
+def test_mn4_unregister_waits_for_a_release_that_runs(bench: Bench) -> None:
+    """When it returns the client may be freed."""
+    order: list[str] = []
+
+    class Slow(MmuNotifier):
+        async def release(self, mm: object) -> None:
+            await bench.sched.sleep(1000)
+            order.append("released")
+
+    slow = Slow()
+
+    async def leave() -> None:
+        await bench.sched.sleep(500)
+        await bench.unregister(slow)
+        order.append("unregistered")
+
+    async def body() -> None:
+        await bench.register(slow)
+        bench.sched.spawn(leave(), "leave", 1)
+        await bench.chain.release()
+
+    bench.run(body())
+    assert order == ["released", "unregistered"]
+
+
+def test_mn4_a_client_that_left_before_its_turn_is_not_released(bench: Bench) -> None:
+    """Exit has begun and is busy with another client."""
+
+    class Slow(MmuNotifier):
+        async def release(self, mm: object) -> None:
+            await bench.sched.sleep(1000)
+
+    log = bench.log()
+
+    async def leave() -> None:
+        await bench.sched.sleep(500)
+        await bench.unregister(log)
+
+    async def body() -> None:
+        await bench.register(log, Slow())
+        bench.sched.spawn(leave(), "leave", 1)
+        await bench.chain.release()
+
+    bench.run(body())
+    assert log.calls == [] and not bench.chain.has_clients
+
+
 def test_mn5_unregister_needs_it_too(bench: Bench) -> None:
     async def body() -> None:
         log = bench.log()
