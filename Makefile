@@ -39,7 +39,7 @@ JOBS ?= 2
 PYTEST = $(BIN)/pytest -n $(JOBS)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup cosim test test-all regress lint gen bench-rtl bench-model bench-speed bench-vm clean
+.PHONY: help setup cosim test test-all regress claims lint gen bench-rtl bench-model bench-speed bench-vm clean
 
 help: ## List the targets
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):[^#]*## (.*)/  \1|\2/' | awk -F'|' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -66,6 +66,9 @@ test-all: $(STAMP) ## Every test, the slow ones too
 
 regress: $(STAMP) ## The regression: SET=smoke|default|full, or TEST= SEED= MUTANT= WAVES=1 (docs/regress.md)
 	@$(BIN)/shootdown regress $(REGRESS_ARGS)
+
+claims: $(STAMP) ## Measure what the thread claimed; docs/claims.md with its plots (minutes)
+	@$(BIN)/shootdown claims --docs --jobs $(JOBS) $(if $(SEED),--seed $(SEED)) $(ARGS)
 
 lint: $(STAMP) ## ruff, mypy, Verilator -Wall on every module, generated files up to date, the test plan complete
 	@$(BIN)/ruff check .

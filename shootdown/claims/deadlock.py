@@ -90,8 +90,8 @@ def verdict(rows: Sequence[Row]) -> Verdict:
         worst = pick(far, policy=STALL, victims=most)[0]
         text += (
             f"An adapter that holds what faults comes to a standstill as soon as {number(first.victims)} queue pairs fault at "
-            f"once, and with {number(most)} {number(worst.standstills)} of {number(worst.pages)} pages could not come in: only "
-            "a copy elsewhere freed it. "
+            f"once, and with {number(most)}, {number(worst.standstills)} of {number(worst.pages)} pages could not come in: "
+            "only a copy elsewhere freed it. "
         )
     else:
         text += "No policy came to a standstill. "

@@ -225,6 +225,7 @@ CLAIM = Claim(
     assumed=(
         "Reclaim gives up after four rounds, so a livelock shows as looks without end in sight and as failed allocations; "
         "the real one tries again as long as the caller does.",
+        "The cure ends where memory and swap together end: that is the claim `larger`.",
         "The holders do not use their memory meanwhile. What a device that goes on pays is the claim `paging`.",
     ),
     points=lambda: [

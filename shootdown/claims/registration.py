@@ -196,7 +196,7 @@ def panels(rows: Sequence[Row]) -> Sequence[Panel]:
         ),
         Panel(
             "Buffers freed, and back again",
-            f"of {rows[0].transfers} transfers",
+            f"transfers whose buffer was freed before, of {rows[0].transfers}",
             "transfers with old bytes",
             curves(moved, "freed", "wrong"),
         ),
@@ -245,7 +245,7 @@ CLAIM = Claim(
         ),
         Source(
             "the RDMA side",
-            "13 February",
+            "14 February",
             "a registration of the whole address space, kept up to date by the kernel, would end the matter",
         ),
     ),

@@ -2,7 +2,7 @@
 
 Promises: the same claims and seed give the same findings, whatever `jobs`: every point is measured by itself, and findings come in
 the order of the points. A point that breaks a rule is a Break of its claim, which then has no verdict. One job measures in this
-process. Costs: all claims about three minutes of two cores.
+process. Costs: all claims about two minutes of two idle cores.
 """
 
 from __future__ import annotations

@@ -139,7 +139,7 @@ def verdict(rows: Sequence[Row]) -> Verdict:
     if rates:
         lost = [whole.rate for whole, page in rates if whole.each > CLOSE * page.each]
         text += (
-            f"With {number(SIZE)} pages page by page was the better from {number(min(lost))} invalidations on. "
+            f"With {number(SIZE)} pages page by page was the better from {number(min(lost))} invalidations for each 1,000 on. "
             if lost
             else f"With {number(SIZE)} pages it was as good at every rate. "
         )
