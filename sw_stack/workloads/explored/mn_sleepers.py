@@ -48,6 +48,7 @@ class Scene(Play):
             self.mm.notifiers.register(Remote(self.sched))
         self.client = Skeleton(self.mm, deaf_to_atomic=self.switch == "deaf_to_atomic")
         await self.client.attach()
+        await self.settle()
 
     def actors(self) -> Sequence[Actor]:
         return (
