@@ -219,6 +219,11 @@ CLAIM = Claim(
         "A machine of 256 frames. A holder has a share of them in its hands, each kind of holder in its own way; then "
         "another process stores to half as many pages as memory has frames, twice over. Reclaim's looks are counted from "
         "there. An allocation that fails is one that reclaim has given up after four rounds over both lists.",
+        "Holders, here and below: `pinned`, an adapter with a reference to each page until deregistration; `mlocked`, the "
+        "process itself, without a device; `notifier`, a client that keeps no reference and drops its entries when told (the "
+        "GRU, KVM of today); `notifier, references`, one that gives a reference back with the entry (KVM of 2008); `remote, "
+        "notifier`, another instance of the system, recalled by message (XPMEM on the patches); `remote, pinned`, the same "
+        "without a way to recall (XPMEM before).",
         "The last table is the same with all of memory held and an OOM killer; a process that is killed exits, and its "
         "adapter's file is closed.",
     ),

@@ -1,4 +1,4 @@
-"""The picture of a claim: its panels side by side, in a PNG file.
+"""The picture of a claim: its panels two by two, in a PNG file.
 
 Promises: the same panels give the same bytes; a label has one colour and one mark on every picture. Needs matplotlib, used without
 its global state. Costs about a second.
@@ -56,6 +56,7 @@ SPARE: Final = (
 )
 INK, MUTED, LINE = "#1b1f23", "#5b6470", "#d9dde2"
 WIDTH, HEIGHT, DPI = 5.4, 3.5, 110
+COLUMNS: Final = 2
 MAX_TICKS: Final = 8
 FEW_DECADES: Final = 300.0
 """A logarithmic axis with a smaller range than this has 2 and 5 named as well."""
@@ -83,15 +84,17 @@ SETTINGS: Final[dict[Any, Any]] = {
 def draw(panels: Sequence[Panel], path: Path) -> None:
     """Write the picture."""
     with mpl.rc_context(SETTINGS):
-        figure = Figure(figsize=(WIDTH * len(panels), HEIGHT), layout="constrained")
+        columns, rows = min(COLUMNS, len(panels)), -(-len(panels) // COLUMNS)
+        figure = Figure(figsize=(WIDTH * columns, HEIGHT * rows), layout="constrained")
         FigureCanvasAgg(figure)
-        grid = figure.subplots(1, len(panels), squeeze=False)
+        grid = list(figure.subplots(rows, columns, squeeze=False).flat)
         looks = _looks(panels)
-        for axes, panel in zip(grid[0], panels):
+        for axes, panel in zip(grid, panels):
             _panel(axes, panel, looks)
-        lines = {line.get_label(): line for axes in grid[0] for line in axes.get_lines() if line.get_label() in looks}
-        columns = min(len(lines), 3 * len(panels))
-        figure.legend(list(lines.values()), list(lines), loc="outside lower center", ncols=columns)
+        lines = {line.get_label(): line for axes in grid for line in axes.get_lines() if line.get_label() in looks}
+        for axes in grid[len(panels) :]:
+            axes.set_axis_off()
+        figure.legend(list(lines.values()), list(lines), loc="outside lower center", ncols=min(len(lines), 3 * columns))
         figure.savefig(path, format="png", dpi=DPI, facecolor="white", metadata={"Software": None})
 
 
