@@ -104,7 +104,6 @@ class CommandQueue:
 
     def _first_busy(self, count: int) -> int | None:
         self._sched.touch(self._freed)
-        self._sched.touch_memory()
         for offset in range(count):
             slot = (self._prod + offset) % self.entries
             if self._owned[slot] or not self._reap(slot):
@@ -185,7 +184,6 @@ class CommandQueue:
         """Spin until the fence's value is written. Its status follows; nobody waits for that."""
         slot, node = ticket.index % self.entries, self._regs.node
         while True:
-            self._sched.touch_memory()
             seen = self._sched.line_seq(LineKind.FENCE, 0, node)
             if read_word(self._memory, self._box(slot)) == ticket.value:
                 break
@@ -222,7 +220,6 @@ class CommandQueue:
     async def _done(self, slot: int) -> h.CmdStatus:
         node = self._regs.node
         while True:
-            self._sched.touch_memory()
             seen = self._sched.line_seq(LineKind.COMMAND, slot, node)
             status = self._status(slot)
             if status is not None:

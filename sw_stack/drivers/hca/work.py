@@ -86,7 +86,6 @@ async def poll_cq(drv: DriverCore, cq: Cq, count: int = 1) -> list[WorkCompletio
     found: list[WorkCompletion] = []
     while len(found) < count:
         await drv.sched.charge(timing.SW_HCA_POLL)
-        drv.sched.touch_memory()
         # From here to the move of the index nothing waits: two who poll do not get the same entry.
         if not owned_by_software(drv, cq, cq.cons):
             break

@@ -16,7 +16,7 @@ from sw_stack.workloads.explored.play import Actor, Planted
 class Scene(HcaPlay):
     PLANTED: ClassVar[Mapping[str, Planted]] = {
         "hca_child_destroyed_twice": Planted(
-            (17,), "an empty table is destroyed by whoever finds it empty, twice if two do", 5, "table_twice"
+            (17,), "an empty table is destroyed by whoever finds it empty, twice if two do", 7, "table_twice"
         ),
     }
 

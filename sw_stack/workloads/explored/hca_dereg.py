@@ -22,7 +22,7 @@ class Scene(HcaPlay):
         "hca_revoked_key": Planted(
             (15,),
             "an invalidation names a key that deregistration has revoked: the command fails, and the queue with it",
-            5,
+            7,
             "zap_revoked",
         ),
     }

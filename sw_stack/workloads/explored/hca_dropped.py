@@ -21,7 +21,7 @@ TARGET = BASE + 16 * PAGE
 class Scene(HcaPlay):
     PLANTED: ClassVar[Mapping[str, Planted]] = {
         "hca_invalidated_early": Planted(
-            (12,), "the device is told to forget a page before the page is out of the table it reads", 9, "table_after_invalidate"
+            (12,), "the device is told to forget a page before the page is out of the table it reads", 7, "table_after_invalidate"
         ),
         "hca_invalidated_late": Planted(
             (12,), "a page is given back while the device still has the invalidation before it", 3, "free_before_fence"

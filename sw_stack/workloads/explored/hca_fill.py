@@ -19,7 +19,7 @@ OTHER = BASE + PAGE
 class Scene(HcaPlay):
     PLANTED: ClassVar[Mapping[str, Planted]] = {
         "hca_reclaim_under_fill_lock": Planted(
-            (16,), "memory is allocated under the lock that an invalidation by reclaim would want", 4, "tables_under_lock"
+            (16,), "memory is allocated under the lock that an invalidation by reclaim would want", 3, "tables_under_lock"
         ),
     }
 

@@ -25,7 +25,7 @@ OTHER = BASE + PAGE
 class Scene(HcaPlay):
     PLANTED: ClassVar[Mapping[str, Planted]] = {
         "hca_retry_unbounded": Planted(
-            (21,), "a fault whose lookups are spoilt by invalidations looks up again without bound", 12, "retry_forever"
+            (21,), "a fault whose lookups are spoilt by invalidations looks up again without bound", 17, "retry_forever"
         ),
     }
 

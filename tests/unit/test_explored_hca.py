@@ -1,0 +1,75 @@
+"""The plays of the HCA: each planted race is found, made short, shown on the RTL, and without it nothing is found."""
+
+from __future__ import annotations
+
+from typing import get_args
+
+import pytest
+from explored_rig import failures, shortest
+
+from shootdown.explore.shrink import Shrinker
+from sw_stack.drivers.hca.policy import RACE_TEXT, Race
+from sw_stack.workloads.explored import load
+
+WORDS = {
+    "hca_invalidated_early": "read of va",
+    "hca_invalidated_late": "read of va",
+    "hca_interval_removed_early": "its remove has returned already",
+    "hca_revoked_key": "INVALIDATE_RANGE (entry",
+    "hca_child_destroyed_twice": "destroyed a second time",
+    "hca_reclaim_under_fill_lock": "page allocation, under hca_umem_lock",
+    "hca_everything_is_nothing": "read of va",
+    "hca_upgrade_lost": "faults at 0x100000 again and again",
+    "hca_retry_unbounded": "each is to give up after 2",
+    "hca_last_reference_in_fault": "exit_mm",
+    "hca_copy_told_late": "has seen a request that was written after",
+}
+PLAYS = tuple(f"hca_{name}" for name in ("child", "dereg", "dropped", "everything", "exit", "fill", "order", "storm", "upgrade"))
+PLANTED = [(play, name) for play in PLAYS for name in load(play).PLANTED]
+LONG = ("hca_interval_removed_early", "hca_retry_unbounded", "hca_revoked_key")
+"""Those whose search or shortening takes seconds."""
+
+
+def marked(found: tuple[str, str]) -> object:
+    return pytest.param(*found, marks=pytest.mark.slow) if found[1] in LONG else found
+
+
+def test_every_race_has_its_words() -> None:
+    assert {name for _play, name in PLANTED} == set(WORDS)
+    switches = {load(play).PLANTED[name].switch for play, name in PLANTED}
+    assert set(get_args(Race)) == set(RACE_TEXT) <= switches
+
+
+@pytest.mark.parametrize(("play", "name"), [marked(found) for found in PLANTED])
+def test_the_planted_race_is_found_and_made_short(play: str, name: str) -> None:
+    _played, best = shortest(play, name)
+    assert WORDS[name] in best.failure.text
+    assert len(best.steps) <= 1.5 * load(play).PLANTED[name].steps
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("play", "name"), PLANTED)
+def test_the_rtl_fails_alike(play: str, name: str) -> None:
+    _played, best = shortest(play, name)
+    shrinker = Shrinker(load(play), name, "native")
+    again = shrinker.replay(best)
+    shrinker.close()
+    assert again is not None and again.failure.kind == best.failure.kind
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("play", PLAYS)
+def test_nothing_is_found_within_the_budget_without_them(play: str) -> None:
+    assert failures(play, None, 2, budget=True) == {}
+
+
+@pytest.mark.parametrize("play", [pytest.param(play, marks=pytest.mark.slow) for play in PLAYS])
+def test_nothing_is_found_without_them(play: str) -> None:
+    assert failures(play, None, 1) == {}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("play", "name"), [*((play, None) for play in PLAYS), *PLANTED])
+def test_pruning_hides_nothing(play: str, name: str | None) -> None:
+    pruned, whole = failures(play, name, 1), failures(play, name, 1, prune=False, budget=True)
+    assert pruned.keys() >= whole.keys()
