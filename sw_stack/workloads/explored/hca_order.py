@@ -50,19 +50,14 @@ class Scene(HcaPlay):
         await self.settle()
 
     def actors(self) -> Sequence[Actor]:
-        self.copied = False
-        return Actor("first", 0, self._first()), Actor("second", 1, self._second())
-
-    async def _first(self) -> None:
-        await self.mm.store(A + 8, NEW)
-        self.sched.touch(self.mm.pte_lock)
-        self.copied = True
+        return Actor("first", 0, self.mm.store(A + 8, NEW)), Actor("second", 1, self._second())
 
     async def _second(self) -> None:
         await self.sched.charge(timing.SW_CPU_ACCESS)
         self.sched.touch(self.mm.pte_lock)
-        if self.copied or not self.mm.touch_fast(A >> PAGE_SHIFT, write=True):
-            return  # the copy is not there yet, or everybody has been told of it: this thread wants to be between
+        self.sched.touch(self.mr.umem_lock)
+        if self.mr.table.lookup(0) is None or not self.mm.touch_fast(A >> PAGE_SHIFT, write=True):
+            return  # the copy is not there yet, or the device has been told of it: this thread wants to be between
         await self.mm.store(A, NEW)
         await self._send()
         found = await self.mm.load(TARGET, 8)
