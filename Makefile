@@ -67,7 +67,7 @@ test-all: $(STAMP) ## Every test, the slow ones too
 regress: $(STAMP) ## The regression: SET=smoke|default|full, or TEST= SEED= MUTANT= WAVES=1 (docs/regress.md)
 	@$(BIN)/shootdown regress $(REGRESS_ARGS)
 
-claims: $(STAMP) ## Measure what the thread claimed; docs/claims.md with its plots (minutes)
+claims: $(STAMP) ## Measure what the thread claimed; docs/claims.md with its plots (two minutes)
 	@$(BIN)/shootdown claims --docs --jobs $(JOBS) $(if $(SEED),--seed $(SEED)) $(ARGS)
 
 lint: $(STAMP) ## ruff, mypy, Verilator -Wall on every module, generated files up to date, the test plan complete
@@ -76,6 +76,7 @@ lint: $(STAMP) ## ruff, mypy, Verilator -Wall on every module, generated files u
 	@$(BIN)/mypy
 	@$(BIN)/python -m spec.generate --check
 	@$(BIN)/python -m shootdown.regress.testplan --check
+	@$(BIN)/shootdown claims --check
 	@$(BIN)/python tools/lint_rtl.py
 
 gen: $(STAMP) ## Regenerate what comes from spec/, and the test plan
