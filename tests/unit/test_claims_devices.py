@@ -57,7 +57,7 @@ def test_only_stalling_comes_to_a_standstill() -> None:
 
 
 def test_a_question_before_each_small_message_is_dear() -> None:
-    point = partial(small_messages.Point, messages=20, pages=16)
+    point = partial(small_messages.Point, messages=20)
     kinds = small_messages.KINDS
     calm = [point(kind, size) for kind in kinds for size in (8, 65536)]
     rows = measured("small_messages", *calm, *(point(kind, 8, 500) for kind in kinds))
