@@ -68,7 +68,17 @@ class Shrinker:
             again = self._play(tuple(_joined(steps)))
             if again is not None and again.failure.kind == best.failure.kind and again.steps != best.steps:
                 best = min(best, self._descend(again), key=lambda one: one.size)
-        return best
+        return self._without_tail(best)
+
+    def _without_tail(self, found: Found) -> Found:
+        """A run without an end goes on by itself: the steps after which it does are enough."""
+        if not found.failure.endless:
+            return found
+        for count in range(1, len(found.steps)):
+            again = self._play(found.steps[:count])
+            if again is not None and again.failure.kind == found.failure.kind and again.failure.endless:
+                return Found(found.steps[:count], again.failure)
+        return found
 
     def _descend(self, found: Found) -> Found:
         """The shortest that can be reached by single changes."""

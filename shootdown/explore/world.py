@@ -39,6 +39,11 @@ class Failure:
     cycle: int
 
     @property
+    def endless(self) -> bool:
+        """The run goes on for ever, rather than has come to a standstill."""
+        return self.kind == "STALL" and self.text.startswith("no end")
+
+    @property
     def device(self) -> bool:
         """The device's oracle, or its assertions."""
         return self.kind.startswith(("ORACLE", "SVA"))
