@@ -5,7 +5,7 @@ way and is shorter stays. Shorter: fewer steps, then fewer of them stopped, then
 helps; then it is begun again from where a few changes at random lead.
 
 Promises: the result fails as the original did (same kind of failure) and was replayed, step by step, on a fresh machine.
-Costs: some hundred rounds.
+Costs: some hundred rounds, ENOUGH at most.
 """
 
 from __future__ import annotations
@@ -23,6 +23,8 @@ __all__ = ["Found", "Shrinker", "record"]
 
 Steps = tuple[Step, ...]
 RESTARTS = 80
+ENOUGH = 2_000
+"""Rounds after which the best so far must do: a run without an end is long, and its steps many."""
 
 
 @dataclass(frozen=True)
@@ -62,6 +64,8 @@ class Shrinker:
         best = self._descend(found)
         rng = random.Random(repr(best.steps))
         for _ in range(RESTARTS):
+            if self.rounds > ENOUGH:
+                break
             steps = list(best.steps)
             for _ in range(rng.randint(1, 3)):
                 _shake(steps, rng)
@@ -89,6 +93,8 @@ class Shrinker:
             for steps in _changes(best.steps):
                 if steps in tried:
                     continue
+                if self.rounds > ENOUGH:
+                    return best
                 tried.add(steps)
                 again = self._play(steps)
                 if again is not None and again.failure.kind == best.failure.kind and again.size < best.size:

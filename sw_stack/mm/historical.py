@@ -36,8 +36,8 @@ class Historical:
     """unregister calls release itself, on a client that exit may be releasing: two releases (751efd86)."""
 
     cow_told_late: bool = False
-    """Copy-on-write tells its clients after the entry has been changed, as may be done when the contents stay. Two pages are then seen
-    in another order than they were written (Documentation/mm/mmu_notifier.rst)."""
+    """Copy-on-write tells its clients after the entry has been changed, as may be done when the contents stay. Two pages are then
+    seen in another order than they were written (Documentation/mm/mmu_notifier.rst)."""
 
     @classmethod
     def names(cls) -> tuple[str, ...]:
