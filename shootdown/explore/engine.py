@@ -126,25 +126,26 @@ Deal = Callable[[int, Part], Future[PartDone]]
 
 def _played(deal: Deal, parts: list[Part], covered: Covered) -> PartDone | None:
     """Play a wave and count it; its first failure. What an interruption leaves unplayed waits again."""
-    futures = [deal(number, part) for number, part in enumerate(parts)]
     failed: PartDone | None = None
-    for number, future in enumerate(futures):
-        try:
+    counted = 0
+    try:
+        futures = [deal(number, part) for number, part in enumerate(parts)]
+        for part, future in zip(parts, futures, strict=True):
             done = future.result()
-        except KeyboardInterrupt:
-            for part in parts[number:]:
-                covered.waiting[part.used].extend(part.plans)
-            raise
-        part = parts[number]
-        covered.schedules[part.used] += done.schedules
-        covered.points += done.points
-        covered.pruned += done.pruned
-        covered.drawn = part.first + done.schedules
-        covered.orders |= done.orders
-        for used, left in enumerate(done.left):
-            covered.waiting[used].extend(left)
-        if failed is None and done.failure is not None:
-            failed = done
+            covered.schedules[part.used] += done.schedules
+            covered.points += done.points
+            covered.pruned += done.pruned
+            covered.drawn = part.first + done.schedules
+            covered.orders |= done.orders
+            for used, left in enumerate(done.left):
+                covered.waiting[used].extend(left)
+            if failed is None and done.failure is not None:
+                failed = done
+            counted += 1
+    except KeyboardInterrupt:
+        for part in parts[counted:]:
+            covered.waiting[part.used].extend(part.plans)
+        raise
     return failed
 
 

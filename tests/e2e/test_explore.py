@@ -127,6 +127,8 @@ def test_a_budget_too_small_is_said_and_the_search_taken_up_again(tmp_path: Path
 
 def test_an_interrupted_search_says_how_to_go_on(tmp_path: Path) -> None:
     arguments = command("explore", PLAY, "--budget", "1000000", "--out", str(tmp_path))
+    # A shell that starts tests in the background has them ignore SIGINT, and their children with them.
+    arguments[2] = f"import signal; signal.signal(signal.SIGINT, signal.default_int_handler); {arguments[2]}"
     with subprocess.Popen(arguments, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as search:
         assert search.stderr is not None
         assert search.stderr.readline().startswith("searching")
