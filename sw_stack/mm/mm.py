@@ -45,12 +45,8 @@ class Mm:
         self.vmas = VmaMap()
         self.shadow = MmShadow(machine.shadow_feed, number, self.page_table)
         self.notifiers = MmuNotifierChain(
-            machine.sched, machine.trace, self, number, self.mmap_lock, self.shadow,
-            under_rcu=machine.historical.dispatch_under_rcu,
-            refusal_ends_nothing=machine.historical.refusal_ends_nothing,
-            unregister_at_once=machine.historical.unregister_at_once,
-            unregister_releases=machine.historical.unregister_releases,
-        )  # fmt: skip
+            machine.sched, machine.trace, self, number, self.mmap_lock, self.shadow, mistakes=machine.historical
+        )
         self._holders = 0
         self._leaving = False
         self.rlimit_memlock: int | None = None

@@ -14,8 +14,6 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Awaitable, Callable
-from contextlib import AbstractAsyncContextManager
-from dataclasses import dataclass, field
 from functools import partial
 from typing import Any, Final, Protocol
 
@@ -23,11 +21,13 @@ from hwif.gen import timing
 from hwif.gen.events import TraceEvent
 from hwif.trace import Trace
 from sw_stack.notifier.client import MmuNotifier, NotifierError
+from sw_stack.notifier.mistakes import ChainMistakes
+from sw_stack.notifier.underway import ActiveRange, Range, Walk
 from sw_stack.sched import LockdepError, RwSem, Scheduler, Task, WaitQueue
 from sw_stack.sched.callchain import call_chain
 from sw_stack.sched.task import DONE
 
-__all__ = ["ActiveRange", "MmuNotifierChain", "TranslationObserver"]
+__all__ = ["MmuNotifierChain", "TranslationObserver"]
 
 _OPERATIONS: Final = ("release", "age_page", "invalidate_page", "invalidate_range_begin", "invalidate_range_end")
 ADDRESS_END: Final = 1 << 64
@@ -53,58 +53,6 @@ class TranslationObserver(Protocol):
         ...
 
 
-@dataclass(eq=False)
-class ActiveRange:
-    """A range between its begin and its end, and the clients that saw the begin."""
-
-    start: int
-    end: int
-    atomic: bool
-    task: Task | None = None
-    """Who began it. A truncate may hold one on an address space that another task is tearing down."""
-    clients: list[MmuNotifier] = field(default_factory=list)
-    end_said: tuple[int, int] | None = None
-    """What the clients are told at the end, if that differs: a mistake of V6 (sw_stack.mm.historical)."""
-
-
-class _Range(AbstractAsyncContextManager["ActiveRange"]):
-    """A range as a block of the program."""
-
-    __slots__ = ("_active", "_arguments", "_chain")
-
-    def __init__(self, chain: MmuNotifierChain, *arguments: Any) -> None:
-        self._chain = chain
-        self._arguments = arguments
-
-    async def __aenter__(self) -> ActiveRange:
-        self._active = await self._chain.range_begin(*self._arguments)
-        return self._active
-
-    def __aexit__(self, *_exc: object) -> Awaitable[None]:  # type: ignore[override]
-        return self._chain.range_end(self._active)
-
-
-class _Walk:
-    """Clients in use by one pass over the list."""
-
-    __slots__ = ("_clients", "_in_flight", "_quiescent")
-
-    def __init__(self, clients: tuple[MmuNotifier, ...], in_flight: Counter[MmuNotifier], quiescent: WaitQueue) -> None:
-        self._clients = clients
-        self._in_flight = in_flight
-        self._quiescent = quiescent
-        for client in clients:
-            in_flight[client] += 1
-
-    def __enter__(self) -> tuple[MmuNotifier, ...]:
-        return self._clients
-
-    def __exit__(self, *_exc: object) -> None:
-        for client in self._clients:
-            self._in_flight[client] -= 1
-        self._quiescent.wake_all()
-
-
 class MmuNotifierChain:
     """The clients of one address space. `owner` is the Mm handed to them, `mm_id` its number in the trace."""
 
@@ -117,10 +65,7 @@ class MmuNotifierChain:
         mmap_lock: RwSem,
         observer: TranslationObserver,
         *,
-        under_rcu: bool = False,
-        refusal_ends_nothing: bool = False,
-        unregister_at_once: bool = False,
-        unregister_releases: bool = False,
+        mistakes: ChainMistakes | None = None,
     ) -> None:
         self._sched = sched
         self._trace = trace
@@ -137,11 +82,7 @@ class MmuNotifierChain:
         self._released = False
         self._let_go: set[MmuNotifier] = set()
         """Clients whose release has been called."""
-        # Mistakes to make (sw_stack.mm.historical).
-        self._under_rcu = under_rcu
-        self._refusal_ends_nothing = refusal_ends_nothing
-        self._unregister_at_once = unregister_at_once
-        self._unregister_releases = unregister_releases
+        self._mistakes = mistakes if mistakes is not None else ChainMistakes()
 
     # ---- clients ---------------------------------------------------------------------------------------------------
 
@@ -161,9 +102,9 @@ class MmuNotifierChain:
         called is not called any more; one whose release runs is waited for; after its release there is nothing to do."""
         self._need_mmap_write("unregister")
         self._sched.touch(self._quiescent)
-        if self._unregister_releases and client in self._clients:
+        if self._mistakes.unregister_releases and client in self._clients:
             await self._call_release(client)
-        if self._unregister_at_once:
+        if self._mistakes.unregister_at_once:
             if client in self._clients:
                 self._clients.remove(client)
                 del self._implements[client]
@@ -318,7 +259,7 @@ class MmuNotifierChain:
             if agreed is False:
                 self._emit(TraceEvent.MN_RANGE_FAILED, start, end)
                 self._active.remove(active)
-                if not self._refusal_ends_nothing:
+                if not self._mistakes.refusal_ends_nothing:
                     await self._dispatch_end(active)
                 return None
         self._sched.touch_memory()
@@ -350,9 +291,9 @@ class MmuNotifierChain:
         finally:
             await self._dispatch_end(active)
 
-    def range(self, start: int, end: int, atomic: bool = False) -> _Range:
+    def range(self, start: int, end: int, atomic: bool = False) -> Range:
         """`async with mm.notifiers.range(start, end):` begin, body, end; the end also when the body raises."""
-        return _Range(self, start, end, atomic)
+        return Range(self, start, end, atomic)
 
     # ---- inside ----------------------------------------------------------------------------------------------------
 
@@ -380,7 +321,7 @@ class MmuNotifierChain:
         if operation not in self._known(client, operation):
             return None
         task = self._sched.task()
-        atomic = atomic or self._under_rcu
+        atomic = atomic or self._mistakes.dispatch_under_rcu
         task.atomic += atomic
         task.inside.append((operation, client))
         try:
@@ -406,10 +347,10 @@ class MmuNotifierChain:
             )
         return implements
 
-    def _walk(self, clients: tuple[MmuNotifier, ...]) -> _Walk:
+    def _walk(self, clients: tuple[MmuNotifier, ...]) -> Walk:
         """`with self._walk(clients) as clients:` one pass over the list: none of them may go away before it is over."""
         self._sched.touch(self._quiescent)
-        return _Walk(clients, self._in_flight, self._quiescent)
+        return Walk(clients, self._in_flight, self._quiescent)
 
     def _emit(self, event: TraceEvent, *args: int) -> None:
         self._trace.emit(self._sched.now, event, self._mm_id, *args)

@@ -1,67 +1,20 @@
-"""The notifier chain: pairing, nesting, atomic context, release, registration, and what the observer is told when."""
+"""The notifier chain: pairing, nesting, atomic context, and what the observer is told when."""
 
 from __future__ import annotations
 
-from collections.abc import Coroutine
 from typing import Any
 
 import pytest
-from mm_rig import PAGE, Log, NoChoice, drive
+from mm_rig import PAGE, Log, drive
+from notifier_rig import Bench, bench
 
 from hwif.gen import timing
 from hwif.gen.events import TraceEvent
-from hwif.trace import EVENT_MASK, Trace
-from sw_stack.notifier import MmuNotifier, MmuNotifierChain, NotifierError
-from sw_stack.sched import LockdepError, Mutex, RwSem, Scheduler
+from hwif.trace import EVENT_MASK
+from sw_stack.notifier import MmuNotifier, NotifierError
+from sw_stack.sched import LockdepError, Mutex, Scheduler
 
-
-class Observer:
-    def __init__(self, sched: Scheduler) -> None:
-        self.sched = sched
-        self.seen: list[tuple[Any, ...]] = []
-
-    def range_begun(self, start: int, end: int) -> None:
-        self.seen.append(("begun", start, end, self.sched.now))
-
-    def range_ending(self, start: int, end: int) -> None:
-        self.seen.append(("ending", start, end, self.sched.now))
-
-    def page_invalidated(self, address: int) -> None:
-        self.seen.append(("page", address, self.sched.now))
-
-    def released(self) -> None:
-        self.seen.append(("released", self.sched.now))
-
-
-class Bench:
-    def __init__(self) -> None:
-        self.sched = Scheduler(NoChoice())
-        self.observer = Observer(self.sched)
-        self.lock = RwSem(self.sched, "mmap_lock")
-        self.trace = Trace()
-        self.chain = MmuNotifierChain(self.sched, self.trace, "the mm", 7, self.lock, self.observer)
-
-    def log(self, **options: Any) -> Log:
-        return Log(self.sched, **options)
-
-    def run(self, *bodies: Coroutine[Any, Any, Any]) -> None:
-        for number, body in enumerate(bodies):
-            self.sched.spawn(body, f"t{number}", number)
-        drive(self.sched)
-
-    async def register(self, *clients: MmuNotifier) -> None:
-        for client in clients:
-            async with self.lock.writing():
-                self.chain.register(client)
-
-    async def unregister(self, client: MmuNotifier) -> None:
-        async with self.lock.writing():
-            await self.chain.unregister(client)
-
-
-@pytest.fixture
-def bench() -> Bench:
-    return Bench()
+__all__ = ["bench"]
 
 
 def test_begin_and_end_reach_every_client_and_cost_their_cycles(bench: Bench) -> None:
@@ -267,174 +220,6 @@ def test_age_page_asks_every_client(bench: Bench) -> None:
     drive(bench.sched)
     assert task.result is True
     assert all(client.calls == [("age", PAGE)] for client in clients)
-
-
-def test_mn4_release_comes_once_and_last(bench: Bench) -> None:
-    log = bench.log(cycles=5)
-
-    async def body() -> None:
-        await bench.register(log)
-        await bench.chain.release()
-        assert not bench.chain.has_clients
-        await bench.chain.invalidate_page(0)
-        assert not await bench.chain.age_page(0)
-        async with bench.chain.range(0, PAGE):
-            pass
-        await bench.unregister(log)  # a driver that closes late: nothing to do
-        with pytest.raises(NotifierError, match="MN-4: register"):
-            await bench.register(bench.log())
-        with pytest.raises(NotifierError, match="MN-4: release"):
-            await bench.chain.release()
-
-    bench.run(body())
-    assert log.calls == [("release",)]
-
-
-def test_mn4_a_client_may_unregister_itself_from_release(bench: Bench) -> None:
-    class Quitter(MmuNotifier):
-        async def release(self, mm: Any) -> None:
-            await bench.unregister(self)
-
-    bench.run(bench.register(Quitter()))
-    bench.run(bench.chain.release())
-
-
-def test_mn4_release_inside_a_range_raises(bench: Bench) -> None:
-    async def body() -> None:
-        await bench.chain.range_begin(0, PAGE, atomic=False)
-        await bench.chain.release()
-
-    with pytest.raises(NotifierError, match="MN-4: release of mm 7 with 1 ranges active"):
-        bench.run(body())
-
-
-@pytest.mark.parametrize("how", ["unlocked", "reading"])
-def test_mn5_registration_needs_the_mmap_lock_for_writing(bench: Bench, how: str) -> None:
-    async def add() -> None:
-        if how == "reading":
-            await bench.lock.down_read()
-        bench.chain.register(bench.log())
-
-    with pytest.raises(LockdepError, match="MN-5: mmu_notifier register without mmap_lock held for writing"):
-        bench.run(add())
-
-
-def test_mn4_unregister_waits_for_a_release_that_runs(bench: Bench) -> None:
-    """When it returns the client may be freed."""
-    order: list[str] = []
-
-    class Slow(MmuNotifier):
-        async def release(self, mm: object) -> None:
-            await bench.sched.sleep(1000)
-            order.append("released")
-
-    slow = Slow()
-
-    async def leave() -> None:
-        await bench.sched.sleep(500)
-        await bench.unregister(slow)
-        order.append("unregistered")
-
-    async def body() -> None:
-        await bench.register(slow)
-        bench.sched.spawn(leave(), "leave", 1)
-        await bench.chain.release()
-
-    bench.run(body())
-    assert order == ["released", "unregistered"]
-
-
-def test_mn4_a_client_that_left_before_its_turn_is_not_released(bench: Bench) -> None:
-    """Exit has begun and is busy with another client."""
-
-    class Slow(MmuNotifier):
-        async def release(self, mm: object) -> None:
-            await bench.sched.sleep(1000)
-
-    log = bench.log()
-
-    async def leave() -> None:
-        await bench.sched.sleep(500)
-        await bench.unregister(log)
-
-    async def body() -> None:
-        await bench.register(log, Slow())
-        bench.sched.spawn(leave(), "leave", 1)
-        await bench.chain.release()
-
-    bench.run(body())
-    assert log.calls == [] and not bench.chain.has_clients
-
-
-def test_mn5_unregister_needs_it_too(bench: Bench) -> None:
-    async def body() -> None:
-        log = bench.log()
-        await bench.register(log)
-        await bench.chain.unregister(log)
-
-    with pytest.raises(LockdepError, match="MN-5: mmu_notifier unregister"):
-        bench.run(body())
-
-
-def test_mn5_double_registration_and_strangers_are_refused(bench: Bench) -> None:
-    async def body() -> None:
-        log = bench.log()
-        await bench.register(log)
-        with pytest.raises(NotifierError, match="registered on mm 7"):
-            await bench.register(log)
-        with pytest.raises(NotifierError, match="not registered"):
-            await bench.unregister(bench.log())
-        await bench.unregister(log)
-        await bench.register(log)
-
-    bench.run(body())
-
-
-def test_mn5_a_newcomer_sees_nothing_of_what_began_before(bench: Bench) -> None:
-    slow, late = bench.log(cycles=1000), bench.log()
-
-    async def operation() -> None:
-        await bench.register(slow)
-        async with bench.chain.range(0, PAGE):
-            await bench.sched.sleep(5000)
-        await bench.chain.invalidate_page(PAGE)
-
-    async def newcomer() -> None:
-        await bench.sched.sleep(200)  # within the begin
-        await bench.register(late)
-
-    bench.run(operation(), newcomer())
-    assert late.calls == [("page", PAGE)]
-
-
-def test_mn5_unregister_waits_for_the_callback_under_way(bench: Bench) -> None:
-    """Reclaim calls without the mmap lock; the client must not go away under it."""
-    slow = bench.log(cycles=1000)
-    gone = []
-
-    async def reclaim() -> None:
-        await bench.register(slow)
-        await bench.chain.invalidate_page(0)
-        assert gone == []
-
-    async def closing() -> None:
-        await bench.sched.sleep(200)
-        await bench.unregister(slow)
-        gone.append(bench.sched.now)
-
-    bench.run(reclaim(), closing())
-    assert gone == [timing.SW_NOTIFIER_CALL + 1000]
-
-
-def test_mn1_unregister_between_begin_and_end_raises(bench: Bench) -> None:
-    async def body() -> None:
-        log = bench.log()
-        await bench.register(log)
-        async with bench.chain.range(0, PAGE):
-            await bench.unregister(log)
-
-    with pytest.raises(NotifierError, match=r"MN-1: client .* between a begin it saw and its end"):
-        bench.run(body())
 
 
 def test_the_trace_shows_the_dispatch(bench: Bench) -> None:
