@@ -21,6 +21,7 @@ Needs: `insert` of the first subscription under mmap_lock for writing (it regist
 
 from __future__ import annotations
 
+from collections.abc import Awaitable
 from typing import Any, Protocol
 
 from hwif.gen import timing
@@ -28,6 +29,7 @@ from hwif.gen.gru import PAGE_SHIFT
 from sw_stack.notifier.chain import MmuNotifierChain
 from sw_stack.notifier.client import MmuNotifier, NotifierError
 from sw_stack.sched import Scheduler, WaitQueue
+from sw_stack.sched.task import DONE
 
 __all__ = ["EVERYTHING", "IntervalSubscription", "IntervalSubscriptions"]
 
@@ -226,15 +228,26 @@ class IntervalSubscriptions(MmuNotifier):
                 sub.seq = self._seq
         return found
 
-    async def _end(self) -> None:
+    def _end(self) -> Awaitable[None]:
+        """One invalidation less; await it."""
         self._sched.touch(self._ended)
         self._active -= 1
         if self._active or not self.invalidating:
-            return
+            return DONE
         self._seq += 1
         if self._remove_early:
-            await self._sched.charge(timing.SW_NOTIFIER_CALL)
-            self._sched.touch(self._ended)
+            return self._let_go_late()
+        self._let_go()
+        return DONE
+
+    async def _let_go_late(self) -> None:
+        """The mistake `remove_early`: whoever looks at the number meanwhile takes it for the end."""
+        await self._sched.charge(timing.SW_NOTIFIER_CALL)
+        self._sched.touch(self._ended)
+        self._let_go()
+
+    def _let_go(self) -> None:
+        """What came and went during the invalidations, now that none is left."""
         for sub in self._inserts:
             self._subs.append(sub)
         for sub in self._removes:
