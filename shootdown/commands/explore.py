@@ -4,8 +4,8 @@ Promises: exit status 0 if every order within the bound was tried and held; 1 if
 as a table and replayed on the RTL); 3 if the budget ended first or the strategy draws orders: what was covered is said, and where
 to go on. With several defects (`--planted all`): 0 if each was found, shows the same on the RTL if a device is in it, and nothing
 is found without it. 2 for bad input, 130 when interrupted.
-JSON keys of one search: play, planted, strategy, bound, seed, found, failure {kind, text}, schedule, schedule_steps, seconds,
-schedules, schedules_per_s, orders, complete_to, waiting, pruned, interrupted, device, replayed_on_rtl, state.
+JSON keys of one search: play, planted, strategy, bound, seed, found, failure {kind, text}, trouble, schedule, schedule_steps,
+seconds, schedules, schedules_per_s, orders, complete_to, waiting, pruned, interrupted, device, replayed_on_rtl, state.
 JSON keys of `--planted all`: schedules_per_s, schedules, seconds, budget, bound, strategy, and races, a list of {name, rows, play,
 what, found, failure, seconds, schedules, schedule_steps, shortest_known, found_when_off, off_complete_to, device, replayed_on_rtl,
 schedule}.
@@ -165,7 +165,7 @@ def _one(request: Request, subject: Subject, covered: Covered | None) -> int:
     else:
         for line in _told(case, budget, state):
             print(line)
-    if case.schedule is not None:
+    if case.outcome.failure is not None:
         return FOUND
     if case.outcome.interrupted:
         return INTERRUPTED
@@ -196,7 +196,9 @@ def _told(case: Case, budget: int, state: Path | None) -> list[str]:
     outcome, schedule = case.outcome, case.schedule
     lines = [*_covered(outcome)]
     if schedule is None:
-        if outcome.interrupted:
+        if case.trouble:
+            lines.append(f"failed, and cannot be repeated: {case.trouble}")
+        elif outcome.interrupted:
             lines.append("interrupted")
         elif not outcome.all_tried and outcome.subject.strategy == "dfs" and outcome.covered.complete < 0:
             lines.append(
@@ -249,6 +251,7 @@ def _as_json(case: Case, state: Path | None) -> dict[str, Any]:
         "seed": subject.seed,
         "found": schedule is not None,
         "failure": {"kind": schedule.kind, "text": schedule.text} if schedule else None,
+        "trouble": case.trouble or None,
         "schedule": str(case.path) if case.path else None,
         "schedule_steps": len(schedule.steps) if schedule else None,
         "seconds": round(case.seconds, 3),

@@ -42,7 +42,7 @@ class Race:
     @property
     def good(self) -> bool:
         """Found, the same on the RTL if there is one in it, and nothing without it."""
-        return self.on.schedule is not None and self.on.on_rtl is not False and self.off.schedule is None
+        return self.on.schedule is not None and self.on.on_rtl is not False and self.off.outcome.failure is None
 
     def as_json(self) -> dict[str, Any]:
         """Its entry."""
@@ -59,7 +59,7 @@ class Race:
             "schedules": self.on.outcome.covered.total,
             "schedule_steps": len(schedule.steps) if schedule else None,
             "shortest_known": what.steps,
-            "found_when_off": self.off.schedule is not None,
+            "found_when_off": self.off.outcome.failure is not None,
             "off_complete_to": self.off.outcome.covered.complete,
             "device": explored.load(self.play).DEVICE,
             "replayed_on_rtl": self.on.on_rtl,
@@ -125,12 +125,14 @@ def _show(races: Sequence[Race]) -> None:
     for race in races:
         case, schedule = race.on, race.on.schedule
         complete = race.off.outcome.covered.complete
-        without = "FOUND" if race.off.schedule is not None else f"nothing (all up to {complete})" if complete >= 0 else "nothing"
+        without = (
+            "FOUND" if race.off.outcome.failure is not None else f"nothing (all up to {complete})" if complete >= 0 else "nothing"
+        )
         rtl = {None: "no device", True: "the same", False: f"{case.rtl}"}[case.on_rtl] if schedule else ""
         table.add_row(
             race.name,
             "yes" if schedule else "NO",
-            schedule.kind if schedule else "",
+            schedule.kind if schedule else case.trouble,
             f"{case.outcome.covered.total:,}",
             f"{case.seconds:.1f}",
             str(len(schedule.steps)) if schedule else "",

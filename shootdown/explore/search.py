@@ -53,13 +53,12 @@ class DfsChooser:
             return chosen
         used = self._preempted + 1
         if search.prune:
-            if used <= search.bound:
-                segments = self._sched.segments
-                assert segments is not None
-                point = Point(at, len(segments), used, self._sched.actor_names(), self._begun)
-                self._points.append(point)
-                if chosen:
-                    self._begun = point
+            segments = self._sched.segments
+            assert segments is not None
+            point = Point(at, len(segments), used, self._sched.actor_names(), self._begun)
+            self._points.append(point)
+            if chosen:
+                self._begun = point
         elif at > self._after and used <= search.bound:
             self._branch(used, at, n)
         if chosen:
@@ -104,6 +103,8 @@ class DfsChooser:
 
     def _add(self, point: Point, chosen: set[str]) -> None:
         search = self._search
+        if point.used > search.bound:
+            return
         before = tuple(choice for choice in self._plan if choice[0] < point.at)
         for pick, name in enumerate(point.names, 1):
             if name in chosen:

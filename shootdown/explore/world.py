@@ -43,11 +43,6 @@ class Failure:
         """The run goes on for ever, rather than has come to a standstill."""
         return self.kind == "STALL" and self.text.startswith("no end")
 
-    @property
-    def device(self) -> bool:
-        """The device's oracle, or its assertions."""
-        return self.kind.startswith(("ORACLE", "SVA"))
-
 
 class SilentTrace(Trace):
     """Nobody listens."""
@@ -101,8 +96,7 @@ class World:
             sched.spawn(self.play.settle(), "settle", 0)
             sched.run()
             sched.settle()
-            if self.device is not None:
-                self.drain()
+            self.drain()
         except (ScheduleError, KeyboardInterrupt):
             self.broken = True
             raise

@@ -39,6 +39,8 @@ REACH: Final = 50_000
 LIMIT: Final = 20_000
 DEVICE: Final = "device"
 PLACE_DEPTH: Final = 3
+WAITED: Final = 1
+"""In a task's history: it waited. Whoever only passed a timer stands elsewhere than one who has not begun."""
 
 
 class Stopped(Exception):  # noqa: N818 - not an error of the run, but its end
@@ -174,8 +176,10 @@ class SteeredScheduler(Scheduler):
             if self.segments is not None:
                 self._segment(actor.name)
             self._run(actor)
+            stopped = self._picked is not None
+            if self._steered and not stopped and not actor.finished:
+                self._mark(actor, WAITED)
             if self.on_stretch is not None:
-                stopped = self._picked is not None
                 place = "ends" if actor.finished else self._place if stopped else actor.waiting_for
                 self.on_stretch(Stretch(actor.name, self.points - self._since, place, not stopped))
         self._actor = None
@@ -253,13 +257,13 @@ class SteeredScheduler(Scheduler):
             self._used.add(id(shared))
 
     def touch_memory(self) -> None:
-        """As a request to the device: whatever the device does may depend on it."""
+        """Whatever the device does may depend on it, as on a request."""
         task = self.current
         if task is None or not self._steered:
             return
         self._mark(task, self._device_stamp)
         self._device_stamp = task.stamp
-        self._used.add(0)
+        self._used.add(0)  # the device
 
     def spawn(self, *args: Any, **kwargs: Any) -> Task:
         task = super().spawn(*args, **kwargs)
@@ -296,11 +300,7 @@ class SteeredScheduler(Scheduler):
         device = self.device
         if device is None:
             raise ValueError(f"{request}: there is no device to answer it")
-        if self._steered:
-            task = self.task()
-            self._mark(task, self._device_stamp)
-            self._device_stamp = task.stamp
-            self._used.add(0)  # the device
+        self.touch_memory()
         device.submit(request)
         done = None
         while done is None:

@@ -15,8 +15,9 @@ import pytest
 
 PLAY, DEFECT = "gru_dropin", "gru_free_before_ack"
 KEYS = {
-    "play", "planted", "strategy", "bound", "seed", "found", "failure", "schedule", "schedule_steps", "seconds", "schedules",
-    "schedules_per_s", "orders", "complete_to", "waiting", "pruned", "interrupted", "device", "replayed_on_rtl", "state",
+    "play", "planted", "strategy", "bound", "seed", "found", "failure", "trouble", "schedule", "schedule_steps", "seconds",
+    "schedules", "schedules_per_s", "orders", "complete_to", "waiting", "pruned", "interrupted", "device", "replayed_on_rtl",
+    "state",
 }  # fmt: skip
 RACE_KEYS = {"name", "found", "seconds", "schedule_steps", "found_when_off", "device", "replayed_on_rtl"}
 

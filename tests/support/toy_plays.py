@@ -118,3 +118,55 @@ class Spinning(Play):
 
     async def settle(self) -> None:
         self.moved = False
+
+
+class Leaking(Strangers):
+    """Leaves something behind, and falls over it in the second round."""
+
+    async def prepare(self) -> None:
+        self.left = 0
+
+    async def settle(self) -> None:
+        self.left += 1
+        self.check(self.left < 2, f"rounds have left {self.left} behind")
+
+
+Operation = tuple[str, int, int]
+"""What to do, with which thing, under which lock."""
+OPERATIONS = ("use", "lock", "pause", "wake", "wait")
+
+
+class Program(Play):
+    """Tasks that do what `TASKS` says: use a thing, under a lock or without, let time pass, wake everybody, or wait to be woken."""
+
+    TASKS: ClassVar[Sequence[Sequence[Operation]]] = ()
+
+    async def prepare(self) -> None:
+        self.things = [Shared() for _ in range(3)]
+        self.locks = [SpinLock(self.sched, f"lock{number}") for number in range(2)]
+        self.queue = WaitQueue(self.sched, "queue")
+        self.woken = 0
+
+    def actors(self) -> Sequence[Actor]:
+        return [Actor(f"task{number}", number, self._run(task)) for number, task in enumerate(self.TASKS)]
+
+    async def _run(self, task: Sequence[Operation]) -> None:
+        for what, thing, lock in task:
+            match what:
+                case "use":
+                    await self.sched.charge(1)
+                    self.sched.touch(self.things[thing])
+                case "lock":
+                    async with self.locks[lock]:
+                        await self.sched.charge(1)
+                        self.sched.touch(self.things[thing])
+                case "pause":
+                    await self.sched.sleep(1)
+                case "wake":
+                    self.woken += 1
+                    self.queue.wake_all()
+                case _:
+                    await self.queue.wait_event(lambda: self.woken > 0)
+
+    async def settle(self) -> None:
+        self.woken = 0

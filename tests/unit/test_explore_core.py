@@ -4,17 +4,28 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, example, given, settings
+from hypothesis import strategies as st
 
+from shootdown.explore import engine
+from shootdown.explore.case import search
+from shootdown.explore.engine import explore
+from shootdown.explore.schedule import read
 from shootdown.explore.search import Dfs, DfsChooser, PctChooser, PlanChooser, RandomChooser
 from shootdown.explore.shrink import Found, Shrinker, record
+from shootdown.explore.state import load, save
+from shootdown.explore.worker import Part, PartDone, Subject, Worker
 from shootdown.explore.world import Failure, World
 from sw_stack.sched import Chooser, ScheduleError
 from sw_stack.sched.steered import LIMIT, Stretch
 from sw_stack.sched.steps import LenientChooser, Recorder, Step, StrictChooser
+from sw_stack.workloads import explored
 from sw_stack.workloads.explored import Play
-from tests.support.toy_plays import Counting, Spinning, Strangers, Three, Waking
+from tests.support.toy_plays import OPERATIONS, Counting, Leaking, Operation, Program, Spinning, Strangers, Three, Waking
 
 
 class Told:
@@ -135,6 +146,31 @@ def test_pruning_loses_no_history(scene: type[Play], bound: int) -> None:
     assert fewer <= every
 
 
+operations = st.tuples(st.sampled_from(OPERATIONS), st.integers(0, 2), st.integers(0, 1))
+
+
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(st.lists(st.lists(operations, min_size=1, max_size=3), min_size=2, max_size=3), st.integers(0, 2))
+# A timer that passed is a place in the program; who was let in at a preemption may be the wrong one.
+@example([[("wake", 0, 0), ("wake", 0, 0)], [("pause", 0, 0), ("wake", 0, 0), ("pause", 0, 0)]], 0)
+@example(
+    [
+        [("wake", 0, 0), ("lock", 0, 1)],
+        [("use", 2, 1), ("lock", 2, 1), ("wake", 0, 0)],
+        [("use", 2, 0), ("wake", 0, 0), ("use", 1, 0)],
+    ],
+    1,
+)
+@example([[("use", 2, 0), ("use", 0, 0), ("lock", 1, 0)], [("lock", 0, 0), ("use", 1, 0)], [("lock", 2, 0), ("lock", 0, 0)]], 2)
+def test_pruning_loses_no_history_of_any_program(tasks: list[list[Operation]], bound: int) -> None:
+    scene = type("Drawn", (Program,), {"TASKS": tasks})
+    failures, with_all, every = all_orders(scene, None, bound, prune=False)
+    pruned_failures, with_pruning, fewer = all_orders(scene, None, bound, prune=True)
+    assert with_pruning == with_all
+    assert fewer <= every
+    assert {failure.kind for failure in failures} == {failure.kind for failure in pruned_failures}
+
+
 @pytest.mark.parametrize(("scene", "planted"), [(Counting, "no_lock"), (Three, "no_lock"), (Waking, "early")])
 def test_pruning_loses_no_failure(scene: type[Play], planted: str) -> None:
     kinds = [{failure.kind for failure in all_orders(scene, planted, 2, prune=prune)[0]} for prune in (False, True)]
@@ -244,6 +280,8 @@ def test_a_step_that_does_not_fit_is_named() -> None:
         r"step 1 \(nobody.*cannot run there": bent(steps, 0, Step("nobody", 1, True)),
         "step 1 .*does not fit": bent(steps, 0, Step(steps[0].actor, 0, False)),
     }
+    waits = next(index for index, step in enumerate(steps) if not step.stopped and index + 1 < len(steps))
+    cases[rf"step {waits + 1} .*does not fit: it waits after"] = bent(steps, waits, replace(steps[waits], points=99))
     for message, wrong in cases.items():
         world = World(Counting, "no_lock")
         strict = StrictChooser(world.sched, wrong, "f.schedule")
@@ -257,3 +295,63 @@ def test_steps_without_the_defect_do_not_fail() -> None:
     found = next(failing(Counting, "no_lock"))
     with World(Counting) as world:
         assert world.round(LenientChooser(world.sched, found.steps)) is None
+
+
+# ---- a search as a whole ------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def toys(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The toys are plays of the library."""
+    scenes: dict[str, type[Play]] = {"counting": Counting, "leaking": Leaking}
+    monkeypatch.setattr(explored, "load", scenes.__getitem__)
+
+
+@pytest.mark.usefixtures("toys")
+def test_a_search_keeps_a_schedule_that_reads_back(tmp_path: Path) -> None:
+    case = search(Subject("counting", "no_lock", "dfs", 2, 1), 1000, out=tmp_path)
+    assert case.schedule is not None
+    assert case.path is not None
+    assert read(case.path) == case.schedule
+    assert case.on_rtl is None
+    assert not case.trouble
+
+
+@pytest.mark.usefixtures("toys")
+def test_what_fails_once_and_never_again_is_no_find(tmp_path: Path) -> None:
+    case = search(Subject("leaking", None, "dfs", 2, 1), 1000, out=tmp_path)
+    assert case.outcome.failure is not None
+    assert case.schedule is None
+    assert "PLAY: rounds have left 2 behind; it did not come again on a new machine" in case.trouble
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.usefixtures("toys")
+def test_a_search_in_two_halves_covers_what_one_covers(tmp_path: Path) -> None:
+    subject = Subject("counting", None, "dfs", 2, 1)
+    whole = explore(subject, 10_000).covered
+    half = explore(subject, whole.total // 2)
+    assert not half.all_tried
+    save(tmp_path / "state.gz", subject, half.covered)
+    rest = explore(*load(tmp_path / "state.gz")[:1], 10_000, covered=load(tmp_path / "state.gz")[1])
+    assert rest.all_tried
+    assert rest.covered.orders == whole.orders
+
+
+@pytest.mark.usefixtures("toys")
+def test_an_interrupted_part_waits_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    subject = Subject("counting", None, "dfs", 2, 1)
+    whole = explore(subject, 10_000).covered.orders
+    calls = itertools.count()
+    play = Worker.run
+
+    def interrupted(worker: Worker, part: Part) -> PartDone:
+        if next(calls) == 1:
+            raise KeyboardInterrupt
+        return play(worker, part)
+
+    monkeypatch.setattr(engine, "SLICE", 3)  # the search has several parts
+    monkeypatch.setattr(Worker, "run", interrupted)
+    stopped = explore(subject, 10_000)
+    assert stopped.interrupted
+    assert explore(subject, 10_000, covered=stopped.covered).covered.orders == whole
