@@ -11,24 +11,21 @@ from contextlib import contextmanager
 from types import TracebackType
 from typing import Any, Final
 
-from hwif.gen.gru import PAGE_SHIFT
 from hwif.loop import StalledError
 from hwif.memory import HostMemory
 from hwif.shadow import Shadow
 from hwif.trace import Trace
 from shootdown.claims.base import RuleBrokenError
-from sw_stack.mm import PROT_READ, PROT_WRITE, Machine, Mm
+from sw_stack.mm import Machine, Mm
 from sw_stack.mm.check import audit
 from sw_stack.mm.frames import FrameError
 from sw_stack.mm.secondary import DeadTranslationError
 from sw_stack.notifier import NotifierError
 from sw_stack.sched import LockdepError, Scheduler, SeededChooser, run_alone
+from sw_stack.workloads.stage_base import BASE, PAGE, RW
 
 __all__ = ["BASE", "PAGE", "RW", "Alone", "fill", "rules"]
 
-PAGE: Final = 1 << PAGE_SHIFT
-RW: Final = PROT_READ | PROT_WRITE
-BASE: Final = 0x10_0000_0000
 RECORDS: Final = 8
 """Records of the oracle a frame may have, on average."""
 

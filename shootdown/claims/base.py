@@ -12,7 +12,9 @@ from dataclasses import asdict, dataclass
 from enum import Enum
 from typing import Any, Generic, TypeVar
 
-__all__ = ["Claim", "Outcome", "Panel", "RuleBrokenError", "Series", "Source", "Table", "Verdict", "pick", "pivot"]
+from shootdown.claims.words import number
+
+__all__ = ["Claim", "Outcome", "Panel", "RuleBrokenError", "Series", "Source", "Table", "Verdict", "curves", "pick", "pivot"]
 
 P = TypeVar("P")
 R = TypeVar("R")
@@ -119,12 +121,35 @@ def pick(rows: Sequence[R], **wanted: Any) -> list[R]:
     return [row for row in rows if all(getattr(row, name) == value for name, value in wanted.items())]
 
 
+def curves(
+    rows: Sequence[R], x: str | Callable[[R], float], y: str | Callable[[R], float | None], across: str = "kind"
+) -> tuple[Series, ...]:
+    """A curve for each `across`, from the left to the right; x and y are a field or a function of a row."""
+
+    def value(row: R, of: str | Callable[[R], Any]) -> Any:
+        return getattr(row, of) if isinstance(of, str) else of(row)
+
+    points: dict[Any, list[tuple[float, float | None]]] = {}
+    for row in rows:
+        points.setdefault(getattr(row, across), []).append((value(row, x), value(row, y)))
+    return tuple(Series(str(label), tuple(sorted(line, key=lambda point: point[0]))) for label, line in points.items())
+
+
 def pivot(
-    rows: Sequence[R], caption: str, x: str, head: str, across: str, value: Callable[[R], str], show_x: Callable[[Any], str] = str
+    rows: Sequence[R],
+    caption: str,
+    x: str,
+    head: str,
+    value: str | Callable[[R], str],
+    *,
+    across: str = "kind",
+    show_x: Callable[[Any], str] = str,
 ) -> Table:
-    """A table with a line for each `x`, and a column for each `across`; a dash where nothing was measured."""
+    """A table with a line for each `x`, and a column for each `across`; a dash where nothing was measured. `value`: a field, shown
+    as a whole number, or the words for a row."""
     lines = sorted({getattr(row, x) for row in rows})
     columns = list(dict.fromkeys(getattr(row, across) for row in rows))
-    cells = {(getattr(row, x), getattr(row, across)): value(row) for row in rows}
+    show = (lambda row: number(getattr(row, value))) if isinstance(value, str) else value
+    cells = {(getattr(row, x), getattr(row, across)): show(row) for row in rows}
     body = tuple((show_x(line), *(cells.get((line, column), "–") for column in columns)) for line in lines)
     return Table(caption, (head, *(str(column) for column in columns)), body)

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from hwif.gen import timing
 from shootdown.claims.alone import BASE, PAGE, Alone, fill
-from shootdown.claims.base import Claim, Outcome, Panel, Series, Source, Table, Verdict, pick, pivot
+from shootdown.claims.base import Claim, Outcome, Panel, Source, Table, Verdict, curves, pick, pivot
 from shootdown.claims.words import number
 from sw_stack.drivers.xpmem import RDWR, Attachment, Fabric, Partition, ThreadGroup, XpmemPolicy
 from sw_stack.mm import Mm
@@ -57,6 +57,11 @@ class Row:
     def each(self) -> float:
         """Cycles a page."""
         return self.cycles / max(1, self.reclaimed)
+
+    @property
+    def messages_each(self) -> float:
+        """Messages a page."""
+        return self.messages / self.pages
 
 
 def measure(point: Point, seed: int) -> Row:
@@ -145,10 +150,10 @@ def verdict(rows: Sequence[Row]) -> Verdict:
     outcome = Outcome.NOT if not collective else Outcome.HOLDS if max(slower, moves) >= LINEAR * fold else Outcome.PART
     busy = pick(rows, kind=BUSY, users=most.users)
     text = (
-        f"Collective it is: a page that {number(one.users)} had attached cost {number(one.messages / one.pages)} messages, one "
-        f"that {number(most.users)} had cost {number(most.messages / most.pages)}. "
+        f"Collective it is: a page that {number(one.users)} had attached cost {number(one.messages_each)} messages, one "
+        f"that {number(most.users)} had cost {number(most.messages_each)}. "
         if collective
-        else f"It is not: {number(most.users)} users cost {number(most.messages / most.pages)} messages a page. "
+        else f"It is not: {number(most.users)} users cost {number(most.messages_each)} messages a page. "
     )
     text += (
         f"To reclaim a page took {number(none.each)} cycles with no user ({number(timing.SW_SWAP_WRITE)} of them to write it "
@@ -168,33 +173,19 @@ def verdict(rows: Sequence[Row]) -> Verdict:
 
 def panels(rows: Sequence[Row]) -> Sequence[Panel]:
     some = [row for row in rows if row.users]
-    kinds = list(dict.fromkeys(row.kind for row in some))
-
-    def curves(value: str) -> tuple[Series, ...]:
-        return tuple(
-            Series(
-                kind,
-                tuple(
-                    (row.users, row.each if value == "each" else getattr(row, value) / (row.pages if value == "messages" else 1))
-                    for row in pick(some, kind=kind)
-                ),
-            )
-            for kind in kinds
-        )
-
     x = "instances that have attached the memory"
     return (
-        Panel("Reclaim", x, "cycles a page", curves("each"), log_x=True),
-        Panel("Migration", x, "cycles a page", curves("migration"), log_x=True),
-        Panel("Messages of the reclaim", x, "messages a page", curves("messages"), log_x=True, log_y=True),
+        Panel("Reclaim", x, "cycles a page", curves(some, "users", "each"), log_x=True),
+        Panel("Migration", x, "cycles a page", curves(some, "users", "migration"), log_x=True),
+        Panel("Messages of the reclaim", x, "messages a page", curves(some, "users", "messages_each"), log_x=True, log_y=True),
     )
 
 
 def tables(rows: Sequence[Row]) -> Sequence[Table]:
     return (
-        pivot(rows, "Cycles to reclaim a page", "users", "users", "kind", lambda row: number(row.each)),
-        pivot(rows, "Cycles to migrate a page", "users", "users", "kind", lambda row: number(row.migration)),
-        pivot(rows, "Messages for each page reclaimed", "users", "users", "kind", lambda row: number(row.messages / row.pages)),
+        pivot(rows, "Cycles to reclaim a page", "users", "users", "each"),
+        pivot(rows, "Cycles to migrate a page", "users", "users", "migration"),
+        pivot(rows, "Messages for each page reclaimed", "users", "users", "messages_each"),
     )
 
 
@@ -218,7 +209,8 @@ CLAIM = Claim(
         ),
     ),
     setting=(
-        "XPMEM as designed for V6: 16 pages of one process, attached by 0 to 64 other instances of the system, each with a "
+        f"XPMEM as designed for V6: {Point.pages} pages of one process, attached by 0 to {max(USERS)} other instances of "
+        "the system, each with a "
         "machine of its own. Either all have every page in their tables, or each page is in the table of one. All are "
         "reclaimed; then they are brought back, entered by those users again, and migrated, in one case while all users read "
         "them without end.",
@@ -226,7 +218,8 @@ CLAIM = Claim(
     assumed=(
         f"A channel of its own between each two instances, {timing.LINK_LATENCY} cycles each way: N messages leave at once. "
         f"Through one port they would leave one after the other, at {timing.LINK_CYCLES_PER_FLIT} cycle each, and to build "
-        f"each would take a processor some {timing.SW_HCA_POST} cycles: with 64 users about 2,600 cycles more a page, which "
+        f"each would take a processor some {timing.SW_HCA_POST} cycles: with {max(USERS)} users about "
+        f"{round(max(USERS) * (timing.LINK_CYCLES_PER_FLIT + timing.SW_HCA_POST), -2):,} cycles more a page, which "
         f"is less than the wait for a page to be written to swap ({timing.SW_SWAP_WRITE:,}).",
         "No instance is slow or dead. The slowest answer is the answer: one that takes long holds up every reclaim of its pages.",
     ),

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from hwif.gen import timing
 from hwif.gen.hca import FaultPolicy
-from shootdown.claims.base import Claim, Outcome, Panel, Series, Source, Table, Verdict, pick, pivot
+from shootdown.claims.base import Claim, Outcome, Panel, Source, Table, Verdict, curves, pick, pivot
 from shootdown.claims.pair import play
 from shootdown.claims.words import number, percent
 from sw_stack.workloads.hca_scenarios import fault_policies, swap_over_the_link
@@ -115,22 +115,12 @@ def verdict(rows: Sequence[Row]) -> Verdict:
 
 
 def panels(rows: Sequence[Row]) -> Sequence[Panel]:
-    def curves(what: str) -> tuple[Series, ...]:
-        return tuple(
-            Series(
-                policy,
-                tuple(
-                    (row.victims, 100 * row.standstills / row.pages if what == FAR else row.bystander)
-                    for row in pick(rows, what=what, policy=policy)
-                ),
-            )
-            for policy in POLICIES
-        )
-
+    stuck = curves(pick(rows, what=FAR), "victims", lambda row: 100 * row.standstills / row.pages, "policy")
+    slow = curves(pick(rows, what=NEAR), "victims", "bystander", "policy")
     x = "queue pairs that fault at once"
     return (
-        Panel("Swap behind the port: pages that could not come in", x, "%", curves(FAR)),
-        Panel("Swap near: a write of somebody else", x, "cycles", curves(NEAR), log_y=True),
+        Panel("Swap behind the port: pages that could not come in", x, "%", stuck),
+        Panel("Swap near: a write of somebody else", x, "cycles", slow, log_y=True),
     )
 
 
@@ -142,10 +132,8 @@ def tables(rows: Sequence[Row]) -> Sequence[Table]:
 
     x = "queue pairs that fault"
     return (
-        pivot(far, "Swap behind the port: pages whose answer could not come in", "victims", x, "policy", stuck),
-        pivot(
-            near, "Swap near: cycles of a bystander's write of 64 bytes", "victims", x, "policy", lambda row: number(row.bystander)
-        ),
+        pivot(far, "Swap behind the port: pages whose answer could not come in", "victims", x, stuck, across="policy"),
+        pivot(near, "Swap near: cycles of a bystander's write of 64 bytes", "victims", x, "bystander", across="policy"),
     )
 
 
@@ -169,7 +157,8 @@ CLAIM = Claim(
         ),
     ),
     setting=(
-        "Queue pairs of B write six pages each to memory of A that is in swap, all at once. The receive side stalls (packets "
+        f"Queue pairs of B write {fault_policies.PAGES} pages each to memory of A that is in swap, all at once. The "
+        "receive side stalls (packets "
         "wait in the bounded buffer), discards (RNR NAK, the sender comes again) or restarts (it is told when). First A's "
         "pages are swapped to B, so that A must read each from B through its own port: the scenario `swap_over_the_link`. A "
         f"read that is not answered within {swap_over_the_link.PATIENCE:,} cycles counts as a standstill; then a copy that is "
@@ -179,6 +168,8 @@ CLAIM = Claim(
     assumed=(
         "One link, no switch: what stops here is a link, in a fabric it would be every path through the port.",
         f"The price of a page from near swap is {timing.SW_SWAP_READ:,} cycles, and during all of it a stalled port stands.",
+        "What a dropped transfer itself takes is not in the figures. Its sender tries again after "
+        f"{fault_policies.DELAY:,} cycles (discard), or when it is told (restart); the claim `paging` has what faults cost.",
     ),
     points=lambda: [
         *(Point(FAR, policy, victims) for policy in POLICIES for victims in VICTIMS),

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from hwif.gen import timing
 from hwif.gen.hca import WcStatus
-from shootdown.claims.base import Claim, Outcome, Panel, Series, Source, Table, Verdict, pick, pivot
+from shootdown.claims.base import Claim, Outcome, Panel, Source, Table, Verdict, curves, pick, pivot
 from shootdown.claims.pair import play
 from shootdown.claims.words import number
 from sw_stack.drivers.hca import DriverPolicy
@@ -160,17 +160,13 @@ def verdict(rows: Sequence[Row]) -> Verdict:
 
 def panels(rows: Sequence[Row]) -> Sequence[Panel]:
     ample, little = pick(rows, swap=None), [row for row in rows if row.swap is not None]
-    curves = tuple(Series(kind, tuple((row.ratio, row.each) for row in pick(ample, kind=kind))) for kind in KINDS)
-    served = tuple(
-        Series(kind, tuple((row.ratio, 100 * row.brought / row.pages) for row in part))
-        for kind, part in ((PINNED, pick(ample, kind=PINNED, swap=None)), (ANYWHERE, little))
-        if part
-    )
+    cost = curves(ample, "ratio", "each")
     x = "size of the region, over memory"
     limit = 1.0 + (little[0].swap or 0.0) if little else 1.0
-    made = [Panel("Enough swap", x, "cycles a message", curves, log_x=True, log_y=True, marks=((1.0, "memory"),))]
+    made = [Panel("Enough swap", x, "cycles a message", cost, log_x=True, log_y=True, marks=((1.0, "memory"),))]
     if little:
-        served = tuple(Series(one.label, tuple(p for p in one.points if p[0] <= 1.5 * limit)) for one in served)
+        near = [row for row in (*pick(ample, kind=PINNED), *little) if row.ratio <= 1.5 * limit]
+        served = curves(near, "ratio", lambda row: 100 * row.brought / row.pages)
         made.append(
             Panel(
                 "Little swap: what can be brought in",
@@ -193,8 +189,8 @@ def tables(rows: Sequence[Row]) -> Sequence[Table]:
     ample, little = pick(rows, swap=None), [row for row in rows if row.swap is not None]
     x = "region, over memory"
     made = [
-        pivot(ample, "Cycles a message of 4 KiB, enough swap", "ratio", x, "kind", cell, lambda ratio: f"{ratio:g}"),
-        pivot(ample, f"Faults in {rows[0].messages} messages", "ratio", x, "kind", faults, lambda ratio: f"{ratio:g}"),
+        pivot(ample, "Cycles a message of 4 KiB, enough swap", "ratio", x, cell, show_x="{:g}".format),
+        pivot(ample, f"Faults in {rows[0].messages} messages", "ratio", x, faults, show_x="{:g}".format),
     ]
     if little:
         body = tuple((f"{row.ratio:g}", number(row.written), number(row.failed), cell(row)) for row in little)
@@ -219,8 +215,10 @@ CLAIM = Claim(
         Source("a vendor of message-passing adapters", "12 February", "the worst case is a working set beyond memory"),
     ),
     setting=(
-        "A machine of 192 frames, part of them taken by the driver's tables and queues. B writes each page of a region of A "
-        "once, then 200 pages more: anywhere, or within a window of a quarter of memory that moves on by a page every eight "
+        f"A machine of {Point.frames} frames, part of them taken by the driver's tables and queues. B writes each page of "
+        "a region of A "
+        f"once, then {Point.messages} pages more: anywhere, or within a window of a quarter of memory that moves on by a "
+        "page every eight "
         "messages, or every 64.",
         "The last table has swap as large as memory: a page that finds no room fails its message, and with it the queue pair.",
     ),

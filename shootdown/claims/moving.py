@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from shootdown.claims.alone import BASE, PAGE, RW, Alone
-from shootdown.claims.base import Claim, Outcome, Panel, Series, Source, Table, Verdict, pick, pivot
+from shootdown.claims.base import Claim, Outcome, Panel, Source, Table, Verdict, curves, pivot
 from shootdown.claims.holders import MLOCKED, NOTIFIER, PINNED, REFERENCES, REMOTE, REMOTE_PINNED, holder
 from shootdown.claims.words import number, percent
 from sw_stack.mm import MmError
@@ -125,27 +125,21 @@ def verdict(rows: Sequence[Row]) -> Verdict:
 
 
 def panels(rows: Sequence[Row]) -> Sequence[Panel]:
-    kinds = list(dict.fromkeys(row.kind for row in rows))
-
-    def curves(of: str, whole: str) -> tuple[Series, ...]:
-        return tuple(
-            Series(kind, tuple((row.held, 100 * getattr(row, of) / getattr(row, whole)) for row in pick(rows, kind=kind)))
-            for kind in kinds
-        )
-
+    moved = curves(rows, "held", lambda row: 100 * row.moved / row.held)
+    unplugged = curves(rows, "held", lambda row: 100 * row.unplugged / row.blocks)
     x = f"pages held, of {int(rows[0].held / rows[0].share)}"
     return (
-        Panel("Held pages that migrate", x, "%", curves("moved", "held"), log_x=True),
-        Panel("Blocks of memory that can be unplugged", x, "%", curves("unplugged", "blocks"), log_x=True),
+        Panel("Held pages that migrate", x, "%", moved, log_x=True),
+        Panel("Blocks of memory that can be unplugged", x, "%", unplugged, log_x=True),
     )
 
 
 def tables(rows: Sequence[Row]) -> Sequence[Table]:
     blocks = rows[0].blocks
     return (
-        pivot(rows, "Held pages that migrated", "held", "held", "kind", lambda row: number(row.moved)),
-        pivot(rows, f"Blocks that could be unplugged, of {blocks}", "held", "held", "kind", lambda row: number(row.unplugged)),
-        pivot(rows, "Cycles of the attempts, thousands", "held", "held", "kind", lambda row: number(row.cycles / 1000)),
+        pivot(rows, "Held pages that migrated", "held", "held", "moved"),
+        pivot(rows, f"Blocks that could be unplugged, of {blocks}", "held", "held", "unplugged"),
+        pivot(rows, "Cycles of the attempts, thousands", "held", "held", lambda row: number(row.cycles / 1000)),
     )
 
 
@@ -172,7 +166,8 @@ CLAIM = Claim(
         ),
     ),
     setting=(
-        "A machine of 256 frames, 85 % of them in use. Some of the pages, 1 to 64, are held, and lie evenly among the "
+        f"A machine of {Point.frames} frames, {percent(Point.used)} of them in use. Some of the pages, 1 to 64, are held, "
+        "and lie evenly among the "
         "others. Each held page is migrated once; then each of 16 blocks of 16 frames is taken out of service, alone, and "
         "put back. An attempt goes over what is left ten times, as in 2.6.24. Then the holder lets go, and the blocks are "
         "tried again.",

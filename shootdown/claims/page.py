@@ -1,6 +1,7 @@
 """The page: docs/claims.md, its pictures and claims.json, or the same in another folder.
 
-Promises: the page is a function of the findings and the seed; `stale` says what of a folder is not what its claims.json gives.
+Promises: the page is a function of the findings and the seed; `stale` says what of a folder is not what its claims.json gives; of
+pictures, which are missing.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
+from hwif.gen import timing
 from shootdown.claims import record
 from shootdown.claims.base import Source, Table
 from shootdown.claims.library import NAMES
@@ -76,8 +78,6 @@ def stale(folder: Path) -> list[str]:
 
 def render(findings: Sequence[Finding], seed: int) -> str:
     """The page."""
-    from hwif.gen import timing  # noqa: PLC0415
-
     whole = f"shootdown claims --docs{_seed(seed)}"
     parts = [INTRO.format(command=whole, mhz=timing.CLOCK_MHZ), _summary(findings)]
     parts += [_section(finding, seed) for finding in findings]

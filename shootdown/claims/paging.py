@@ -6,17 +6,15 @@ own meanwhile. What both want together is varied from less than memory to twice 
 
 from __future__ import annotations
 
-import errno
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 from hwif.gen import timing
-from hwif.gen.hca import WcStatus
-from shootdown.claims.base import Claim, Outcome, Panel, Series, Source, Table, Verdict, pick, pivot
+from shootdown.claims.base import Claim, Outcome, Panel, Source, Table, Verdict, curves, pick, pivot
 from shootdown.claims.pair import play
+from shootdown.claims.steps import stored, written
 from shootdown.claims.words import number, percent
 from sw_stack.drivers.hca import DriverPolicy
-from sw_stack.mm import MmError
 from sw_stack.workloads.hca_stage import ALL, BASE, ODP, PAGE, RW, HcaStage
 
 __all__ = ["CLAIM", "Point", "Row"]
@@ -86,20 +84,14 @@ def measure(point: Point, seed: int) -> Row:
         theirs = await program.region(length=pages * PAGE, access=ALL if point.kind == PINNED else ODP)
 
         async def message(page: int) -> None:
-            status = await port.write(mine, BASE, PAGE, theirs, BASE + page * PAGE)
-            stage.check(status is WcStatus.SUCCESS, "write", BASE + page * PAGE, status.name)
+            await written(stage, port, mine, BASE, PAGE, theirs, BASE + page * PAGE)
 
         async def working() -> None:
             """Goes round its pages until the messages are done."""
             page = 0
             while not over:
                 began = sched.now
-                try:
-                    await own.mm.store(BASE + page % work * PAGE, b"work")
-                except MmError as error:
-                    if error.errno != errno.ENOMEM:
-                        raise
-                    found["failed"] += 1
+                found["failed"] += not await stored(own.mm, BASE + page % work * PAGE)
                 found["stores"] += 1
                 found["store_cycles"] += sched.now - began
                 page += 1
@@ -154,23 +146,21 @@ def verdict(rows: Sequence[Row]) -> Verdict:
 
 
 def panels(rows: Sequence[Row]) -> Sequence[Panel]:
-    def curves(value: str) -> tuple[Series, ...]:
-        return tuple(Series(kind, tuple((100 * row.ratio, getattr(row, value)) for row in pick(rows, kind=kind))) for kind in KINDS)
-
+    each, store = (curves(rows, lambda row: 100 * row.ratio, value) for value in ("each", "store"))
     x, marks = "memory wanted by both, %", ((100.0, "memory"),)
     return (
-        Panel("Messages to the region", x, "cycles a message", curves("each"), log_y=True, marks=marks),
-        Panel("The process beside it", x, "cycles a store", curves("store"), log_y=True, marks=marks),
+        Panel("Messages to the region", x, "cycles a message", each, log_y=True, marks=marks),
+        Panel("The process beside it", x, "cycles a store", store, log_y=True, marks=marks),
     )
 
 
 def tables(rows: Sequence[Row]) -> Sequence[Table]:
     x = "wanted"
     return (
-        pivot(rows, "Cycles a message of 4 KiB", "ratio", x, "kind", lambda row: number(row.each), percent),
-        pivot(rows, "Cycles a store of the process beside it", "ratio", x, "kind", lambda row: number(row.store), percent),
-        pivot(rows, "Faults of the adapter", "ratio", x, "kind", lambda row: number(row.faults), percent),
-        pivot(rows, "Pages written to swap", "ratio", x, "kind", lambda row: number(row.swapped), percent),
+        pivot(rows, "Cycles a message of 4 KiB", "ratio", x, "each", show_x=percent),
+        pivot(rows, "Cycles a store of the process beside it", "ratio", x, "store", show_x=percent),
+        pivot(rows, "Faults of the adapter", "ratio", x, "faults", show_x=percent),
+        pivot(rows, "Pages written to swap", "ratio", x, "swapped", show_x=percent),
     )
 
 
@@ -198,10 +188,12 @@ CLAIM = Claim(
         ),
     ),
     setting=(
-        "A machine of 320 frames, a third of them taken by the driver's tables and queues. Half of the rest is a region; B "
-        "writes 300 pages, anywhere in it, one after the other, from pinned memory. A process of A's own stores to its own "
-        f"pages in turn, without a {THINKS} cycles. Region and process together want 70 to 200 % of memory. Everything was "
-        "brought in once before.",
+        f"A machine of {Point.frames} frames, a third of them taken by the driver's tables and queues. Half of the rest "
+        "is a region; B "
+        f"writes {Point.messages} pages, anywhere in it, one after the other, from pinned memory. A process of A's own "
+        "stores to its own "
+        f"pages in turn, with {THINKS} cycles from a store to the next. Region and process together want 70 to 200 % of "
+        "memory. Everything was brought in once before.",
     ),
     assumed=(
         f"A page read from swap takes {timing.SW_SWAP_READ:,} cycles ({timing.SW_SWAP_READ // timing.CLOCK_MHZ} µs), one "

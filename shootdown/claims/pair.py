@@ -29,14 +29,11 @@ def play(
     *,
     frames: tuple[int, int] = (768, 768),
     policies: tuple[DriverPolicy, DriverPolicy] | None = None,
-    swap: int | None = None,
 ) -> Mapping[str, int]:
-    """Play `body` on the model; the counters of both drivers. `swap`: slots of system A."""
+    """Play `body` on the model; the counters of both drivers."""
     needs = HcaNeeds(frames, policies) if policies is not None else HcaNeeds(frames)
 
     def build(sched: Scheduler, machines: Sequence[Machine], drivers: Sequence[HcaDriver]) -> HcaStage:
-        if swap is not None:
-            machines[0].swap.slots = swap
         return HcaStage(body, sched, machines, drivers, seed)
 
     config = CosimConfig(trace=None, scenario="claims", device="hca", backend="model", seed=seed, out=Path())

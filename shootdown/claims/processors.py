@@ -6,16 +6,16 @@ same memory held. What one processor looks at, another may have looked at a mome
 
 from __future__ import annotations
 
-import errno
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 from hwif.gen import timing
 from shootdown.claims.alone import BASE, PAGE, RW, Alone, fill
-from shootdown.claims.base import Claim, Outcome, Panel, Series, Source, Table, Verdict, pick, pivot
+from shootdown.claims.base import Claim, Outcome, Panel, Source, Table, Verdict, curves, pick, pivot
 from shootdown.claims.holders import NOBODY, NOTIFIER, PINNED, holder
+from shootdown.claims.steps import stored
 from shootdown.claims.words import number, percent, times
-from sw_stack.mm import MmError
+from sw_stack.mm.machine import ALLOC_RETRIES
 from sw_stack.mm.reclaim import Scan
 
 __all__ = ["CLAIM", "Point", "Row"]
@@ -84,11 +84,7 @@ def measure(point: Point, seed: int) -> Row:
         async def work(number: int) -> None:
             began = alone.sched.now
             for page in range(pages):
-                try:
-                    await workers[number].store(BASE + page * PAGE, b"work")
-                except MmError as error:
-                    if error.errno != errno.ENOMEM:
-                        raise
+                if not await stored(workers[number], BASE + page * PAGE):
                     failed.append(page)
                     await alone.sched.sleep(timing.SW_BACKOFF)
             busy.append(alone.sched.now - began)
@@ -154,25 +150,12 @@ def _ends(rows: Sequence[Row]) -> tuple[Row, Row]:
 def panels(rows: Sequence[Row]) -> Sequence[Panel]:
     part = [row for row in rows if row.share < 1.0]
     shares = sorted({row.share for row in part})
-    x = "processors"
-
-    def curves(share: float, busy: bool) -> tuple[Series, ...]:
-        kinds = dict.fromkeys(row.kind for row in part)
-        return tuple(
-            Series(
-                kind,
-                tuple(
-                    (row.processors, row.busy / row.touches if busy else row.looks_each)
-                    for row in pick(part, kind=kind, share=share)
-                ),
-            )
-            for kind in kinds
-        )
-
-    looks, time = "pages looked at for each touch", "cycles of all processors for each touch"
+    x, looks, time = "processors", "pages looked at for each touch", "cycles of all processors for each touch"
+    each = {share: curves(pick(part, share=share), x, "looks_each") for share in shares}
+    busy = curves(pick(part, share=shares[-1]), x, lambda row: row.busy / row.touches)
     return (
-        *(Panel(f"Looks, {percent(share)} of memory held", x, looks, curves(share, False), True, True) for share in shares),
-        Panel(f"Processor time, {percent(shares[-1])} held", x, time, curves(shares[-1], True), True, True),
+        *(Panel(f"Looks, {percent(share)} of memory held", x, looks, each[share], True, True) for share in shares),
+        Panel(f"Processor time, {percent(shares[-1])} held", x, time, busy, True, True),
     )
 
 
@@ -182,7 +165,7 @@ def tables(rows: Sequence[Row]) -> Sequence[Table]:
         part = [row for row in rows if row.share == share]
         if share < 1.0:
             caption = f"{percent(share)} of memory held: pages looked at for each touch"
-            made.append(pivot(part, caption, "processors", "processors", "kind", lambda row: number(row.looks_each, 1)))
+            made.append(pivot(part, caption, "processors", "processors", lambda row: number(row.looks_each, 1)))
             continue
         heads = ("processors", "touches", "failed", "pages looked at", "unmapped in vain", "cycles to the end")
         body = tuple(
@@ -206,14 +189,16 @@ CLAIM = Claim(
         Source("the KVM side", "9 February", "reclaim must stand pages it cannot free, for whatever reason"),
     ),
     setting=(
-        "The machine of `livelock`, 256 frames, a share of them held. 128 touches of fresh pages are divided over 1 to 16 "
+        f"The machine of `livelock`, {Point.frames} frames, a share of them held. 128 touches of fresh pages are divided "
+        "over 1 to 16 "
         "tasks, each with a processor and memory of its own: the same work in all.",
         f"The last table is a machine of {SMALL} frames with all of them pinned, and a quarter as many touches.",
     ),
     assumed=(
         "The lists have no lock here; in Linux the processors would wait for it as well.",
-        "An allocation that gets nothing while others have pages in hand waits and tries again, 64 times at most: what they "
-        "have in hand may come free. Reclaim in 2.6.24 has no count of that kind; the figures of the last table are those of "
+        "An allocation that gets nothing while others have pages in hand waits and tries again, "
+        f"{ALLOC_RETRIES} times at most: what they have in hand may come free. Reclaim in 2.6.24 has no count of that "
+        "kind; the figures of the last table are those of "
         "this bound.",
     ),
     points=lambda: [

@@ -10,10 +10,13 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
+from statistics import mode
 
-from hwif.gen.hca import Access, WcStatus
-from shootdown.claims.base import Claim, Outcome, Panel, Series, Source, Table, Verdict, pick, pivot
+from hwif.gen import timing
+from hwif.gen.hca import Access
+from shootdown.claims.base import Claim, Outcome, Panel, Source, Table, Verdict, curves, pick, pivot
 from shootdown.claims.pair import play
+from shootdown.claims.steps import due, written
 from shootdown.claims.words import number, times
 from sw_stack.drivers.hca import Mr
 from sw_stack.drivers.regcache import CachePolicy, RegistrationCache
@@ -116,16 +119,14 @@ def measure(point: Point, seed: int) -> Row:
         for turn in range(point.transfers):
             address = BASE + turn // point.uses % buffers * size
             # In the middle of a buffer's use, if it is used more than once.
-            phase = turn + point.uses // 2 - 1
-            again = turn > 0 and (phase + 1) * point.freed // point.transfers > phase * point.freed // point.transfers
+            again = turn > 0 and due(turn + point.uses // 2, point.freed, point.transfers)
             if again:
                 await mm.munmap(address, size)
             wanted = await renew(address, fresh=again)
             began = stage.sched.now
             async with using(address) as mr:
-                status = await port.write(mr, address, size, theirs, BASE)
+                await written(stage, port, mr, address, size, theirs, BASE)
             found["cycles"] += stage.sched.now - began
-            stage.check(status is WcStatus.SUCCESS, "write", address, status.name)
             found["wrong"] += _landed(stage, remote) != wanted
         found["pinned"] = stats.pages_pinned - stats.pages_unpinned
         found["registrations"] = stats.mr_reg - made
@@ -143,13 +144,23 @@ def _landed(stage: HcaStage, remote: Process) -> bytes | None:
     return None if place is None else stage.machines[1].memory.read(place, PAGE)
 
 
+def _alike(rows: Sequence[Row], name: str) -> list[Row]:
+    """Of the runs in which no buffer is freed, those with the `name` that most have: in these the other parameter varies."""
+    calm = pick(rows, freed=0)
+    return pick(calm, **{name: mode(getattr(row, name) for row in calm)})
+
+
+def _moved(rows: Sequence[Row]) -> list[Row]:
+    """The runs with buffers that are freed, and those like them in which none is."""
+    one = next((row for row in rows if row.freed), rows[0])
+    return pick(rows, uses=one.uses, size=one.size)
+
+
 def verdict(rows: Sequence[Row]) -> Verdict:
-    reused = max(row.uses for row in rows)
-    calm = [row for row in rows if not row.freed]
-    size = max(set(row.size for row in calm), key=lambda size: len(pick(calm, size=size)))
-    each, cache, whole = (pick(calm, kind=kind, size=size, uses=reused)[0] for kind in (EACH, CACHE, WHOLE))
-    once = min(row.uses for row in calm)
-    first = {kind: pick(calm, kind=kind, size=size, uses=once)[0].each for kind in (EACH, CACHE, WHOLE)}
+    alike = _alike(rows, "size")
+    size, reused, once = alike[0].size, max(row.uses for row in alike), min(row.uses for row in alike)
+    each, cache, whole = (pick(alike, kind=kind, uses=reused)[0] for kind in (EACH, CACHE, WHOLE))
+    first = {kind: pick(alike, kind=kind, uses=once)[0].each for kind in (EACH, CACHE, WHOLE)}
     moved = [row for row in rows if row.freed]
     deaf = sum(row.wrong for row in moved if row.kind == DEAF)
     told = sum(row.wrong for row in rows if row.kind != DEAF)
@@ -173,60 +184,22 @@ def verdict(rows: Sequence[Row]) -> Verdict:
 
 
 def panels(rows: Sequence[Row]) -> Sequence[Panel]:
-    calm = [row for row in rows if not row.freed]
-    size = max(set(row.size for row in calm), key=lambda size: len(pick(calm, size=size)))
-    uses = max(set(row.uses for row in calm), key=lambda uses: len(pick(calm, uses=uses)))
-
-    def curves(part: Sequence[Row], x: str, y: str) -> tuple[Series, ...]:
-        part = sorted(part, key=lambda row: float(getattr(row, x)))
-        return tuple(Series(kind, tuple((getattr(row, x), getattr(row, y)) for row in pick(part, kind=kind))) for kind in KINDS)
-
-    moved = [row for row in rows if (row.uses, row.size) == _moved(rows)]
+    by_uses, by_size = _alike(rows, "size"), _alike(rows, "uses")
+    y, freed = "cycles a transfer", f"transfers whose buffer was freed before, of {rows[0].transfers}"
     return (
-        Panel(
-            f"Buffers of {4 * size} KiB",
-            "uses of each",
-            "cycles a transfer",
-            curves(pick(calm, size=size), "uses", "each"),
-            True,
-            True,
-        ),
-        Panel(
-            f"Used {uses} times", "pages a buffer", "cycles a transfer", curves(pick(calm, uses=uses), "size", "each"), True, True
-        ),
-        Panel(
-            "Buffers freed, and back again",
-            f"transfers whose buffer was freed before, of {rows[0].transfers}",
-            "transfers with old bytes",
-            curves(moved, "freed", "wrong"),
-        ),
+        Panel(f"Buffers of {4 * by_uses[0].size} KiB", "uses of each", y, curves(by_uses, "uses", "each"), True, True),
+        Panel(f"Used {by_size[0].uses} times", "pages a buffer", y, curves(by_size, "size", "each"), True, True),
+        Panel("Buffers freed, and back again", freed, "transfers with old bytes", curves(_moved(rows), "freed", "wrong")),
     )
 
 
-def _moved(rows: Sequence[Row]) -> tuple[int, int]:
-    """Uses and pages of the runs with buffers that are freed."""
-    return next(((row.uses, row.size) for row in rows if row.freed), (rows[0].uses, rows[0].size))
-
-
 def tables(rows: Sequence[Row]) -> Sequence[Table]:
-    calm = [row for row in rows if not row.freed]
-    size = max(set(row.size for row in calm), key=lambda size: len(pick(calm, size=size)))
-    uses = max(set(row.uses for row in calm), key=lambda uses: len(pick(calm, uses=uses)))
-    moved = [row for row in rows if (row.uses, row.size) == _moved(rows)]
+    by_uses, by_size = _alike(rows, "size"), _alike(rows, "uses")
     return (
-        pivot(
-            pick(calm, size=size),
-            f"Cycles a transfer, buffers of {4 * size} KiB",
-            "uses",
-            "uses",
-            "kind",
-            lambda row: number(row.each),
-        ),
-        pivot(
-            pick(calm, uses=uses), f"Cycles a transfer, {uses} uses", "size", "pages a buffer", "kind", lambda row: number(row.each)
-        ),
-        pivot(moved, "Transfers that brought old bytes", "freed", "freed before", "kind", lambda row: number(row.wrong)),
-        pivot(pick(calm, size=size), "Pages pinned in the end", "uses", "uses", "kind", lambda row: number(row.pinned)),
+        pivot(by_uses, f"Cycles a transfer, buffers of {4 * by_uses[0].size} KiB", "uses", "uses", "each"),
+        pivot(by_size, f"Cycles a transfer, {by_size[0].uses} uses", "size", "pages a buffer", "each"),
+        pivot(_moved(rows), "Transfers that brought old bytes", "freed", "freed before", "wrong"),
+        pivot(by_uses, "Pages pinned in the end", "uses", "uses", "pinned"),
     )
 
 
@@ -250,7 +223,8 @@ CLAIM = Claim(
         ),
     ),
     setting=(
-        "A process of A sends 64 times from buffers of its own, of 1 to 64 pages, each used 1 to 32 times before the next. "
+        f"A process of A sends {Point.transfers} times from buffers of its own, of 1 to 64 pages, each used 1 to 32 times "
+        "before the next. "
         "The buffer is registered for each transfer (pinned), or by way of a cache that hears nothing, or of one that is "
         "told by the notifiers (ummunotify), or not at all: one region of the whole address space, on demand.",
         "In the last plot some buffers are unmapped before a transfer and mapped again at the same address, with other "
@@ -258,7 +232,7 @@ CLAIM = Claim(
     ),
     assumed=(
         "The page is present when it is registered. Registration costs what pinning a page and writing its entry cost here; "
-        "on real adapters the call itself is dearer than the 150 cycles of a system call.",
+        f"on real adapters the call itself is dearer than the {timing.SW_SYSCALL} cycles of a system call.",
         "The cache has no limit. A limit gives memory back, and hits away.",
     ),
     points=lambda: [

@@ -10,9 +10,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from hwif.gen import timing
-from hwif.gen.hca import WcStatus
-from shootdown.claims.base import Claim, Outcome, Panel, Series, Source, Table, Verdict, pick, pivot
+from shootdown.claims.base import Claim, Outcome, Panel, Source, Table, Verdict, curves, pick, pivot
 from shootdown.claims.pair import play
+from shootdown.claims.steps import written
 from shootdown.claims.words import number, times
 from sw_stack.workloads.hca_stage import ALL, BASE, ODP, PAGE, RW, HcaStage
 
@@ -74,14 +74,18 @@ def measure(point: Point, seed: int) -> Row:
         marks["registered"] = stage.sched.now - began
         for turn in range(messages):
             place = BASE + turn * (point.pages * PAGE // messages // size) * size
-            status = await port.write(mine, BASE, size, theirs, place)
-            stage.check(status is WcStatus.SUCCESS, "write", place, status.name)
+            await written(stage, port, mine, BASE, size, theirs, place)
             marks.setdefault("first", stage.sched.now - began)
         await program.driver.dereg_mr(theirs)
         marks["total"] = stage.sched.now - began
 
     faults = play(body, seed, frames=(point.pages + 768, 768))["fault_records"]
     return Row(point.kind, point.pages, point.share, point.message, messages * point.message, **marks, faults=faults)
+
+
+def _few(rows: Sequence[Row]) -> list[Row]:
+    """The runs in which the region's size is varied, and little of it used."""
+    return pick(rows, message=1, share=min(row.share for row in rows))
 
 
 def _total(rows: Sequence[Row], kind: str, message: int) -> dict[int, int]:
@@ -96,7 +100,7 @@ def _crossing(rows: Sequence[Row], message: int) -> int:
 
 
 def verdict(rows: Sequence[Row]) -> Verdict:
-    few = [row for row in rows if row.message == 1 and row.share == min(rows, key=lambda row: row.share).share]
+    few = _few(rows)
     small, large = (pick(few, kind=PINNED, pages=pages)[0] for pages in (min(SIZES), max(row.pages for row in few)))
     demand = pick(few, kind=DEMAND, pages=large.pages)[0]
     sooner = large.first / demand.first
@@ -127,26 +131,22 @@ def verdict(rows: Sequence[Row]) -> Verdict:
 
 
 def panels(rows: Sequence[Row]) -> Sequence[Panel]:
-    few = [row for row in rows if row.message == 1 and row.share == min(rows, key=lambda row: row.share).share]
-    first = tuple(Series(kind, tuple((row.pages, row.first) for row in pick(few, kind=kind))) for kind in KINDS)
+    few = _few(rows)
+    first = curves(few, "pages", "first")
     made = [Panel("First byte", "pages registered", "cycles until it is there", first, log_x=True, log_y=True)]
     for message in dict.fromkeys(row.message for row in rows):
-        curves = tuple(
-            Series(kind, tuple((100 * used / SIZE, total) for used, total in sorted(_total(rows, kind, message).items())))
-            for kind in KINDS
-        )
         title = f"{SIZE} pages, messages of {4 * message} KiB"
-        made.append(Panel(title, "pages used, %", "cycles until all is done", curves, log_y=True))
+        used = curves(pick(rows, message=message, pages=SIZE), lambda row: 100 * row.used / SIZE, "total")
+        made.append(Panel(title, "pages used, %", "cycles until all is done", used, log_y=True))
     return made
 
 
 def tables(rows: Sequence[Row]) -> Sequence[Table]:
-    few = [row for row in rows if row.message == 1 and row.share == min(rows, key=lambda row: row.share).share]
-    made = [pivot(few, "Cycles until the first byte is there", "pages", "pages registered", "kind", lambda row: number(row.first))]
+    few = _few(rows)
+    made = [pivot(few, "Cycles until the first byte is there", "pages", "pages registered", "first")]
     for message in dict.fromkeys(row.message for row in rows):
-        part = [row for row in rows if row.message == message and row.pages == SIZE]
         caption = f"Cycles until all is done, {SIZE} pages, messages of {4 * message} KiB"
-        made.append(pivot(part, caption, "used", "pages used", "kind", lambda row: number(row.total)))
+        made.append(pivot(pick(rows, message=message, pages=SIZE), caption, "used", "pages used", "total"))
     return made
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-__all__ = ["factor", "number", "percent", "times"]
+__all__ = ["number", "percent", "times"]
 
 
 def number(value: float | None, places: int = 0) -> str:
@@ -13,11 +13,6 @@ def number(value: float | None, places: int = 0) -> str:
 def percent(share: float, places: int = 0) -> str:
     """A share."""
     return f"{100 * share:.{places}f} %"
-
-
-def factor(value: float, of: float) -> str:
-    """How many times."""
-    return "–" if not of else times(value / of)
 
 
 def times(value: float) -> str:
