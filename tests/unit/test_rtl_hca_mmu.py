@@ -211,6 +211,26 @@ def test_impossible_queue_stops_and_starts_anew(make: Make, size: int, base: int
     assert mmu.read(h.AsyncEventReg.offset) == 0, "it stopped once"
 
 
+def test_what_has_begun_ends_in_the_queue_it_came_from(make: Make) -> None:
+    """A fence waits while software moves the queue: its status goes where the fence stands; then the new queue begins."""
+    mmu, moved = make(), 0x1_4000
+    key = in_flight(mmu)
+    mmu.command(h.CmdOp.INVALIDATE_KEY, key=key)
+    fence = mmu.command(h.CmdOp.FENCE, addr=FENCE, length=1)
+    mmu.ring()
+    mmu.settle()
+    mmu.write(h.CmdqBaseReg.offset, moved)
+    mmu.write(h.CmdqSizeReg.offset, 1)
+    mmu.step(use=5, done_valid=1)
+    mmu.settle()
+    assert (mmu.status(fence), fence_value(mmu)) == (OK, 1)
+    assert not any(mmu.peek(moved, mmu.commands * h.ENTRY_BYTES))
+    mmu.poke(moved, raw_of(line_of(h.Command, opcode=h.CmdOp.NOP)))
+    mmu.write(h.CmdqProdReg.offset, 1)
+    mmu.settle()
+    assert entry_of(h.Command, mmu.peek(moved, h.ENTRY_BYTES))["done"]
+
+
 # ---- invalidations and fences --------------------------------------------------------------------------------------------------
 
 
