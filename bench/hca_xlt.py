@@ -8,8 +8,8 @@ Costs: a second once the block bench is built.
 from __future__ import annotations
 
 from hwif.gen.hca import XltResult
-from tb.hca_xlt.checked import Ask, use_of
-from tb.hca_xlt.rig import KEY, Rig, page_shoot, rig, uses
+from tb.hca_xlt.checked import use_of
+from tb.hca_xlt.rig import Rig, asks, page_shoot, rig
 from tb.hca_xlt.world import PAGE
 
 __all__ = ["measure"]
@@ -23,17 +23,13 @@ def _mapped(it: Rig, pages: range) -> None:
         it.map(page)
 
 
-def _asks(pages: list[int], user: int = 0) -> list[Ask]:
-    return [Ask(use, KEY, page * PAGE) for use, page in zip(uses(len(pages), user), pages)]
-
-
 def hits() -> tuple[float, int]:
     """Look-ups a cycle while all are cached, both users asking; and the cycles from acceptance to answer of the slowest."""
     pages = range(32)
     with rig(latency=(LATENCY, LATENCY)) as it:
         _mapped(it, pages)
-        it.stream(_asks([*pages]))
-        answers = it.stream(_asks([*pages] * 4) + _asks([*pages] * 2, user=1))
+        it.stream(asks(pages))
+        answers = it.stream(asks([*pages] * 4) + asks([*pages] * 2, user=1))
         times = [answer.answered for answer in answers]
         return len(times) / (max(times) - min(times) + 1), max(answer.latency for answer in answers)
 
@@ -45,7 +41,7 @@ def walks() -> int:
         _mapped(it, pages)
         it.lookup(0)
         it.most_reads = 0
-        it.stream(_asks([*pages][1:]))
+        it.stream(asks([*pages][1:]))
         return it.most_reads
 
 
@@ -55,7 +51,7 @@ def misses(count: int) -> int:
     with rig(latency=(LATENCY, LATENCY)) as it:
         _mapped(it, pages)
         it.lookup(count * PAGE)
-        answers = it.stream(_asks([*pages][:count]))
+        answers = it.stream(asks([*pages][:count]))
         return max(answer.answered for answer in answers) - min(answer.accepted for answer in answers)
 
 
@@ -67,7 +63,7 @@ def dead(reach: str) -> int:
         it.map(0)
         it.lookup(0, use=use_of(1, 15, 3))
         begin = it.now
-        answers = it.stream(_asks([0] * 96), {at: page_shoot(first, last, whole=whole)})
+        answers = it.stream(asks([0] * 96), {at: page_shoot(first, last, whole=whole)})
         fast, slow = min(a.latency for a in answers), max(a.latency for a in answers)
         assert all(answer.result == XltResult.OK for answer in answers)
         assert slow > LATENCY, "nothing was walked again"

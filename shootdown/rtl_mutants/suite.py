@@ -31,6 +31,8 @@ DIRECTED: Mapping[str, str] = {
     "unit/test_rtl_tlb_fills.py": "gru_tlb",
     "unit/test_rtl_tlb_checks.py": "gru_tlb",
     "unit/test_rtl_hca_xlt.py": "hca_xlt",
+    "unit/test_rtl_hca_xlt_invalidation.py": "hca_xlt",
+    "unit/test_rtl_hca_xlt_checks.py": "hca_xlt",
     "unit/test_rtl_hca_mmu.py": "hca_mmu",
     "unit/test_rtl_hca_fault.py": "hca_mmu",
     "unit/test_rtl_hca_rx.py": "hca_rx",

@@ -129,7 +129,13 @@ def _directed(name: str, about: str, block: str, rules: str, tier: Tier = Tier.D
 SHOOT = "SD-1 SD-2 SD-3 SD-4 SD-5 SD-6 SD-7 SD-8"
 FAULTS = "FQ-1 FQ-2 FQ-3 FQ-4 FQ-5 FQ-6 FQ-7"
 DIRECTED = (
-    _directed("xlt", "translation: every check, edge and distance in cycles; broken variants", "hca_xlt", SHOOT),
+    _directed("xlt", "translation: cycle counts, every check of a key, tables and what they reach", "hca_xlt", "SD-7"),
+    _directed(
+        "xlt_invalidation",
+        "translation: every edge of an invalidation, every distance in cycles from it",
+        "hca_xlt",
+        "SD-1 SD-2 SD-3 SD-4 SD-5 SD-6 SD-8",
+    ),
     _directed("mmu", "registers, every command and its errors, invalidations and fences", "hca_mmu", "SD-1 SD-2 SD-6 SD-8"),
     _directed("fault", "tokens, the queue at its last entry, resumes, the line; broken variants", "hca_mmu", FAULTS),
     _directed("rx", "the receive engine: rates, and broken variants", "hca_rx", "SD-2"),

@@ -6,7 +6,7 @@ offers look-ups back to back and says when each was accepted and answered.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from types import SimpleNamespace
@@ -15,7 +15,7 @@ from hwif.gen.hca import TABLE_BITS, Mtt, Need, XltResult
 from tb.hca_xlt.checked import SLOTS, USER_SHIFT, Ask, CheckedXlt, Shoot, live_of, use_of
 from tb.hca_xlt.world import PAGE, Inval, Region
 
-__all__ = ["INDEX", "KEY", "Answer", "Rig", "page_shoot", "rig", "uses"]
+__all__ = ["INDEX", "KEY", "Answer", "Rig", "asks", "page_shoot", "rig", "uses"]
 
 INDEX = 3
 KEY = INDEX << 8 | 0x55
@@ -107,6 +107,12 @@ def uses(count: int, user: int = 0) -> list[int]:
     """Uses of one user, one a slot first."""
     slots = SLOTS[user]
     return [use_of(user, number % slots, number // slots) for number in range(count)]
+
+
+def asks(pages: Iterable[int], user: int = 0) -> list[Ask]:
+    """One look-up of each page, each a use of its own."""
+    found = list(pages)
+    return [Ask(use, KEY, page * PAGE) for use, page in zip(uses(len(found), user), found)]
 
 
 @contextmanager
