@@ -5,6 +5,8 @@ As in test_rtl_tlb.py the model beside the TLB compares everything; a test bring
 
 from __future__ import annotations
 
+from itertools import product
+
 import pytest
 from support.tlb_rig import LOG, SETS, WAYS, checked, fill, idle, page, shootdowns, touch
 
@@ -116,29 +118,30 @@ def test_pseudo_lru_evicts_an_entry_not_used_lately_and_the_miss_says_where() ->
 @pytest.mark.parametrize("code", [0, 5])
 def test_shootdown_against_lookup_of_the_same_entry(code: int) -> None:
     """Whoever comes first, the access is either in flight for the drain or a miss; the model knows which, to the cycle."""
-    for offset in range(-4, 5):
-        for uses in range(0, 8):
-            with checked() as tlb:
-                fill(tlb, Fill(0, page(512), 1 << 20, code=code))
-                lookups, shot, used = 8, 8 + offset, 8 + 2 + uses
-                hit = False
-                for cycle in range(40):
-                    out = tlb.cycle(
-                        Lookup(1, page(512), sizes=1 << code) if cycle == lookups else None,
-                        [1] if hit and cycle == used else [],
-                        shoot=Shoot(5, 512, 512) if cycle == shot else None,
-                    )
-                    hit |= bool(out.rsp_valid and out.rsp_hit)
-                assert hit == (offset >= 1), "a hit until the cycle of its hit stage"
-                tlb.settle()
+    with checked() as tlb:
+        for offset, uses in product(range(-4, 5), range(8)):
+            tlb.reset()
+            fill(tlb, Fill(0, page(512), 1 << 20, code=code))
+            lookups, shot, used = 8, 8 + offset, 8 + 2 + uses
+            hit = False
+            for cycle in range(40):
+                out = tlb.cycle(
+                    Lookup(1, page(512), sizes=1 << code) if cycle == lookups else None,
+                    [1] if hit and cycle == used else [],
+                    shoot=Shoot(5, 512, 512) if cycle == shot else None,
+                )
+                hit |= bool(out.rsp_valid and out.rsp_hit)
+            assert hit == (offset >= 1), "a hit until the cycle of its hit stage"
+            tlb.settle()
 
 
 @pytest.mark.parametrize("code", [0, 5])
 @pytest.mark.parametrize("since", [0, 9])
 def test_shootdown_against_drop_in(code: int, since: int) -> None:
     """SD-3: in every cycle up to and including the decision the shootdown wins; afterwards it kills the entry."""
-    for offset in range(-6, 9):
-        with checked() as tlb:
+    with checked() as tlb:
+        for offset in range(-6, 9):
+            tlb.reset()
             tlb.cycle(Lookup(1, page(512), sizes=1 << code))
             idle(tlb, 3)
             shootdowns(tlb, since)
@@ -159,8 +162,9 @@ def test_shootdown_against_drop_in(code: int, since: int) -> None:
 
 def test_drop_in_after_the_shootdown_survives_the_sweep() -> None:
     """The sweep meets the new entry's set at every distance and tells it from the old one."""
-    for offset in range(0, SETS + 6, 3):
-        with checked() as tlb:
+    with checked() as tlb:
+        for offset in range(0, SETS + 6, 3):
+            tlb.reset()
             fill(tlb, Fill(0, page(1), 1))
             tlb.cycle(shoot=Shoot(0, 0, 1023))
             idle(tlb, 2)
