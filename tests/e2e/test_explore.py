@@ -13,6 +13,8 @@ from typing import Any
 
 import pytest
 
+from tb.toolchain import WAVE_HEADERS, has_header
+
 PLAY, DEFECT = "gru_dropin", "gru_free_before_ack"
 KEYS = {
     "play", "planted", "strategy", "bound", "seed", "found", "failure", "trouble", "schedule", "schedule_steps", "seconds",
@@ -68,6 +70,14 @@ def test_the_schedule_replays_with_the_same_digest(found: tuple[Path, str], back
     assert first == second
     assert "the same: ORACLE REVOKED" in first
     assert re.search(r"^digest [0-9a-f]{32}$", first, re.MULTILINE)
+
+
+@pytest.mark.skipif(not all(map(has_header, WAVE_HEADERS)), reason="waveforms need the headers of lz4 and zlib")
+def test_the_waveform_opens_at_the_failure(found: tuple[Path, str], tmp_path: Path) -> None:
+    printed = run("cosim", "--schedule", str(found[0]), "--waves", "--out", str(tmp_path), status=1).stdout
+    assert f"waveform: {tmp_path / 'waves.fst'}" in printed
+    assert (tmp_path / "waves.fst").stat().st_size > 1000
+    assert re.search(r"-cycle \d+: ORACLE REVOKED", (tmp_path / "waves.gtkw").read_text())
 
 
 BENT = {
