@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from tb.toolchain import WAVE_HEADERS, has_header
+from tools.preflight import WAVE_HEADERS, has_header
 
 PLAY, DEFECT = "gru_dropin", "gru_free_before_ack"
 KEYS = {
