@@ -17,7 +17,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from sw_stack.sched.steered import DEVICE, Segment, SteeredScheduler
+from sw_stack.sched.steered import DEVICE, Segment, SteeredScheduler, names_of
+from sw_stack.sched.task import Task
 
 __all__ = ["STRATEGIES", "Dfs", "DfsChooser", "PctChooser", "Plan", "PlanChooser", "RandomChooser"]
 
@@ -55,7 +56,7 @@ class DfsChooser:
         if search.prune:
             segments = self._sched.segments
             assert segments is not None
-            point = Point(at, len(segments), used, self._sched.actor_names(), self._begun)
+            point = Point(at, len(segments), used, tuple(self._sched.queue), self._begun)
             self._points.append(point)
             if chosen:
                 self._begun = point
@@ -93,20 +94,21 @@ class DfsChooser:
         for point in self._points:
             wanted = rivals.get(point.segment)
             if wanted is None:
-                self._search.pruned += len(point.names)
+                self._search.pruned += len(point.could_run)
                 continue
-            chosen = _instead(wanted, point.names)
-            self._search.pruned += len(point.names) - len(chosen)
-            self._add(point, chosen)
+            self._add(point, wanted)
             if point.begun is not None:
-                self._add(point.begun, _instead(wanted, point.begun.names))
+                self._add(point.begun, wanted)
 
-    def _add(self, point: Point, chosen: set[str]) -> None:
+    def _add(self, point: Point, wanted: Sequence[Rival]) -> None:
         search = self._search
         if point.used > search.bound:
             return
+        names = names_of(point.could_run)
+        chosen = _instead(wanted, names)
+        search.pruned += len(names) - len(chosen)
         before = tuple(choice for choice in self._plan if choice[0] < point.at)
-        for pick, name in enumerate(point.names, 1):
+        for pick, name in enumerate(names, 1):
             if name in chosen:
                 plan = (*before, (point.at, pick))
                 if plan not in search.known:
@@ -124,12 +126,16 @@ class Point(NamedTuple):
     at: int
     segment: int
     used: int
-    names: list[str]
+    could_run: tuple[Task | None, ...]
     begun: Point | None
 
 
-def races(segments: Sequence[Segment]) -> dict[int, list[tuple[str, set[str]]]]:
-    """For each segment that another actor's later segment races with: that actor, and who did something on the way to that.
+Rival = tuple[str, set[str]]
+"""An actor whose later segment races with an earlier one, and who did something on the way to that."""
+
+
+def races(segments: Sequence[Segment]) -> dict[int, list[Rival]]:
+    """For each segment that another actor's later segment races with: its rivals.
 
     Two segments race if they use the same thing, nobody used it between them, and nothing else orders them: the later one would
     have come to it without the earlier. Stopping a task before a segment differs from stopping it after it only if it races
@@ -143,7 +149,7 @@ def races(segments: Sequence[Segment]) -> dict[int, list[tuple[str, set[str]]]]:
     clocks: dict[str, list[int]] = {}  # of each actor: the last segment of every actor that is before what it does next
     ends: list[list[int]] = []  # of each segment
     last: dict[int, int] = {}  # of each thing: the segment that used it last
-    found: dict[int, list[tuple[str, set[str]]]] = {}
+    found: dict[int, list[Rival]] = {}
     for index, (actor, used, woken) in enumerate(segments):
         clock = clocks.get(actor, none)
         if woken >= 0:
@@ -165,7 +171,7 @@ def races(segments: Sequence[Segment]) -> dict[int, list[tuple[str, set[str]]]]:
     return found
 
 
-def _instead(wanted: Sequence[tuple[str, set[str]]], names: Sequence[str]) -> set[str]:
+def _instead(wanted: Sequence[Rival], names: Sequence[str]) -> set[str]:
     """Who is to run in place of the segment: who races with it; if that one cannot yet, who did something on the way to it; else
     anybody."""
     chosen: set[str] = set()

@@ -17,7 +17,7 @@ Costs: some microseconds a run beside what the tasks do.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, NamedTuple, Protocol
 from zlib import crc32  # str hashes differ from process to process
@@ -31,7 +31,7 @@ from sw_stack.sched.scheduler import BusError, Scheduler
 from sw_stack.sched.shared import Shared
 from sw_stack.sched.task import DONE, Pause, Suspend, Task
 
-__all__ = ["DEVICE", "SteeredScheduler", "StepwiseDevice", "Stopped", "Stretch"]
+__all__ = ["DEVICE", "Segment", "SteeredScheduler", "StepwiseDevice", "Stopped", "Stretch", "names_of"]
 
 SPIN: Final = 200
 REACH: Final = 50_000
@@ -74,6 +74,11 @@ class Segment(NamedTuple):
     actor: str
     used: set[int]
     woken: int
+
+
+def names_of(queue: Iterable[Task | None]) -> list[str]:
+    """Of those who stand in a queue."""
+    return [DEVICE if task is None else task.name for task in queue]
 
 
 class _NoChoice:
@@ -198,7 +203,7 @@ class SteeredScheduler(Scheduler):
 
     def actor_names(self) -> list[str]:
         """Who can run, in the order of the choices."""
-        return [DEVICE if task is None else task.name for task in self.queue]
+        return names_of(self.queue)
 
     # ---- points --------------------------------------------------------------------------------------------------------
 
