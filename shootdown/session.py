@@ -28,13 +28,10 @@ from hwif.trace import Trace
 from shootdown.explain import EventRing, explain, explain_data, recent
 from shootdown.measure import MeasureBase
 from shootdown.result import CosimConfig, OracleCounts, ProgressUpdate, RunResult, ViolationReport
+from shootdown.rules import BREAKS, broken
 from shootdown.software import Job
 from shootdown.timeline import Timeline
-from sw_stack.mm.frames import FrameError
-from sw_stack.mm.secondary import DeadTranslationError
-from sw_stack.mm.types import MmError
-from sw_stack.notifier import NotifierError
-from sw_stack.sched import BusError, Chooser, LockdepError, RecordedChooser, ReplayChooser, Scheduler, SeededChooser
+from sw_stack.sched import Chooser, RecordedChooser, ReplayChooser, Scheduler, SeededChooser
 from sw_stack.workloads.findings import DataFailure
 
 __all__ = ["HostDevice", "Report", "Session"]
@@ -147,17 +144,10 @@ class Session:
             yield
         except KeyboardInterrupt:
             self.interrupted = True
-        except LockdepError as error:
-            self._broken(self.sched.now, "LOCKDEP", str(error))
-        except BusError as error:
-            self._broken(self.sched.now, "BUS", str(error))
         except self.software.driver_errors as error:
             self._broken(self.sched.now, "DRIVER", str(error))
-        except (FrameError, MmError) as error:
-            self._broken(self.sched.now, "VM", str(error))
-        except (NotifierError, DeadTranslationError) as error:  # "RULE: what"
-            rule, _, what = str(error).partition(": ")
-            self._broken(self.sched.now, rule, what)
+        except BREAKS as error:
+            self._broken(self.sched.now, *broken(error))
         except AssertionFailure as error:  # its own cycle: software may have slept through many before it
             self._broken(error.cycle, "SVA", error.text)
 

@@ -16,12 +16,10 @@ from hwif.memory import HostMemory
 from hwif.shadow import Shadow
 from hwif.trace import Trace
 from shootdown.claims.base import RuleBrokenError
+from shootdown.rules import BREAKS, broken
 from sw_stack.mm import Machine, Mm
 from sw_stack.mm.check import audit
-from sw_stack.mm.frames import FrameError
-from sw_stack.mm.secondary import DeadTranslationError
-from sw_stack.notifier import NotifierError
-from sw_stack.sched import LockdepError, Scheduler, SeededChooser, run_alone
+from sw_stack.sched import Scheduler, SeededChooser, run_alone
 from sw_stack.workloads.stage_base import BASE, PAGE, RW
 
 __all__ = ["BASE", "PAGE", "RW", "Alone", "fill", "rules"]
@@ -35,13 +33,8 @@ def rules() -> Iterator[None]:
     """Turns what breaks a rule into RuleBrokenError."""
     try:
         yield
-    except (NotifierError, DeadTranslationError) as error:
-        rule, _, what = str(error).partition(": ")
-        raise RuleBrokenError(rule, what) from error
-    except LockdepError as error:
-        raise RuleBrokenError("LOCKDEP", str(error)) from error
-    except FrameError as error:
-        raise RuleBrokenError("VM", str(error)) from error
+    except BREAKS as error:
+        raise RuleBrokenError(*broken(error)) from error
     except StalledError as error:
         raise RuleBrokenError("STALL", str(error)) from error
 
