@@ -18,7 +18,18 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-__all__ = ["MUTANT_VARIABLE", "ROOT", "RTL_VARIABLE", "BuildError", "check_tools", "digest", "locked", "run_tool", "verilator_root"]
+__all__ = [
+    "MUTANT_VARIABLE",
+    "ROOT",
+    "RTL_VARIABLE",
+    "BuildError",
+    "check_tools",
+    "digest",
+    "locked",
+    "object_cache",
+    "run_tool",
+    "verilator_root",
+]
 
 ROOT = Path(__file__).resolve().parents[1]
 RTL_VARIABLE = "SHOOTDOWN_RTL"
@@ -56,6 +67,11 @@ def verilator_root() -> Path:
     except ImportError:
         raise BuildError("the Python package 'verilator' is missing: run `make setup`") from None
     return Path(verilator.__file__).parent
+
+
+def object_cache() -> str:
+    """For make's OBJCACHE: ccache, if it is there. Verilator's run time, most of a small bench's build, is compiled once then."""
+    return shutil.which("ccache") or ""
 
 
 def digest(files: Sequence[Path], more: str) -> str:

@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tb.coverage import instrument
-from tb.toolchain import ROOT, digest, locked, run_tool, verilator_root
+from tb.toolchain import ROOT, digest, locked, object_cache, run_tool, verilator_root
 
 __all__ = ["Outcome", "Program"]
 
@@ -101,7 +101,7 @@ class Program:
         command += ["--x-assign", "unique", "--x-initial", "unique", "--top-module", f"{self.name}_tb", "-Mdir", str(model)]
         command += [f"-G{parameter}={value}" for parameter, value in self.parameters]
         command += [f"-I{folder}" for folder in sorted({header.parent for header in self._headers()})]
-        command += ["-MAKEFLAGS", "OPT_FAST=-O1 CFG_CXXFLAGS_PCH_I=-include", "-o", str(partial)]
+        command += ["-MAKEFLAGS", f"OPT_FAST=-O1 CFG_CXXFLAGS_PCH_I=-include OBJCACHE={object_cache()}", "-o", str(partial)]
         sources, own = self.sources, [self.main] if self.main else []
         if instrument.wanted():
             sources, own = instrument.given(sources, folder, f"{self.name}_tb"), [*own, instrument.AT_EXIT, instrument.START]

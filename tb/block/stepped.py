@@ -18,7 +18,7 @@ from pathlib import Path
 from types import SimpleNamespace
 
 from tb.coverage import instrument
-from tb.toolchain import ROOT, digest, locked, run_tool, verilator_root
+from tb.toolchain import ROOT, digest, locked, object_cache, run_tool, verilator_root
 
 __all__ = ["Block", "Library"]
 
@@ -94,7 +94,9 @@ class Library:
             "-shared",
         ]
         # quiet.h for the run time only: a second -include hides the model's precompiled header from GCC.
-        make = f"OPT_FAST=-O1 CFG_CXXFLAGS_PCH_I=-include OPT_GLOBAL='-Os {hooks} -include {HERE}/quiet.h'"
+        make = (
+            f"OPT_FAST=-O1 CFG_CXXFLAGS_PCH_I=-include OBJCACHE={object_cache()} OPT_GLOBAL='-Os {hooks} -include {HERE}/quiet.h'"
+        )
         command += ["-MAKEFLAGS", make, "-o", str(partial)]
         sources = instrument.given(self.sources, folder) if counts else self.sources
         run_tool([*command, *map(str, sources), str(self.cpp)], folder / "build.log")
