@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from support.small_claims import small
 
-from shootdown.claims import base, library, moving, page, paging, pair, record, run
+from shootdown.claims import base, library, moving, page, paging, pair, plot, record, run
 from shootdown.claims.holders import MLOCKED, NOTIFIER, PINNED
 from shootdown.claims.run import Break, Finding, measure_all
 from shootdown.errors import InputError
@@ -100,6 +100,13 @@ def test_the_page_in_docs_is_that_of_its_figures() -> None:
     assert [finding.name for finding in findings] == list(library.NAMES) and not any(finding.breaks for finding in findings)
     for finding in findings:
         assert len(finding.rows) == len(finding.claim.points())
+
+
+def test_every_look_is_that_of_a_label() -> None:
+    """A label that is renamed would lose its colour without a word."""
+    findings, _ = record.read(ROOT / "docs" / "claims" / "claims.json")
+    labels = {series.label for one in findings for panel in one.claim.panels(one.rows) for series in panel.series}
+    assert set(plot.LOOKS) <= labels
 
 
 @pytest.mark.parametrize("name", library.NAMES)

@@ -29,6 +29,15 @@ def test_the_more_is_pinned_the_more_is_looked_at_until_nothing_can_be_had() -> 
     assert verdict("livelock", rows).outcome is Outcome.HOLDS
 
 
+def test_mlocked_pages_go_round_as_well_but_what_else_there_is_can_be_had() -> None:
+    rows = held(NOBODY, PINNED, MLOCKED, NOTIFIER)
+    mlocked = pick(rows, kind=MLOCKED)
+    assert [row.failed for row in mlocked] == [0, 0, mlocked[2].touches]
+    assert mlocked[0].looks_each < mlocked[1].looks_each and not any(row.unmapped_in_vain for row in mlocked)
+    found = verdict("livelock", rows)
+    assert found.outcome is Outcome.HOLDS and "no notifier helps there" in found.text
+
+
 def test_a_client_that_is_not_called_is_no_cure(monkeypatch: pytest.MonkeyPatch) -> None:
     async def deaf(self: Kvm, mm: Any, address: int) -> None:
         """The notifier is not called: the references stay."""
