@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+from typing import Any, get_args
+
 from shootdown.explore.search import Dfs, DfsChooser, Plan, PlanChooser
 from shootdown.explore.shrink import Found, Shrinker, record
 from shootdown.explore.world import Failure, World
@@ -41,8 +44,36 @@ def failures(
     return found
 
 
-def shortest(play: str, planted: str, bound: int = 2) -> tuple[int, Found]:
-    """Schedules until the planted race shows, and the schedule made short and replayed."""
+def planted_in(plays: Sequence[str]) -> list[tuple[str, str]]:
+    """Every race of these plays: the play, and the race."""
+    return [(play, name) for play in plays for name in load(play).PLANTED]
+
+
+def check_words(races: Sequence[tuple[str, str]], words: Mapping[str, str], driver: Any = None) -> None:
+    """Every race has the words by which its failure is known; every switch of a driver's Literal is set by one of them."""
+    assert {name for _play, name in races} == set(words)
+    assert set(get_args(driver)) <= {load(play).PLANTED[name].switch for play, name in races}
+
+
+def check_shortest(play: str, name: str, words: Mapping[str, str]) -> Found:
+    """The race is found, and made about as short as it is known to go: a shorter one is to be written down."""
+    best = shortest(play, name)
+    assert words[name] in best.failure.text
+    known = load(play).PLANTED[name].steps
+    assert known <= len(best.steps) <= 1.5 * known
+    return best
+
+
+def kind_on_rtl(play: str, name: str, best: Found) -> str | None:
+    """How the schedule fails on the RTL; None if it does not."""
+    shrinker = Shrinker(load(play), name, "native")
+    again = shrinker.replay(best)
+    shrinker.close()
+    return None if again is None else again.failure.kind
+
+
+def shortest(play: str, planted: str, bound: int = 2) -> Found:
+    """The first schedule that shows the planted race, made short and replayed."""
     search = Dfs(bound)
     world = World(load(play), planted)
     for played, (used, plan) in enumerate(search.plans(), 1):
@@ -61,4 +92,4 @@ def shortest(play: str, planted: str, bound: int = 2) -> tuple[int, Found]:
     again = shrinker.replay(best)
     shrinker.close()
     assert again is not None and again.failure.kind == found.failure.kind, "the short schedule does not replay"
-    return played, best
+    return best

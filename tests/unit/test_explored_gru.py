@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 from _pytest.mark import ParameterSet
-from explored_rig import failures, shortest
+from explored_rig import check_shortest, check_words, failures, kind_on_rtl, planted_in
 
-from shootdown.explore.shrink import Found, Shrinker
+from sw_stack.drivers.gru.policy import Race
 from sw_stack.workloads.explored import load
 
 WORDS = {
@@ -39,31 +39,22 @@ GRU = (
 SOFTWARE = ("mn_exit_unregister", "mn_range_bounds", "mn_sleepers")
 QUICK = {"gru_exit_close", "gru_refused_range", *SOFTWARE}
 """Plays whose races are found and made short in a second or two."""
-PLANTED = [(play, name) for play in (*GRU, *SOFTWARE) for name in load(play).PLANTED]
+PLANTED = planted_in((*GRU, *SOFTWARE))
 
 
 def quick(play: str, *more: str) -> ParameterSet:
     return pytest.param(play, *more, marks=() if play in QUICK else pytest.mark.slow)
 
 
-def on_rtl(play: str, name: str, best: Found) -> str | None:
-    shrinker = Shrinker(load(play), name, "native")
-    again = shrinker.replay(best)
-    shrinker.close()
-    return None if again is None else again.failure.kind
-
-
 def test_every_race_has_its_words() -> None:
-    assert {name for _play, name in PLANTED} == set(WORDS)
+    check_words(PLANTED, WORDS, Race)
 
 
 @pytest.mark.parametrize(("play", "name"), [quick(play, name) for play, name in PLANTED])
 def test_the_planted_race_is_found_made_short_and_shows_on_the_rtl(play: str, name: str) -> None:
-    _played, best = shortest(play, name)
-    assert WORDS[name] in best.failure.text
-    assert len(best.steps) <= 1.5 * load(play).PLANTED[name].steps
+    best = check_shortest(play, name, WORDS)
     if load(play).DEVICE is not None:
-        assert on_rtl(play, name, best) == best.failure.kind
+        assert kind_on_rtl(play, name, best) == best.failure.kind
 
 
 @pytest.mark.parametrize("play", [*(pytest.param(play, marks=pytest.mark.slow) for play in GRU), *SOFTWARE])

@@ -3,18 +3,15 @@
 from __future__ import annotations
 
 import pytest
-from explored_rig import failures, shortest
-
-from sw_stack.workloads.explored import load
+from explored_rig import check_shortest, check_words, failures, planted_in
 
 PLAY = "hmm_gone"
+WORDS = {"hmm_fault_after_exit": "no end after 300 points"}
 
 
 def test_the_planted_race_is_found_and_made_short() -> None:
-    ((name, what),) = load(PLAY).PLANTED.items()
-    _played, best = shortest(PLAY, name)
-    assert best.failure.kind == "STALL" and "no end" in best.failure.text
-    assert len(best.steps) <= 1.5 * what.steps
+    check_words(planted_in((PLAY,)), WORDS)
+    assert check_shortest(PLAY, "hmm_fault_after_exit", WORDS).failure.kind == "STALL"
 
 
 @pytest.mark.parametrize("bound", [1, 2])

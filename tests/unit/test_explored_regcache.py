@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-from typing import get_args
-
 import pytest
-from explored_rig import failures, shortest
+from explored_rig import check_shortest, check_words, failures, planted_in
 
-from sw_stack.drivers.regcache.policy import RACE_TEXT, Race
-from sw_stack.workloads.explored import load
+from sw_stack.drivers.regcache.policy import Race
 
 WORDS = {
     "regcache_unaware": "page 1: the adapter sends 2s, the process has written 4s",
@@ -23,20 +20,16 @@ WORDS = {
     "regcache_fork_locked": "waits for regcache_lock[child]",
 }
 PLAYS = ("regcache_reuse", "regcache_merge", "regcache_locks", "regcache_fork")
-PLANTED = [(play, name) for play in PLAYS for name in load(play).PLANTED]
+PLANTED = planted_in(PLAYS)
 
 
 def test_every_race_has_its_words() -> None:
-    assert {name for _play, name in PLANTED} == set(WORDS)
-    switches = {load(play).PLANTED[name].switch for play, name in PLANTED}
-    assert set(get_args(Race)) == set(RACE_TEXT) <= switches
+    check_words(PLANTED, WORDS, Race)
 
 
 @pytest.mark.parametrize(("play", "name"), PLANTED)
 def test_the_planted_race_is_found_and_made_short(play: str, name: str) -> None:
-    _played, best = shortest(play, name)
-    assert WORDS[name] in best.failure.text
-    assert len(best.steps) <= 1.5 * load(play).PLANTED[name].steps
+    check_shortest(play, name, WORDS)
 
 
 @pytest.mark.parametrize("bound", [1, pytest.param(2, marks=pytest.mark.slow)])

@@ -11,7 +11,7 @@ from typing import Literal
 
 from sw_stack.drivers.choices import check_choice
 
-__all__ = ["MAX_ASID", "MIN_ASID", "MUTANT_TEXT", "RACE_TEXT", "DriverPolicy", "Dropin", "Mutant", "Race", "UserOption"]
+__all__ = ["MAX_ASID", "MIN_ASID", "MUTANT_TEXT", "DriverPolicy", "Dropin", "Mutant", "Race", "UserOption"]
 
 Dropin = Literal["interrupt", "user"]
 """Where a miss is answered first. "interrupt": the handler walks the page table itself and hands over to user polling only
@@ -51,30 +51,27 @@ MUTANT_TEXT: Mapping[str, str] = {
 }
 
 Race = Literal[
+    # the interrupt handler walks the page table step by step, under no lock that whoever frees tables takes
     "walk_in_steps",
+    # the placement check unloads a context, and its caller goes on with the place it had before
     "place_after_unload",
+    # a shootdown of base pages is not sent to an entry of a larger page that contains them
     "large_not_flushed",
+    # the page count of a shootdown is cut to its ten bits: 1,025 pages are one
     "long_wraps",
+    # a shootdown of length 0 covers one page, not the whole address space
     "empty_is_one",
+    # the region of a shootdown's ASID is taken from two bits of the address instead of three
     "region_short",
+    # an address space keeps its ASID although they were given out anew since it was unloaded
     "old_generation",
+    # close takes the notifier out of the chain and unloads the context afterwards
     "unregister_first",
+    # a write that met a clean entry is restarted only: the page is writable, so the entry is thought to be gone
     "upgrade_assumed",
 ]
 """A mistake of a real driver that needs an order of its own to show: found by a search over orders (sw_stack/workloads/explored),
-not by the hunts. RACE_TEXT says what is broken."""
-
-RACE_TEXT: Mapping[str, str] = {
-    "walk_in_steps": "the interrupt handler walks the page table step by step, under no lock that whoever frees tables takes",
-    "place_after_unload": "the placement check unloads a context, and its caller goes on with the place it had before",
-    "large_not_flushed": "a shootdown of base pages is not sent to an entry of a larger page that contains them",
-    "long_wraps": "the page count of a shootdown is cut to its ten bits: 1,025 pages are one",
-    "empty_is_one": "a shootdown of length 0 covers one page, not the whole address space",
-    "region_short": "the region of a shootdown's ASID is taken from two bits of the address instead of three",
-    "old_generation": "an address space keeps its ASID although they were given out anew since it was unloaded",
-    "unregister_first": "close takes the notifier out of the chain and unloads the context afterwards",
-    "upgrade_assumed": "a write that met a clean entry is restarted only: the page is writable, so the entry is thought to be gone",
-}
+not by the hunts."""
 
 MIN_ASID = 8
 MAX_ASID = 0xFFFFF0

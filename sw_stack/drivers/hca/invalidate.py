@@ -151,12 +151,11 @@ async def _tell(drv: DriverCore, mr: Mr, gone: Unmapped) -> None:
         length -= PAGE_SIZE
     if mutant == "zap_revoked":
         drv.sched.touch(drv.keys)
-    key = REVOKED_KEY if mutant == "zap_revoked" and mr.revoked else mr.key
-    invalidate = Order(h.CmdOp.INVALIDATE_RANGE, key=key, addr=addr, length=length)
-    if mutant == "zap_revoked":
-        await commands.must(invalidate)
+        key = REVOKED_KEY if mr.revoked else mr.key
+        await commands.must(Order(h.CmdOp.INVALIDATE_RANGE, key=key, addr=addr, length=length))
         await commands.fenced([])
         return
+    invalidate = Order(h.CmdOp.INVALIDATE_RANGE, key=mr.key, addr=addr, length=length)
     if mutant == "free_before_fence":
         for ticket in await commands.ring(invalidate, Order(h.CmdOp.FENCE)):
             commands.abandon(ticket)

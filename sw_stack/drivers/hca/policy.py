@@ -12,7 +12,7 @@ from typing import Literal
 from hwif.gen import hca as h
 from sw_stack.drivers.choices import check_choice
 
-__all__ = ["MUTANT_TEXT", "RACE_TEXT", "DriverPolicy", "Mutant", "Race"]
+__all__ = ["MUTANT_TEXT", "DriverPolicy", "Mutant", "Race"]
 
 Mutant = Literal[
     "free_before_fence",
@@ -52,28 +52,25 @@ MUTANT_TEXT: Mapping[str, str] = {
 }
 
 Race = Literal[
+    # an invalidation that meets a deregistration names a key that has just been revoked
     "zap_revoked",
+    # the pages of an invalidation are counted in 64 bits: a range to the end of everything has none
     "round_overflow",
+    # a page that has an entry is left alone, though the fault asks for more than the entry allows
     "upgrade_lost",
+    # frames for tables that went meanwhile are allocated under umem_lock
     "tables_under_lock",
+    # whoever finds a table empty destroys it, also when somebody else is at it already
     "table_twice",
+    # a fault gives its reference to the address space back under umem_lock
     "mmput_in_fault",
+    # lookups that invalidations spoil are repeated without bound
     "retry_forever",
+    # an interval's remove returns when the sequence number moves, before the end has let go of the interval
     "remove_early",
 ]
 """A mistake of a real driver that needs an order of its own to show: found by a search over orders (sw_stack/workloads/explored),
-not by the hunts. RACE_TEXT says what is broken."""
-
-RACE_TEXT: Mapping[str, str] = {
-    "zap_revoked": "an invalidation that meets a deregistration names a key that has just been revoked",
-    "round_overflow": "the pages of an invalidation are counted in 64 bits: a range to the end of everything has none",
-    "upgrade_lost": "a page that has an entry is left alone, though the fault asks for more than the entry allows",
-    "tables_under_lock": "frames for tables that went meanwhile are allocated under umem_lock",
-    "table_twice": "whoever finds a table empty destroys it, also when somebody else is at it already",
-    "mmput_in_fault": "a fault gives its reference to the address space back under umem_lock",
-    "retry_forever": "lookups that invalidations spoil are repeated without bound",
-    "remove_early": "an interval's remove returns when the sequence number moves, before the end has let go of the interval",
-}
+not by the hunts."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,7 @@ from typing import Literal
 
 from sw_stack.drivers.choices import check_choice
 
-__all__ = ["MUTANT_TEXT", "RACE_TEXT", "CachePolicy", "Mutant", "Race", "Repair"]
+__all__ = ["MUTANT_TEXT", "CachePolicy", "Mutant", "Race", "Repair"]
 
 Repair = Literal["none", "hook", "ummunotify"]
 """How the cache hears that a mapping has changed. "none": it does not. "hook": from the library's own munmap and madvise, which the
@@ -46,14 +46,15 @@ MUTANT_TEXT: Mapping[str, str] = {
     "fork_inherits": "the child goes on with the parent's cache, lock and all",
 }
 
-Race = Literal["dereg_in_use", "lock_in_monitor", "remove_ignored"]
-"""A mistake of a real library that a search over orders is to find (sw_stack/workloads/explored); RACE_TEXT says what is broken."""
-
-RACE_TEXT: Mapping[str, str] = {
-    "dereg_in_use": "a registration that is invalidated is given up at once, in use or not",
-    "lock_in_monitor": "a thread of the library's handles events under the cache's lock; who caused the event waits until it has",
-    "remove_ignored": "the hook tells of madvise, and only munmap is taken for an invalidation",
-}
+Race = Literal[
+    # a registration that is invalidated is given up at once, in use or not
+    "dereg_in_use",
+    # a thread of the library's handles events under the cache's lock; who caused the event waits until it has
+    "lock_in_monitor",
+    # the hook tells of madvise, and only munmap is taken for an invalidation
+    "remove_ignored",
+]
+"""A mistake of a real library that a search over orders is to find (sw_stack/workloads/explored)."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,7 @@ from typing import Literal
 
 from sw_stack.drivers.choices import check_choice
 
-__all__ = ["MUTANT_TEXT", "RACE_TEXT", "AtomicRange", "Mutant", "Race", "Style", "XpmemPolicy"]
+__all__ = ["MUTANT_TEXT", "AtomicRange", "Mutant", "Race", "Style", "XpmemPolicy"]
 
 Style = Literal["v6", "today"]
 """Who can get a page back from an attachment.
@@ -59,15 +59,17 @@ MUTANT_TEXT: Mapping[str, str] = {
     "fault_in_receiver": "the task that takes messages serves faults itself",
 }
 
-Race = Literal["force_write", "sigbus_on_vanish", "close_unlisted", "current_mm"]
-"""A mistake of the module that a search over orders is to find (sw_stack/workloads/explored); RACE_TEXT says what is broken."""
-
-RACE_TEXT: Mapping[str, str] = {
-    "force_write": "a fault asks for the right to write whatever the area allows: a large page that may only be read never has it",
-    "sigbus_on_vanish": "a fault whose page has changed since it was looked up is refused, not tried again",
-    "close_unlisted": "close takes the thread group off the list first; what tears it down looks for it there",
-    "current_mm": "what detach unmaps is the range in the address space of whoever runs, not of the process it belongs to",
-}
+Race = Literal[
+    # a fault asks for the right to write whatever the area allows: a large page that may only be read never has it
+    "force_write",
+    # a fault whose page has changed since it was looked up is refused, not tried again
+    "sigbus_on_vanish",
+    # close takes the thread group off the list first; what tears it down looks for it there
+    "close_unlisted",
+    # what detach unmaps is the range in the address space of whoever runs, not of the process it belongs to
+    "current_mm",
+]
+"""A mistake of the module that a search over orders is to find (sw_stack/workloads/explored)."""
 
 
 @dataclass(frozen=True, slots=True)

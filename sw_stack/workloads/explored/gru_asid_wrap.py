@@ -1,7 +1,8 @@
 """ASIDs come round while contexts are loaded.
 
-There are two blocks of ASIDs. One program had the first, and its context is not loaded now; the second has been given away as
-well. Both programs load their contexts at the same time: one needs a new block, so the search wraps, empties the TLB and begins
+The entries of the TLB belong to address spaces by their ASIDs, which the driver gives out in blocks, one to an address space.
+Here there are two blocks. One program had the first, and its context is not loaded now; the second has been given away as well.
+Both programs load their contexts at the same time: one needs a new block, so the search for one wraps, empties the TLB and begins
 anew at the first; the other comes back and believes that this one is its own. An ASID kept from before the wrap is worthless (the
 generation tells), one that is in use is passed over, and none is given out again before the TLB is empty.
 """
@@ -9,6 +10,7 @@ generation tells), one that is in use is passed over, and none is given out agai
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import ClassVar
 
 from sw_stack.drivers.gru.contexts import gru_unload_context
@@ -27,7 +29,7 @@ class Scene(GruPlay):
     }
 
     def policy(self) -> DriverPolicy:
-        return DriverPolicy(mutant=self.mutant, max_asid=LAST + ASID_STEP)
+        return replace(super().policy(), max_asid=LAST + ASID_STEP)
 
     async def prepare(self) -> None:
         self.old = await self._tagged("old", 1)

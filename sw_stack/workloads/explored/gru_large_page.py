@@ -1,9 +1,8 @@
 """One small page of a large one goes.
 
 The device enters a large page as one entry. The VM splits the page, which tells nobody, and drops one small page of it: the
-notifier names that page, the shootdown too. The large entry contains it and must go as a whole (SD-5). The real driver flushes
-pages of the base size only; its source says "TODO - handle huge pages". There a large page has 2 MiB; here the smallest there is,
-16 KiB.
+notifier names that page, the shootdown too. The large entry contains it and must go as a whole (SD-5). The real driver knows
+flushes of base pages only: large ones were left for later. There a large page has 2 MiB; here the smallest there is, 16 KiB.
 """
 
 from __future__ import annotations

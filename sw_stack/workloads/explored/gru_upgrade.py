@@ -19,7 +19,7 @@ class Scene(GruPlay):
     LIMIT: ClassVar[int] = 60
     PLANTED: ClassVar[Mapping[str, Planted]] = {
         "gru_upgrade_assumed": Planted(
-            (12,), "a write that met a read-only entry is only tried again when the page has become writable", 27, "upgrade_assumed"
+            (12,), "a write that met a read-only entry is only tried again when the page has become writable", 1, "upgrade_assumed"
         ),
     }
 

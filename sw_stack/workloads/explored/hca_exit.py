@@ -1,9 +1,9 @@
 """A process exits while its memory is being looked up for the device.
 
-A prefetch looks pages up and enters them; meanwhile the process exits. Who holds a reference to an address space and drops the last
-one tears it down, with everything that does: so it may not be dropped under umem_lock, which the teardown takes to empty the region
-("Fix a nested dead lock as part of ODP flow"). release comes first and empties the region; whoever looks up afterwards is told that
-the process is gone (MN-4).
+A prefetch looks pages up and enters them; meanwhile the process exits. Who drops the last reference to an address space tears it
+down, with everything that does: so none may be dropped under the region's umem_lock, which the teardown takes to empty the region
+("Fix a nested dead lock as part of ODP flow"). release comes first and empties it; whoever looks up afterwards is told that the
+process is gone (MN-4).
 """
 
 from __future__ import annotations

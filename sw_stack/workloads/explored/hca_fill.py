@@ -1,8 +1,8 @@
 """A page is entered while the table it belongs in goes.
 
 A prefetch finds that every table it needs is there and enters its page; meanwhile the last other page of that table is dropped, and
-the table with it. Frames for new tables must be had before umem_lock is taken: an allocation may reclaim, reclaim invalidates, and
-an invalidation takes umem_lock.
+the table with it. Frames for new tables must be had before umem_lock, the lock of the region's tables, is taken: an allocation may
+reclaim, reclaim invalidates, and an invalidation takes umem_lock.
 """
 
 from __future__ import annotations

@@ -13,8 +13,6 @@ from typing import ClassVar
 
 from hwif.gen import timing
 from hwif.gen.hca import WcStatus
-from sw_stack.drivers.hca import DriverPolicy
-from sw_stack.mm.historical import Historical
 from sw_stack.mm.types import PAGE_SHIFT
 from sw_stack.workloads.explored.hca_play import BASE, PAGE, HcaPlay
 from sw_stack.workloads.explored.play import RW, Actor, Planted
@@ -33,12 +31,6 @@ class Scene(HcaPlay):
             "cow_told_late",
         ),
     }
-
-    def policy(self) -> DriverPolicy:
-        return self.sizes()
-
-    def historical(self) -> Historical:
-        return Historical(cow_told_late=self.planted is not None)
 
     async def begin(self) -> None:
         self.mm = self.machine.new_mm("program")

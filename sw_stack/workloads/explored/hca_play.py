@@ -9,13 +9,13 @@ making or going is what a play is about. Costs: a remote operation some hundred 
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import ClassVar
 
 from hwif.gen.hca import Access, Advice, FaultPolicy, QpState, WcStatus, WrOpcode
 from hwif.port import LineKind
 from hwif.trace import Trace
 from sw_stack.drivers.hca import Cq, DriverPolicy, HcaDriver, Mr, Pd, Qp, SendWr, Sge
+from sw_stack.drivers.hca.policy import Mutant, Race
 from sw_stack.drivers.hca.prefetch import FLAG_FLUSH
 from sw_stack.mm.mm import Mm
 from sw_stack.sched import Scheduler
@@ -44,13 +44,9 @@ class HcaPlay(Play):
         self._pds: dict[Mm, Pd] = {}
 
     def policy(self) -> DriverPolicy:
-        """How the driver is set up. A planted defect is one of its mutants unless the play says otherwise."""
-        return replace(self.sizes(), mutant=self.switch)  # type: ignore[arg-type]
-
-    @staticmethod
-    def sizes() -> DriverPolicy:
-        """Small tables and queues, and no time-out of the wire: it loses nothing."""
-        return DriverPolicy(commands=8, faults=8, keys=16, work_items=4, ack_timeout=0)
+        """How the driver is set up: small tables and queues, and no time-out of the wire, which loses nothing. A planted defect may
+        be a mistake of its own."""
+        return DriverPolicy(commands=8, faults=8, keys=16, work_items=4, ack_timeout=0, mutant=self.switched(Mutant, Race))
 
     async def prepare(self) -> None:
         """The adapter first, then what the play needs."""

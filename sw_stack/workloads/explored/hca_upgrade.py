@@ -23,7 +23,7 @@ SOURCE = BASE + 16 * PAGE
 class Scene(HcaPlay):
     PLANTED: ClassVar[Mapping[str, Planted]] = {
         "hca_upgrade_lost": Planted(
-            (12,), "a fault that wants to write leaves an entry as it is that allows reading", 31, "upgrade_lost"
+            (12,), "a fault that wants to write leaves an entry as it is that allows reading", 21, "upgrade_lost"
         ),
     }
 

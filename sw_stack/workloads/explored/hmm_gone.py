@@ -14,27 +14,22 @@ from typing import ClassVar
 from sw_stack.drivers.hmm import Mirror, Mutant, Refused
 from sw_stack.mm import MmError
 from sw_stack.notifier import IntervalSubscriptions
-from sw_stack.sched.steered import SteeredScheduler
 from sw_stack.workloads.explored.play import BASE, PAGE, Actor, Planted, Play
-
-LIMIT = 300
-"""Points of a round: several times what one needs that ends."""
 
 
 class Scene(Play):
+    LIMIT: ClassVar[int] = 300
     PLANTED: ClassVar[Mapping[str, Planted]] = {
-        "hmm_fault_after_exit": Planted((31,), "a fault that finds the address space gone reports success", 3, "gone_is_done"),
+        "hmm_fault_after_exit": Planted((31,), "a fault that finds the address space gone reports success", 2, "gone_is_done"),
     }
 
     async def prepare(self) -> None:
-        if isinstance(self.sched, SteeredScheduler):
-            self.sched.limit = LIMIT
+        self.hurry(True)
         await self._begin()
 
     async def _begin(self) -> None:
-        mutant: Mutant | None = self.switch  # type: ignore[assignment]
         self.mm = await self.program("program")
-        self.mirror = await Mirror.open(self.mm, IntervalSubscriptions(self.sched, self.mm), mutant=mutant)
+        self.mirror = await Mirror.open(self.mm, IntervalSubscriptions(self.sched, self.mm), mutant=self.switched(Mutant))
 
     def actors(self) -> Sequence[Actor]:
         return Actor("device", 0, self._read()), Actor("thread", 1, self._store()), Actor("exit", 2, self.mm.exit())

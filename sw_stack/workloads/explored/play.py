@@ -62,7 +62,7 @@ class Play:
     DEVICE: ClassVar[str | None] = None
     FRAMES: ClassVar[int] = 48
     LIMIT: ClassVar[int | None] = None
-    """Points after which a round, before `settle`, has no end; None: the scheduler's own limit, which is much more."""
+    """Points after which what is in a `hurry` has no end, several times what it needs; None: the scheduler's limit, far more."""
     PLANTED: ClassVar[Mapping[str, Planted]] = {}
 
     def __init__(self, sched: Scheduler, trace: Trace, planted: str | None = None) -> None:
@@ -77,6 +77,10 @@ class Play:
     def switch(self) -> str | None:
         """What the planted defect sets."""
         return None if self.planted is None else self.PLANTED[self.planted].switch
+
+    def switched(self, *choices: Any) -> Any:
+        """What the planted defect sets, if it is a choice of one of these Literals; else None."""
+        return self.switch if any(self.switch in get_args(choice) for choice in choices) else None
 
     def historical(self) -> Historical:
         """Mistakes of the virtual memory and its notifiers, if the planted defect is one."""
@@ -93,7 +97,7 @@ class Play:
         """After a round: check, and go back to the beginning."""
 
     def hurry(self, hurry: bool) -> None:
-        """Hold the round to LIMIT from here on, or no longer: what goes round for ever is found out in fewer steps."""
+        """Hold what is played to LIMIT from here on, or no longer: what goes round for ever is found out sooner."""
         if self.LIMIT is not None and isinstance(self.sched, SteeredScheduler):
             self.sched.limit = self.LIMIT if hurry else LIMIT
 
@@ -123,13 +127,7 @@ class GruPlay(Play):
 
     def policy(self) -> DriverPolicy:
         """How the driver is set up; a planted defect may be a mistake of its own."""
-        return DriverPolicy(mutant=self.mutant)
-
-    @property
-    def mutant(self) -> Mutant | Race | None:
-        """The driver's mistake."""
-        known = get_args(Mutant) + get_args(Race)
-        return self.switch if self.switch in known else None  # type: ignore[return-value]
+        return DriverPolicy(mutant=self.switched(Mutant, Race))
 
     async def user(self, mm: Mm, cbs: int = 1, cpu: int | None = None) -> DeviceUser:
         """A context open on the device."""

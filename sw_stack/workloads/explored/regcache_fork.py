@@ -1,4 +1,4 @@
-"""A fork while another thread is inside the cache.
+"""A fork while another thread is inside the registration cache.
 
 One thread sends a page that is not cached, so it holds the cache's lock for a while. Another forks, and the child sends a page of
 its own. The child has a copy of the library's memory as it was at that instant: a lock that was held is held for ever, since nobody

@@ -1,4 +1,4 @@
-"""The cache's lock: what is waited for under it, and who else waits.
+"""The registration cache's lock: what is waited for under it, and who else waits.
 
 One thread sends a page that is not cached: the cache allocates and registers under its lock. Another frees memory of the library's,
 which the next allocation gives back to the system; that is an event of the cache's own. A third deregisters at the adapter what it

@@ -6,7 +6,7 @@ from a buffer and who changes the buffer hold it, so that no order makes the app
 
 from __future__ import annotations
 
-from typing import ClassVar, get_args
+from typing import ClassVar
 
 from hwif.trace import Trace
 from sw_stack.drivers.pinned import Access, PinnedAdapter, PinnedMr
@@ -62,9 +62,8 @@ class CachePlay(Play):
 
     def policy(self) -> CachePolicy:
         """How the cache is set up."""
-        known = get_args(Mutant) + get_args(Race)
         repair: Repair = "none" if self.switch == "none" else "hook"
-        return CachePolicy(repair, mutant=self.switch if self.switch in known else None)  # type: ignore[arg-type]
+        return CachePolicy(repair, mutant=self.switched(Mutant, Race))
 
     async def prepare(self) -> None:
         self.mm = await self.program("program", self.PAGES)

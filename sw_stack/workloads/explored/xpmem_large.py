@@ -11,24 +11,20 @@ from collections.abc import Mapping, Sequence
 from typing import ClassVar
 
 from sw_stack.mm import PROT_READ
-from sw_stack.sched.steered import SteeredScheduler
 from sw_stack.workloads.explored.play import BASE, PAGE, RW, Actor, Planted
 from sw_stack.workloads.explored.xpmem_play import XpmemPlay
 
-LIMIT = 300
-"""Points of a round: several times what one needs that ends."""
-
 
 class Scene(XpmemPlay):
+    LIMIT: ClassVar[int] = 300
     SIZE: ClassVar[int] = 16 * PAGE
     SHIFT: ClassVar[int] = 16
     PLANTED: ClassVar[Mapping[str, Planted]] = {
-        "xpmem_soft_lockup": Planted((26,), "a read of a large page asks for the right to write, for ever", 2, "force_write"),
+        "xpmem_soft_lockup": Planted((26,), "a read of a large page asks for the right to write, for ever", 1, "force_write"),
     }
 
     async def prepare(self) -> None:
-        if isinstance(self.sched, SteeredScheduler):
-            self.sched.limit = LIMIT
+        self.hurry(True)
         await super().prepare()
 
     def actors(self) -> Sequence[Actor]:

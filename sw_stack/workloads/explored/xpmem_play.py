@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import ClassVar, get_args
+from typing import ClassVar
 
 from hwif.trace import Trace
 from sw_stack.drivers.xpmem import RDWR, Attachment, Fabric, Partition, ThreadGroup, XpmemPolicy
@@ -21,8 +21,7 @@ class XpmemPlay(Play):
 
     def __init__(self, sched: Scheduler, trace: Trace, planted: str | None = None) -> None:
         super().__init__(sched, trace, planted)
-        known = get_args(Mutant) + get_args(Race)
-        policy = XpmemPolicy(self.STYLE, mutant=self.switch if self.switch in known else None)  # type: ignore[arg-type]
+        policy = XpmemPolicy(self.STYLE, mutant=self.switched(Mutant, Race))
         self.part = Partition(self.machine, Fabric(sched), 0, policy=policy)
 
     async def prepare(self) -> None:
