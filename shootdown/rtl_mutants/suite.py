@@ -38,6 +38,7 @@ DIRECTED: Mapping[str, str] = {
     "unit/test_rtl_hca_rx.py": "hca_rx",
     "unit/test_rtl_hca_tx.py": "hca_tx",
     "unit/test_rtl_hca_qp.py": "hca_qp",
+    "unit/test_rtl_hca_events.py": "hca_qp",
     "unit/test_rtl_hca_link.py": "hca_link",
     "unit/test_rtl_hca_seen.py": "hca_xlt",
     "unit/test_rtl_hca_overlooked.py": "hca_mmu",

@@ -141,6 +141,7 @@ DIRECTED = (
     _directed("rx", "the receive engine: rates, and broken variants", "hca_rx", "SD-2"),
     _directed("tx", "the way to the cable: rates", "hca_tx", ""),
     _directed("link", "the cable: latency, rate, fates of packets, skipped time", "hca_link", ""),
+    _directed("events", "queue pairs: what a command finds and leaves, whose turn it is", "hca_qp", "FQ-5"),
     _directed("seen", "what a monitor sees of translation", "hca_xlt", ""),
     _directed("overlooked", "what mutants of the memory side showed that nobody looked at", "hca_mmu", "SD-8 FQ-6"),
     _directed("told", "what the chip says of itself: reports, counters, records", "hca", "FQ-1 FQ-4"),

@@ -15,6 +15,7 @@ from hwif.gen import hca as h
 from hwif.gen.events import TraceEvent
 from tb.hil.abi import HcaOptions
 from tb.hil.hca_bare import Bare, settings
+from tb.hil.hca_lines import line_of
 
 LENGTH = 4 * PAGE
 SIDES = ("next_psn", "una_psn", "epsn", "msn", "sq_prod", "sq_next", "sq_done", "rq_prod")
@@ -145,6 +146,45 @@ def test_the_trace_says_that_a_queue_pair_failed() -> None:
         it.bare.settle(2000)
         told = [args[:2] for _, _, args in events(it.bare, TraceEvent.HDEV_QP)]
         assert sorted(told) == sorted([qp.qpn, int(h.QpState.ERR)] for qp in (it.qa, it.qb))
+
+
+def test_the_trace_says_which_fault_was_recorded() -> None:
+    with pair(qp={"policy": h.FaultPolicy.STALL, "mtu_shift": 12}) as it:
+        it.take(it.a, it.ka, A_VA + PAGE)
+        events(it.bare, TraceEvent.HDEV_FAULT)
+        it.qb.write(it.kb, B_VA, it.ka, A_VA + PAGE, 64)
+        (fault,) = it.a.wait_faults()
+        ((_, _, told),) = events(it.bare, TraceEvent.HDEV_FAULT)
+        assert told == [fault[name] for name in ("qpn", "direction", "key", "va", "cause", "token")]
+
+
+def test_what_came_before_off_is_not_heard_after_on() -> None:
+    """Neither the last packet of before nor anything else: every counter stands still."""
+    with pair() as it:
+        it.qa.write(it.ka, A_VA, it.kb, B_VA, 64)
+        it.ok()
+        it.bare.settle(2000)
+        before = it.b.counters()
+        it.b.restart()
+        it.bare.settle(2000)
+        assert it.b.counters() == before
+
+
+@pytest.mark.parametrize("number", [0, 5])
+def test_reset_waits_for_what_is_read_to_be_sent(number: int) -> None:
+    """Its command comes to the queue pair while memory reads a payload, and is answered when that is over."""
+    late = 4000
+    with pair(read_latency=late) as it:
+        qa, _ = it.more(number) if number else (it.qa, it.qb)
+        qa.write(it.ka, A_VA, it.kb, B_VA, PAGE)
+        it.ok(qa)
+        reset = it.a.context(line_of(h.Qpc, **qa.context | {"state": h.QpState.RESET}))
+        command = it.a.post_command(h.CmdOp.MODIFY_QP, qpn=qa.qpn, addr=reset)
+        it.bare.sleep(late // 2)
+        began = it.bare.device.cycle
+        qa.write(it.ka, A_VA, it.kb, B_VA, PAGE)  # what is to be sent is read, then its payload
+        assert it.a.wait_command(command) is h.CmdStatus.OK
+        assert it.bare.device.cycle - began >= 2 * late
 
 
 def test_a_cable_that_is_cut_is_not_called_anything_else() -> None:

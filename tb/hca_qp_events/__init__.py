@@ -1,0 +1,1 @@
+"""Bench of the HCA's queue pairs, event by event."""
