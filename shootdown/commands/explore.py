@@ -26,6 +26,7 @@ from shootdown.console import Display
 from shootdown.errors import InputError, unknown
 from shootdown.interleaving import terminal_width
 from shootdown.result import ProgressUpdate
+from shootdown.words import plural
 
 if TYPE_CHECKING:
     from shootdown.explore.case import Case
@@ -191,7 +192,7 @@ def _title(subject: Subject) -> str:
 
 def _told(case: Case, budget: int, state: Path | None) -> list[str]:
     from shootdown.explore.replay import replay  # noqa: PLC0415
-    from shootdown.explore.table import table  # noqa: PLC0415
+    from shootdown.explore.table import heading, table  # noqa: PLC0415
 
     outcome, schedule = case.outcome, case.schedule
     lines = [*_covered(outcome)]
@@ -208,8 +209,10 @@ def _told(case: Case, budget: int, state: Path | None) -> list[str]:
             lines.append(f"go on: shootdown explore --resume {state}")
         return lines
     lines += [
-        f"found after {outcome.covered.total:,} schedules, {outcome.seconds:.1f} s: {schedule.kind}: {schedule.text}",
-        f"shortened from {case.before} steps to {len(schedule.steps)} in {case.rounds} rounds",
+        f"found after {plural(outcome.covered.total, 'schedule')}, {outcome.seconds:.1f} s: {schedule.kind}: {schedule.text}",
+        f"shortened from {plural(case.before, 'step')} to {len(schedule.steps)} in {plural(case.rounds, 'round')}",
+        "",
+        *heading(schedule.play, schedule.planted),
         "",
         table(replay(schedule, "model"), terminal_width()),
         "",
@@ -225,13 +228,13 @@ def _covered(outcome: Outcome) -> list[str]:
     covered, subject = outcome.covered, outcome.subject
     rate = f"{covered.total / max(outcome.seconds, 1e-9):,.0f} a second"
     lines = [
-        f"covered: {covered.total:,} schedules ({rate}), {len(covered.orders):,} different orders of what is shared, "
-        f"{covered.points:,} points, {covered.pruned:,} branches cut as equal"
+        f"covered: {plural(covered.total, 'schedule')} ({rate}), {len(covered.orders):,} different orders of what is shared, "
+        f"{plural(covered.points, 'point')}, {covered.pruned:,} branches cut as equal"
     ]
     if subject.strategy != "dfs":
         return lines
     for used, (played, waiting) in enumerate(zip(covered.schedules, covered.waiting, strict=True)):
-        word = "without preemption" if used == 0 else f"with {used} preemption{'s' if used > 1 else ''}"
+        word = "without preemption" if used == 0 else f"with {plural(used, 'preemption')}"
         whole = used <= covered.complete
         rest = "all" if whole else f"{len(waiting):,} known wait" if played else f"{len(waiting):,} known, none played"
         lines.append(f"  {word}: {played:,}, {rest}")

@@ -22,7 +22,7 @@ def run(request: Request, path: Path) -> int:
     """Replay, and say what came of it."""
     from shootdown.explore.replay import replay  # noqa: PLC0415 - loads the stack
     from shootdown.explore.schedule import read  # noqa: PLC0415
-    from shootdown.explore.table import table  # noqa: PLC0415
+    from shootdown.explore.table import heading, table  # noqa: PLC0415
 
     schedule = read(path)
     if request.backend not in BACKENDS:
@@ -49,6 +49,7 @@ def run(request: Request, path: Path) -> int:
     planted = f", {schedule.planted} planted" if schedule.planted else ""
     print(f"{path}: {len(schedule.steps)} steps of {schedule.play}{planted} ({request.backend})", flush=True)
     replayed = replay(schedule, request.backend, path, waves)
+    print("\n".join(heading(schedule.play, schedule.planted)))
     print(f"\n{table(replayed, terminal_width())}\n")
     failure = replayed.failure
     if failure is None:

@@ -143,7 +143,7 @@ def races(segments: Sequence[Segment]) -> dict[int, list[Rival]]:
     """
     numbers: dict[str, int] = {}
     for segment in segments:
-        numbers.setdefault(segment.actor, len(numbers))
+        numbers.setdefault(segment[0], len(numbers))
     names = list(numbers)
     none = [-1] * len(names)
     clocks: dict[str, list[int]] = {}  # of each actor: the last segment of every actor that is before what it does next
@@ -157,13 +157,13 @@ def races(segments: Sequence[Segment]) -> dict[int, list[Rival]]:
         joined = clock
         for thing in used:
             other = last.get(thing)
-            if other is not None:
-                rival = segments[other].actor
-                if rival != actor and clock[numbers[rival]] < other:
-                    on_the_way = {names[number] for number, known in enumerate(clock) if known > other}
-                    found.setdefault(other, []).append((actor, on_the_way))
-                joined = list(map(max, joined, ends[other]))
             last[thing] = index
+            if other is None or (rival := segments[other][0]) == actor:
+                continue  # what the actor itself did before is in its clock
+            if clock[numbers[rival]] < other:
+                on_the_way = {names[number] for number, known in enumerate(clock) if known > other}
+                found.setdefault(other, []).append((actor, on_the_way))
+            joined = list(map(max, joined, ends[other]))
         mine = joined.copy()
         mine[numbers[actor]] = index
         clocks[actor] = mine

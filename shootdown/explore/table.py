@@ -13,8 +13,17 @@ from rich.table import Table
 
 from shootdown.explore.replay import Replayed
 from sw_stack.sched.steered import DEVICE
+from sw_stack.workloads import explored
 
-__all__ = ["table"]
+__all__ = ["heading", "table"]
+
+
+def heading(play: str, planted: str | None) -> list[str]:
+    """What is being played, for somebody who has not seen it: the play's own words, and what is wrong if something is."""
+    lines = [f"the play: {explored.describe(play)[0]}"]
+    if planted is not None:
+        lines.append(f"planted:  {explored.load(play).PLANTED[planted].text}")
+    return lines
 
 
 def table(replayed: Replayed, width: int) -> str:

@@ -102,6 +102,8 @@ class World:
             raise
         except Exception as error:
             self.broken = True
+            if sched.steered:
+                self.points, self.mark = sched.points, sched.mark
             return self._failure(error)
         return None
 

@@ -18,11 +18,12 @@ from shootdown.regress.page_coverage import by_block, by_group, by_rule, test_pl
 from shootdown.regress.page_data import Facts, load
 from shootdown.regress.page_failures import failures
 from shootdown.regress.page_grid import grid
-from shootdown.regress.page_parts import Cell, anchor, code, link, percent, plural, section, span_of_time, table, tile
+from shootdown.regress.page_parts import Cell, anchor, code, link, percent, section, span_of_time, table, tile
 from shootdown.regress.page_trend import trend
 from shootdown.regress.plan import tests
 from shootdown.regress.select import PART
 from shootdown.regress.style import STYLE
+from shootdown.words import plural
 from tb.plan.goals import GOALS
 from tb.whole_file import write_whole
 

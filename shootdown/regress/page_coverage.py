@@ -6,8 +6,9 @@ from collections.abc import Iterable, Sequence
 from html import escape
 
 from shootdown.regress.page_data import Facts
-from shootdown.regress.page_parts import Below, Cell, anchor, fold, link, meter, plural, table
+from shootdown.regress.page_parts import Below, Cell, anchor, fold, link, meter, table
 from shootdown.regress.plan import Row
+from shootdown.words import plural
 from tb.plan.cover import CoverGroup
 from tb.plan.test import Test
 

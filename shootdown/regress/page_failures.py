@@ -9,7 +9,8 @@ from shootdown.regress.buckets import Bucket
 from shootdown.regress.outcome import Outcome
 from shootdown.regress.page_data import Facts
 from shootdown.regress.page_grid import LETTERS
-from shootdown.regress.page_parts import anchor, code, link, plural
+from shootdown.regress.page_parts import anchor, code, link
+from shootdown.words import plural
 
 __all__ = ["failures"]
 

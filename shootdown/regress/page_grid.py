@@ -7,7 +7,8 @@ from html import escape
 
 from shootdown.regress.buckets import signature
 from shootdown.regress.outcome import Outcome, Status
-from shootdown.regress.page_parts import anchor, percent, plural, span_of_time
+from shootdown.regress.page_parts import anchor, percent, span_of_time
+from shootdown.words import plural
 from tb.plan.test import Test
 
 __all__ = ["LETTERS", "bucket_anchor", "grid"]

@@ -15,7 +15,6 @@ __all__ = [
     "link",
     "meter",
     "percent",
-    "plural",
     "section",
     "span_of_time",
     "table",
@@ -113,11 +112,6 @@ def percent(share: float) -> str:
     if share >= 1:
         return "100 %"
     return f"{min(share, 0.999):.1%}".replace("%", " %")
-
-
-def plural(count: int, word: str) -> str:
-    """'1 run', '2 runs'."""
-    return f"{count:,} {word}{'' if count == 1 else 's'}"
 
 
 def span_of_time(seconds: float) -> str:

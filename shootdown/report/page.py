@@ -16,6 +16,7 @@ from shootdown.report.style import STYLE
 from shootdown.report.summary import BUCKETS_NS, buckets, latency
 from shootdown.result import Column, RunResult, Samples, Verdict, ViolationReport
 from shootdown.timeline.picture import interesting, window
+from shootdown.words import plural
 
 __all__ = ["render"]
 
@@ -140,7 +141,7 @@ def _counters(result: RunResult) -> str:
         ("Over-invalidated", f"{result.over_invalidated:,}", "entries no range covered"),
         (
             "Oracle",
-            _plural(oracle.violations, "violation"),
+            plural(oracle.violations, "violation"),
             f"{oracle.checked_beats:,} beats, {_bytes(oracle.checked_bytes)} checked",
         ),
         ("Memory calls", f"{result.vm_calls:,}", f"{sum(result.notifier.values()):,} notifier calls"),
@@ -220,10 +221,6 @@ def _time(nanoseconds: int) -> str:
         if nanoseconds >= size:
             return f"{nanoseconds // size} {unit}"
     return f"{nanoseconds / 1000:g} µs"
-
-
-def _plural(count: int, word: str) -> str:
-    return f"{count:,} {word}{'' if count == 1 else 's'}"
 
 
 def _bytes(count: int) -> str:

@@ -19,7 +19,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any, Final, NamedTuple, Protocol
+from typing import Any, Final, Protocol
 from zlib import crc32  # str hashes differ from process to process
 
 from hwif.loop import StalledError
@@ -67,13 +67,9 @@ class Stretch:
     """It could not go on, rather than was stopped."""
 
 
-class Segment(NamedTuple):
-    """What an actor did from one point to the next: what shared things it used (0: the device), and in which earlier segment it was
-    woken, -1 if it was not."""
-
-    actor: str
-    used: set[int]
-    woken: int
+Segment = tuple[str, set[int], int]
+"""What an actor did from one point to the next: who it is, what shared things it used (0: the device), and in which earlier segment
+it was woken, -1 if it was not. One a point of every run, so a bare tuple."""
 
 
 def names_of(queue: Iterable[Task | None]) -> list[str]:
@@ -132,6 +128,11 @@ class SteeredScheduler(Scheduler):
         for task in self._tasks:
             self._introduce(task)
 
+    @property
+    def steered(self) -> bool:
+        """A run is under way, and has not come to rest."""
+        return self._steered
+
     def rest(self) -> None:
         """From here on everybody goes on as far as he can, and nothing is noted of it."""
         if not self._steered:
@@ -174,7 +175,7 @@ class SteeredScheduler(Scheduler):
         if actor is None:
             self._actor = DEVICE
             if self.segments is not None:
-                self.segments.append(Segment(DEVICE, {0}, -1))
+                self.segments.append((DEVICE, {0}, -1))
             self._device_step()
         else:
             self._actor = actor.name
@@ -229,8 +230,8 @@ class SteeredScheduler(Scheduler):
     def _segment(self, actor: str) -> None:
         """Here one begins."""
         assert self.segments is not None
-        self._used = set()
-        self.segments.append(Segment(actor, self._used, self._woken.pop(actor, -1)))
+        self._used = used = set[int]()
+        self.segments.append((actor, used, self._woken.pop(actor, -1)))
 
     def step(self) -> bool:
         raise NotImplementedError("a steered scheduler is run by run()")

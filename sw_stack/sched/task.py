@@ -18,8 +18,11 @@ class _Done(Awaitable[None]):
     __slots__ = ()
 
     def __await__(self) -> Generator[None, None, None]:
-        return iter(())  # type: ignore[return-value]
+        return _OVER
 
+
+_OVER: Generator[None, None, None] = iter(())  # type: ignore[assignment]
+"""Exhausted as it is made, so one serves everybody."""
 
 DONE = _Done()
 

@@ -85,7 +85,7 @@ class Library:
         command += ["--x-assign", "unique", "--x-initial", "unique", "--top-module", self.top, "-Mdir", str(model)]
         command += self._given()
         counts = instrument.wanted()
-        command += instrument.FLAGS if counts else ()
+        command += (*instrument.FLAGS, *instrument.REGISTERED) if counts else ()
         hooks = "-DVL_USER_STOP -DVL_USER_FINISH -DVL_USER_FATAL"
         command += [
             "-CFLAGS",

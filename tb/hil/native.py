@@ -21,7 +21,6 @@ from numpy.typing import NDArray
 from hwif.memory import HostMemory
 from hwif.port import Device, Event, NodesDevice, Request, Violation
 from hwif.shadow import Shadow
-from tb.coverage.instrument import counted
 from tb.hil.abi import MAX_EVENTS, NEVER, DeviceError, Harness, HarnessOptions, HcaOptions, load
 from tb.hil.build import HCA_HARNESS, BuildOptions, build_native
 
@@ -35,10 +34,10 @@ class _Native:
 
     def __init__(self, path: Path, nodes: Sequence[tuple[HostMemory, Shadow]], options: HarnessOptions) -> None:
         if path not in _LIBRARIES:
-            _LIBRARIES[path] = counted(load(path), path)
+            _LIBRARIES[path] = load(path)
         self.memory, self.shadow = nodes[0]
         self._harness = Harness(_LIBRARIES[path], nodes, options)
-        self._end = weakref.finalize(self, self._harness.close)  # who forgets to close it still has his coverage counted
+        self._end = weakref.finalize(self, self._harness.close)  # for who forgets to close it
         self._advance = _LIBRARIES[path].hil_advance
 
     @property
