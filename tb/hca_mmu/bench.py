@@ -73,13 +73,15 @@ class Mmu(Block):
         self.producer = self.consumer = 0
         self.log: list[tuple[int, str, tuple[int, ...]]] = []
         """(cycle, what, numbers): resume, qp, cq, command, fence, inv, record, sq, rq, cqdb, irq, line (of a fetched command)."""
+        self.qp_status = h.CmdStatus.OK
+        """What queue pairs answer to a command."""
         self._irq = 0
 
     # ---- cycles --------------------------------------------------------------------------------------------------------
 
     def step(self, **inputs: int) -> SimpleNamespace:
         """One clock cycle. Inputs not named are zero."""
-        out = super().step(**inputs)
+        out = super().step(qp_status=self.qp_status, **inputs)
         self._note(out)
         return out
 

@@ -18,7 +18,7 @@
 #define INPUTS(X) \
   X(mutant) X(write) X(read) X(addr) X(data) X(flt_valid) X(flt_qpn) X(flt_dir) X(flt_va) X(req_valid) X(req_use) X(req_key) \
   X(req_va) X(req_need) X(start_valid) X(done_valid) X(use) X(fired_valid) X(fired) X(async_valid) X(async_kind) X(async_subject) \
-  X(flt_mix) X(stall)
+  X(flt_mix) X(qp_status) X(stall)
 #define OUTPUTS(X) \
   X(bvalid) X(bresp) X(rvalid) X(rresp) X(rdata) X(flt_ready) X(req_ready) X(rsp_valid) X(rsp_use) X(rsp_result) X(rsp_pa) X(live) \
   X(resume_valid) X(resume_qpn) X(resume_dir) X(resume_error) X(qp_cmd_valid) X(qp_cmd_op) X(qp_cmd_qpn) X(cq_cmd_valid) X(cq_cmd_cqn) \

@@ -1,5 +1,5 @@
-// hca_mmu with one plain port a field, for the block test. Queue pairs are stood in for here: they take every command and resume at once
-// and report their own number, unless `stall` holds them. Memory is the library's (mmu_lib.cpp).
+// hca_mmu with one plain port a field, for the block test. Queue pairs are stood in for here: they take every command and resume at once,
+// unless `stall` holds them, answer with the status a test says, and report their own number. Memory is the library's (mmu_lib.cpp).
 
 module mmu_tb
   import hca_pkg::*;
@@ -30,6 +30,7 @@ module mmu_tb
   input  logic [7:0]  async_kind_i,
   input  logic [23:0] async_subject_i,
   input  logic [63:0] flt_mix_i,      // turns bits of what a fault says beside its address
+  input  logic [7:0]  qp_status_i,    // what queue pairs answer to a command
   input  logic [4:0]  stall_i,        // resume, command to a queue pair, to a completion queue, write's response, read's data: not now
   // memory
   input  logic        rd_ready_i,
@@ -189,7 +190,7 @@ module mmu_tb
     .qp_cmd_ready_i  (!stall_i[1]),
     .qp_cmd_o        (qp_cmd),
     .qp_done_valid_i (qp_done_q),
-    .qp_done_status_i(CMD_STATUS_OK),
+    .qp_done_status_i(cmd_status_e'(qp_status_i)),
     .qp_report_i     (report_q),
     .cq_cmd_valid_o,
     .cq_cmd_ready_i  (!stall_i[2]),

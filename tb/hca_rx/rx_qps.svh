@@ -1,16 +1,18 @@
 // Queue pairs as hca_rx_tb makes them up: they judge what is shown, hold and wake, and check what is shown and what lands, to the byte.
+// A hurried packet is held, and the only resume that would wake it comes in the cycle before its verdict or in the same.
 
-typedef struct { rx_pkt_t pkt; int unsigned n; longint unsigned at; } judge_t;
+typedef struct { rx_pkt_t pkt; int unsigned n; longint unsigned at; bit hurried; } judge_t;
 typedef struct { int unsigned qp; int unsigned kind; int unsigned at_position; longint unsigned at; } wake_t;
 judge_t judging[$];
 wake_t  waking[$];
 int unsigned takes = 0, drops = 0, lands = 0;
 rx_pkt_t was_pkt;
-logic was_waiting = 1'b0;
+logic was_waiting = 1'b0, hurried_now = 1'b0;  // a hurried packet's resume is on its way
 always_ff @(posedge clk) begin
   automatic int unsigned qp, n;
   automatic judge_t j;
   automatic wake_t w;
+  automatic bit resumes = 1'b0;
   verdict_valid <= 1'b0;
   resume_valid <= 1'b0;
   flush_valid <= 1'b0;
@@ -39,14 +41,27 @@ always_ff @(posedge clk) begin
     j.pkt = pkt;
     j.n = n;
     j.at = cycle + 64'(think) + (mode == RANDOM ? 64'(dice(6)) : 0);
+    j.hurried = pkt.result == XLT_RESULT_FAULT_NOT_PRESENT && dice(4) == 0;
     judging.push_back(j);
   end
-  if (judging.size() > 0 && judging[0].at <= cycle + 1) begin
+  hurried_now <= 1'b0;
+  if (judging.size() > 0 && judging[0].at <= cycle + 1 && judging[0].hurried && !hurried_now) begin
+    resumes = 1'b1;
+    resume_valid <= 1'b1;
+    resume <= '{qpn: qpn_t'(judging[0].pkt.head.dest_qpn), direction: FAULT_DIR_RESPONDER, error: dice(4) == 0};
+  end
+  if (resumes && dice(2) == 0) begin
+    hurried_now <= 1'b1;
+  end else if (judging.size() > 0 && judging[0].at <= cycle + 1) begin
     j = judging.pop_front();
     qp = 32'(j.pkt.head.dest_qpn);
     verdict_valid <= 1'b1;
     verdict.slot <= j.pkt.slot;
-    if (j.pkt.result inside {XLT_RESULT_FAULT_NOT_PRESENT} && dice(4) != 0) begin
+    if (j.hurried) begin
+      verdict.verdict <= VERDICT_HOLD;
+      cov_verdict[position(j.pkt.head) * Verdicts + 2]++;
+      note({32'd4, 32'(j.n)});
+    end else if (j.pkt.result inside {XLT_RESULT_FAULT_NOT_PRESENT} && dice(4) != 0) begin
       verdict.verdict <= VERDICT_HOLD;
       cov_verdict[position(j.pkt.head) * Verdicts + 2]++;
       note({32'd2, 32'(j.n)});
@@ -72,7 +87,7 @@ always_ff @(posedge clk) begin
       takes++;
     end
   end
-  if (waking.size() > 0) begin
+  if (waking.size() > 0 && !resumes) begin
     automatic int unsigned k = dice(waking.size());
     if (waking[k].at <= cycle) begin
       if (waking[k].kind == 0) flush_valid <= 1'b1;  // shown again as it is

@@ -163,6 +163,19 @@ def test_queue_pair_contexts(make: Make, load: dict[str, int], changed: dict[str
     assert mmu.seen("qp") == ([(h.CmdOp.MODIFY_QP, 9)] if want == OK else [])
 
 
+def test_what_a_queue_pair_answers_is_the_commands_status(make: Make) -> None:
+    """No report is written then, and the next command is a new one."""
+    mmu = make()
+    mmu.poke(CONTEXT, good_qpc())
+    mmu.qp_status = h.CmdStatus.BAD_NUMBER
+    assert mmu.do(h.CmdOp.MODIFY_QP, qpn=9, addr=CONTEXT) == h.CmdStatus.BAD_NUMBER
+    assert mmu.do(h.CmdOp.QUERY_QP, qpn=9, addr=REPORT) == h.CmdStatus.BAD_NUMBER
+    assert not any(mmu.peek(REPORT, h.ENTRY_BYTES))
+    mmu.qp_status = OK
+    assert mmu.do(h.CmdOp.QUERY_QP, qpn=9, addr=REPORT) == OK
+    assert any(mmu.peek(REPORT, h.ENTRY_BYTES))
+
+
 def test_completion_queue_contexts(make: Make) -> None:
     mmu = make()
     mmu.poke(CONTEXT, raw_of(line_of(h.Cqc, valid=1, base=8)))
