@@ -104,6 +104,7 @@ class World:
             self.broken = True
             if sched.steered:
                 self.points, self.mark = sched.points, sched.mark
+                sched.rest()
             return self._failure(error)
         return None
 
