@@ -97,6 +97,23 @@ def test_shootdown_of_other_pages_does_not_wait() -> None:
     assert [cycle - taken <= 16 for cycle in chip.snoops(LineKind.TGH)] == [True]
 
 
+def test_memorys_answers_take_turns_with_what_ends_by_itself() -> None:
+    """A few loads and as many NOPs as there are control blocks, all started in one cycle: no load waits for all of them."""
+    loads, cbrs = 8, g.NUM_CBR
+    chip = Chip(read_latency=20)
+    chip.context(cbrs=cbrs, dsr_units=4)
+    chip.execute(chip.instruction(Op.VSET, va=BASE, count=1))
+    chip.cch(0, g.CchOpc.INTERRUPT_SYNC)
+    lines = [chip.instruction(Op.VLOAD, va=BASE, count=1)] * loads + [chip.instruction(Op.NOP)] * (cbrs - loads)
+    chip.do(chip.issue_all([(chip.cb_addr(0, cb), line) for cb, line in enumerate(lines)]))
+    chip.native.drain_trace()
+    chip.cch(0, g.CchOpc.START)
+    chip.settle(1000)
+    order = [cbr for _, cbr, *_ in chip.events(TraceEvent.DEV_CB_DONE)]
+    assert sorted(order) == list(range(cbrs))
+    assert max(order.index(cbr) for cbr in range(loads)) < cbrs // 2
+
+
 def test_skipped_time_changes_nothing() -> None:
     """A poll, a lock and memory latency: every way to be quiescent, with the clock jumping and without."""
     logs = []
