@@ -27,6 +27,7 @@ DIRECTED: Mapping[str, str] = {
     "unit/test_rtl_gru.py": "gru",
     "unit/test_rtl_gru_handles.py": "gru",
     "unit/test_rtl_gru_timing.py": "gru",
+    "unit/test_rtl_gru_told.py": "gru",
     "unit/test_rtl_tlb.py": "gru_tlb",
     "unit/test_rtl_tlb_fills.py": "gru_tlb",
     "unit/test_rtl_tlb_checks.py": "gru_tlb",

@@ -99,6 +99,9 @@ DIRECTED = (
         "SD-2 SD-3 FQ-1 FQ-6",
     ),
     _directed(
+        "gru_told", "gru", "test_rtl_gru_told", "", "what the chip says of a miss: trace, probes, the busy bit; ASIDs", "FQ-6"
+    ),
+    _directed(
         "gru_timing", "gru", "test_rtl_gru_timing", "", "cycle counts of the chip, and its broken variants", "SD-2 SD-4 SD-8"
     ),
 )
