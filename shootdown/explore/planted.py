@@ -82,11 +82,14 @@ def all_of(races: Sequence[tuple[str, str]], subject: Subject, request: Request)
             try:
                 if play not in off:
                     off[play] = search(replace(subject, play=play), budget, jobs=request.jobs, out=request.out, rtl=False)
+                if off[play].outcome.interrupted:
+                    interrupted = True
+                    break
                 on = search(replace(subject, play=play, planted=name), budget, jobs=request.jobs, out=request.out, rtl=request.rtl)
             except KeyboardInterrupt:
                 interrupted = True
                 break
-            if off[play].outcome.interrupted or on.outcome.interrupted:
+            if on.outcome.interrupted:
                 interrupted = True
                 break
             done.append(Race(name, play, on, off[play]))
