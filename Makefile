@@ -58,7 +58,7 @@ $(STAMP): pyproject.toml tools/preflight.py
 cosim: $(STAMP) ## Play the shipped program against the RTL (DEVICE=gru, or hca); report in build/cosim/index.html
 	@$(BIN)/shootdown cosim $(COSIM_ARGS)
 
-test: $(STAMP) ## The tests (about 25 minutes on two cores)
+test: $(STAMP) ## The tests (some 35 minutes on two cores the first time, builds included)
 	@$(PYTEST) -m "not slow" $(ARGS)
 
 test-all: $(STAMP) ## Every test, the slow ones too
